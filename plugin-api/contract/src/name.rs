@@ -1,0 +1,123 @@
+//! Names that are valid by construction.
+
+use std::{borrow::Borrow, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A name that breaks its rule. The message quotes the name and says the rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is no {kind}: {rule}")]
+pub struct InvalidName {
+    kind: &'static str,
+    name: String,
+    rule: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $valid:expr, $rule:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(InvalidName { kind: $kind, name: text.to_owned(), rule: $rule })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name!(
+    /// A plugin's name: also its folder's, so it must be a plain file name.
+    PluginName,
+    "plugin name",
+    |text| (1..=64).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+    "1 to 64 of a-z, 0-9 and `-`, beginning with a letter"
+);
+
+name!(
+    /// A tool's name as MCP clients see it, e.g. `core.echo`. The rule is MCP's
+    /// (SEP-986), with the shorter length that common clients accept.
+    ToolName,
+    "tool name",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
+    "1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`"
+);
+
+impl ToolName {
+    /// The name as clients show it to a model that knows no `.`: every character
+    /// outside `[A-Za-z0-9_-]` becomes `_`. Two tools that share it cannot both
+    /// be offered, since such a client drops one of them silently.
+    #[must_use]
+    pub fn client_form(&self) -> String {
+        self.0.replace('.', "_")
+    }
+}
+
+name!(
+    /// A prompt's name, e.g. `review_pr`.
+    PromptName,
+    "prompt name",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
+    "1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`"
+);
+
+name!(
+    /// A resource's URI or URI template, e.g. `about://server`.
+    ResourceUri,
+    "resource URI",
+    |text| text.len() <= 2048
+        && text.bytes().all(|b| b.is_ascii_graphic())
+        && text.split_once("://").is_some_and(|(scheme, rest)| {
+            !rest.is_empty()
+                && scheme.starts_with(|c: char| c.is_ascii_lowercase())
+                && scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+.-".contains(&b))
+        }),
+    "`scheme://rest` in visible ASCII, at most 2048 characters"
+);

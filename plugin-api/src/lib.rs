@@ -1,0 +1,107 @@
+//! Write plugins for mcp-universal-server in safe Rust.
+//!
+//! This is a whole plugin:
+//!
+//! ```
+//! use plugin_api::prelude::*;
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! #[serde(deny_unknown_fields)]
+//! struct Greet {
+//!     /// Whom to greet.
+//!     name: String,
+//! }
+//!
+//! fn greet(_call: &Call, input: Greet) -> String {
+//!     format!("Hello, {}!", input.name)
+//! }
+//!
+//! fn plugin() -> Plugin {
+//!     Plugin::new("hello", "1.0.0")
+//!         .description("Greets people.")
+//!         .tool(Tool::new("hello.greet", "Greets somebody by name.", greet).inline())
+//! }
+//!
+//! plugin_api::export!(plugin);
+//! # let greeting = plugin_api::testing::Harness::new(plugin())
+//! #     .call_tool("hello.greet", serde_json::json!({"name": "Ada"}));
+//! # assert_eq!(greeting.unwrap().content, [Content::text("Hello, Ada!")]);
+//! ```
+//!
+//! Its `Cargo.toml` says `crate-type = ["cdylib", "rlib"]` and depends on
+//! `plugin-api`, `serde` and `schemars`. The manifest that is signed and the
+//! schema that arguments are checked against are derived from this definition;
+//! nothing is written twice. Tests need no server: see [`testing`].
+//!
+//! # What there is to know
+//!
+//! - **Names.** A server takes a plugin's tools, prompts and resources only if
+//!   the key that signs it covers their names; by default `<plugin>.*` and
+//!   `<plugin>://*`. So begin tool names with the plugin's name.
+//! - **Input.** A [`Tool`]'s input is any struct with named fields that derives
+//!   `Deserialize` and `JsonSchema`; doc comments become the descriptions that
+//!   the model reads. Add `#[serde(deny_unknown_fields)]`, so that a misspelt
+//!   argument is an error. A tool without input takes `()`. The inputs of a
+//!   [`Prompt`] and of a [`ResourceTemplate`] are structs too, whose fields are
+//!   all text.
+//! - **Answers.** A handler answers `String`, [`Content`], `Vec<Content>`,
+//!   [`ToolResult`], or a `Result` of one of them with [`CallError`], which `?`
+//!   makes of any other error. Prompts and resources have their own, likewise.
+//! - **The host.** A plugin has no network, files or environment of its own when
+//!   it runs isolated. What it may do goes through [`Call`], which also knows
+//!   the [configuration](Plugin::config) the operator gave it.
+//! - **State.** Keep none that you need between calls: the server may run several
+//!   instances of a plugin, and replaces them when it likes.
+//! - **Panics** are caught, reported to the caller as an error and logged. They
+//!   must unwind, so leave `panic = "abort"` out of the profile.
+//! - **Unsafe.** There is none to write. [`export!`] expands to an exported
+//!   symbol, so use `#![deny(unsafe_code)]` and not `forbid`. The symbol is the
+//!   same in every plugin, so a program can link the `rlib` of one of them only.
+
+#[cfg(panic = "abort")]
+compile_error!(
+    "a plugin must unwind, so that a panic fails one call and not the server: \
+     remove `panic = \"abort\"` from the profile in Cargo.toml"
+);
+
+mod call;
+mod definition;
+mod error;
+#[doc(hidden)]
+pub mod export;
+mod guard;
+mod input;
+mod instance;
+mod plugin;
+mod prompt;
+mod resource;
+pub mod testing;
+mod tool;
+
+pub use call::{Call, HostError};
+pub use definition::InvalidPlugin;
+pub use error::CallError;
+pub use input::Input;
+pub use plugin::Plugin;
+pub use prompt::{IntoPromptResult, Prompt};
+pub use resource::{IntoResourceContents, Resource, ResourceTemplate};
+pub use tool::{IntoToolResult, Tool};
+
+pub use plugin_contract::{
+    Capability, Manifest,
+    op::{
+        AgentAbout, Content, DeniedTool, ErrorCode, LimitsAbout, LogLevel, LogLine, OpError,
+        PluginAbout, PromptMessage, PromptResult, ResourceContent, ResourceContents, Role,
+        ServerAbout, ToolAbout, ToolResult,
+    },
+};
+
+/// What nearly every plugin uses.
+pub mod prelude {
+    pub use crate::{
+        Call, CallError, Capability, Content, LogLevel, Plugin, Prompt, PromptMessage,
+        PromptResult, Resource, ResourceTemplate, Tool, ToolResult,
+    };
+    pub use schemars::JsonSchema;
+    pub use serde::Deserialize;
+}

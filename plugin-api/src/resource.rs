@@ -1,0 +1,217 @@
+//! Resources, at fixed URIs and by template.
+
+use plugin_contract::op::{ResourceContent, ResourceContents};
+use serde_json::{Map, Value};
+
+use crate::{
+    Call, CallError, Input,
+    input::{self, TextField},
+};
+
+/// A resource at a fixed URI.
+pub struct Resource {
+    pub(crate) uri: String,
+    pub(crate) about: About,
+    pub(crate) run: Run,
+}
+
+/// Resources whose URIs share a template such as `docs://{book}/{page}`.
+///
+/// Only simple expansion is known: `{name}` stands for one or more characters
+/// other than `/`, and there must be text between two variables. The handler gets
+/// the values decoded, so `%2F` arrives as `/`: look at a value before you make a
+/// path of it.
+pub struct ResourceTemplate {
+    pub(crate) uri_template: String,
+    pub(crate) about: About,
+    /// `None` if the handler takes no struct.
+    pub(crate) variables: Option<Vec<TextField>>,
+    pub(crate) run: RunTemplate,
+}
+
+pub(crate) type Run = Box<dyn Fn(&Call, &str) -> Result<ResourceContents, CallError> + Send + Sync>;
+pub(crate) type RunTemplate =
+    Box<dyn Fn(&Call, &str, &[(&str, &str)]) -> Result<ResourceContents, CallError> + Send + Sync>;
+
+/// What both kinds say of themselves.
+pub(crate) struct About {
+    pub(crate) name: String,
+    pub(crate) title: Option<String>,
+    pub(crate) description: String,
+    pub(crate) mime_type: Option<String>,
+}
+
+/// What a resource's handler may answer.
+pub trait IntoResourceContents {
+    /// What the client reads at `uri`. `mime_type` is what the resource declares.
+    fn into_resource_contents(
+        self,
+        uri: &str,
+        mime_type: Option<&str>,
+    ) -> Result<ResourceContents, CallError>;
+}
+
+macro_rules! about {
+    ($kind:ident) => {
+        impl $kind {
+            /// A name for people.
+            #[must_use]
+            pub fn title(mut self, title: impl Into<String>) -> Self {
+                self.about.title = Some(title.into());
+                self
+            }
+
+            /// What is to be found there.
+            #[must_use]
+            pub fn description(mut self, description: impl Into<String>) -> Self {
+                self.about.description = description.into();
+                self
+            }
+        }
+    };
+}
+
+about!(Resource);
+about!(ResourceTemplate);
+
+impl Resource {
+    /// A resource of the given media type that `handler` reads. The name is
+    /// short, for programs.
+    pub fn new<R: IntoResourceContents>(
+        uri: impl Into<String>,
+        name: impl Into<String>,
+        mime_type: impl Into<String>,
+        handler: impl Fn(&Call) -> R + Send + Sync + 'static,
+    ) -> Self {
+        let mime_type = mime_type.into();
+        Self {
+            uri: uri.into(),
+            about: About::new(name.into(), &mime_type),
+            run: Box::new(move |call, uri| {
+                handler(call).into_resource_contents(uri, Some(&mime_type))
+            }),
+        }
+    }
+}
+
+impl ResourceTemplate {
+    /// Resources of the given media type that `handler` reads. The fields of its
+    /// input are the template's variables, all text. The name is short, for
+    /// programs.
+    pub fn new<I: Input, R: IntoResourceContents>(
+        uri_template: impl Into<String>,
+        name: impl Into<String>,
+        mime_type: impl Into<String>,
+        handler: impl Fn(&Call, I) -> R + Send + Sync + 'static,
+    ) -> Self {
+        let mime_type = mime_type.into();
+        let read = input::reader::<I>();
+        Self {
+            uri_template: uri_template.into(),
+            about: About::new(name.into(), &mime_type),
+            variables: input::text_fields::<I>(),
+            run: Box::new(move |call, uri, values| {
+                let values: Result<Map<_, _>, CallError> = values
+                    .iter()
+                    .map(|(name, value)| Ok(((*name).to_owned(), Value::String(decode(value)?))))
+                    .collect();
+                handler(call, read(values?)?).into_resource_contents(uri, Some(&mime_type))
+            }),
+        }
+    }
+}
+
+impl About {
+    fn new(name: String, mime_type: &str) -> Self {
+        Self {
+            name,
+            title: None,
+            description: String::new(),
+            mime_type: Some(mime_type.to_owned()),
+        }
+    }
+}
+
+impl IntoResourceContents for ResourceContents {
+    fn into_resource_contents(
+        self,
+        _: &str,
+        _: Option<&str>,
+    ) -> Result<ResourceContents, CallError> {
+        Ok(self)
+    }
+}
+
+impl IntoResourceContents for String {
+    fn into_resource_contents(
+        self,
+        uri: &str,
+        mime_type: Option<&str>,
+    ) -> Result<ResourceContents, CallError> {
+        let content = ResourceContent {
+            uri: uri.to_owned(),
+            mime_type: mime_type.map(str::to_owned),
+            text: self,
+        };
+        Ok(ResourceContents {
+            contents: vec![content],
+        })
+    }
+}
+
+impl<T: IntoResourceContents> IntoResourceContents for Result<T, CallError> {
+    fn into_resource_contents(
+        self,
+        uri: &str,
+        mime_type: Option<&str>,
+    ) -> Result<ResourceContents, CallError> {
+        self?.into_resource_contents(uri, mime_type)
+    }
+}
+
+/// Undoes percent-encoding.
+fn decode(value: &str) -> Result<String, CallError> {
+    let invalid = || CallError::invalid_input(format!("`{value}` is not percent-encoded UTF-8"));
+    let (first, escapes) = value
+        .split_once('%')
+        .map_or((value, None), |(first, rest)| (first, Some(rest)));
+    let mut bytes = first.as_bytes().to_vec();
+    for escape in escapes.into_iter().flat_map(|escapes| escapes.split('%')) {
+        let (digits, text) = escape.split_at_checked(2).ok_or_else(invalid)?;
+        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(invalid());
+        }
+        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| invalid())?);
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    String::from_utf8(bytes).map_err(|_| invalid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_decoded() {
+        for (value, text) in [
+            ("plain", "plain"),
+            ("a%20b", "a b"),
+            ("%2Fetc%2fpasswd", "/etc/passwd"),
+            ("%C3%A4%25", "ä%"),
+            ("ä", "ä"),
+        ] {
+            assert_eq!(decode(value), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_invalid_input() {
+        for value in ["%", "%2", "a%zz", "%+f", "%FF", "%ä"] {
+            let error = decode(value).unwrap_err();
+            assert_eq!(
+                error,
+                CallError::invalid_input(format!("`{value}` is not percent-encoded UTF-8"))
+            );
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! From YAML to [`crate::settings::Settings`], with every problem at once.

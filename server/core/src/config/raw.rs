@@ -1,0 +1,336 @@
+//! The configuration as written. Doc comments are what editors show, so they
+//! speak to operators. No field needs to be there: what must be is in the
+//! schema's `required`, so that a missing key is one problem among all others.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use plugin_contract::Capability;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
+const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
+const PATTERN: &str = r"^(\*|[^\s*]*[.:/_-]\*|[^\s*]+)$";
+const TOKEN: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\}|sha256:[0-9A-Fa-f]{64})$";
+const RATE: &str = r"^ *[1-9][0-9]{0,6} */ *(s|min|h|day) *$";
+const DATE: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
+const MINISIGN: &str = r"^(installed|RW[QRST][A-Za-z0-9+/]{53})$";
+
+/// Configuration of mcp-universal-server. The server reads it again whenever it
+/// changes, and takes it over only if all of it is right.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "mcp-universal-server", extend("required" = ["version", "tenants", "agents"]))]
+pub(super) struct RawConfig {
+    /// Version of this format. Always 1.
+    #[schemars(range(min = 1, max = 1), extend("examples" = [1]))]
+    pub(super) version: Option<u64>,
+    /// Where agents connect.
+    pub(super) server: RawServer,
+    /// What the server keeps on disk.
+    pub(super) state: RawState,
+    /// Which plugins are loaded and what they may do.
+    pub(super) plugins: RawPlugins,
+    /// Limits on tool calls for agents that set none of their own.
+    pub(super) limits: RawLimits,
+    /// Named sets of rights that agents can share.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
+    pub(super) profiles: BTreeMap<String, RawProfile>,
+    /// Groups of agents. What a tenant does not allow, none of its agents may
+    /// do, whatever they are granted.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "examples" = [{ "research": { "tools": ["*"] } }]))]
+    pub(super) tenants: BTreeMap<String, RawTenant>,
+    /// Who may connect, and what each may do within its tenant.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "examples" = [{
+        "laptop": { "tenant": "research", "token": "${LAPTOP_TOKEN}", "tools": ["core.echo"] }
+    }]))]
+    pub(super) agents: BTreeMap<String, RawAgent>,
+}
+
+/// Where agents connect.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawServer {
+    /// IP address and port. Port 0 takes a free one. A change counts from the
+    /// next start.
+    #[schemars(extend("default" = "127.0.0.1:8080", "examples" = ["127.0.0.1:8080"]))]
+    pub(super) listen: Option<String>,
+    /// Host names under which agents reach the server, with or without a port,
+    /// in addition to loopback, the `listen` address and `public_url`'s host.
+    /// A request for any other is refused, against DNS rebinding.
+    #[schemars(extend("examples" = [["mcp.example.lan"]]))]
+    pub(super) allowed_hosts: Option<Texts>,
+    /// Web origins from which browsers may call. None are needed for agents
+    /// that are not web pages.
+    #[schemars(extend("examples" = [["https://inspector.example.lan"]]))]
+    pub(super) allowed_origins: Option<Texts>,
+    /// The endpoint as agents see it, where a reverse proxy stands in front.
+    #[schemars(extend("examples" = ["https://mcp.example.lan/mcp"]))]
+    pub(super) public_url: Option<String>,
+}
+
+/// What the server keeps on disk.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawState {
+    /// The folder. A relative path starts at this file's folder. A change counts
+    /// from the next start.
+    #[schemars(length(min = 1), extend("default" = "./state", "examples" = ["./state"]))]
+    pub(super) dir: Option<String>,
+}
+
+/// Which plugins are loaded and what they may do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawPlugins {
+    /// Folder with a folder for each plugin. A relative path starts at this
+    /// file's folder. Without it, only the bundled plugins are loaded.
+    #[schemars(length(min = 1), extend("examples" = ["./plugins.d"]))]
+    pub(super) dir: Option<String>,
+    /// The same for the plugins that come with the server. Needed only if they
+    /// are not where the installation put them.
+    #[schemars(length(min = 1))]
+    pub(super) bundled_dir: Option<String>,
+    /// Keys whose signatures count, each under a name of your choice. A plugin
+    /// that none of them signed is not loaded. Without this section, the key of
+    /// the bundled plugins is trusted; with it, only the keys it lists.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
+    pub(super) trusted_keys: Option<BTreeMap<String, RawKey>>,
+    /// Settings for single plugins, by name. A plugin without an entry has the
+    /// defaults: a process of its own and no capabilities.
+    #[schemars(extend("propertyNames" = { "pattern": PLUGIN }))]
+    pub(super) entries: BTreeMap<String, RawEntry>,
+}
+
+/// A key, and what its signature is worth.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["minisign", "plugins"]))]
+pub(super) struct RawKey {
+    /// The public key: the second line of the `.pub` file. `installed` stands
+    /// for the key that signed the bundled plugins of this installation.
+    #[schemars(pattern(MINISIGN), extend("examples" = ["installed"]))]
+    pub(super) minisign: Option<String>,
+    /// Names of the plugins that the key may sign.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["acme-*"]]))]
+    pub(super) plugins: Option<Texts>,
+    /// Names that the tools, prompts and resources of these plugins may bear.
+    /// By default those that begin with the plugin's own name: `acme.*` and
+    /// `acme://*` for a plugin `acme`.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["acme.*", "acme://*"]]))]
+    pub(super) names: Option<Texts>,
+    /// Capabilities that these plugins may ask for. None by default.
+    #[schemars(transform = capability_names, extend("examples" = [["network:outbound"]]))]
+    pub(super) capabilities: Option<Texts>,
+    /// Whether these plugins may run inside the server's own process, if their
+    /// entry says so. There, nothing but trust holds them back.
+    #[schemars(extend("default" = false))]
+    pub(super) in_process: Option<bool>,
+    /// The last day (UTC) on which the key counts.
+    #[schemars(pattern(DATE), extend("examples" = ["2027-12-31"]))]
+    pub(super) not_after: Option<String>,
+    /// Never trust the key again, and say so about what it signed.
+    #[schemars(extend("default" = false))]
+    pub(super) revoked: Option<bool>,
+}
+
+/// Settings for one plugin.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawEntry {
+    /// Whether the plugin is loaded.
+    #[schemars(extend("default" = true))]
+    pub(super) enabled: Option<bool>,
+    /// Where the plugin runs: `process`, in a process of its own without access
+    /// to files or the network, or `in_process`, inside the server, if its key
+    /// allows that too. The default is `process`, and `in_process` for the
+    /// bundled plugins `core`, `about` and `prompts`.
+    #[schemars(extend("examples" = ["process"]))]
+    pub(super) isolation: Option<RawIsolation>,
+    /// What the plugin may do, as far as its key and the calling agent may too.
+    /// Nothing by default.
+    #[schemars(transform = capability_names, extend("examples" = [["network:outbound"]]))]
+    pub(super) capabilities: Option<Texts>,
+    /// The plugin's own configuration. Its authors say what belongs here.
+    pub(super) config: Map<String, Value>,
+}
+
+// Without doc comments on the variants, the schema is a plain `enum`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawIsolation {
+    Process,
+    InProcess,
+}
+
+/// Limits on tool calls.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    /// Bytes of a call's arguments, as JSON. 65536 unless set.
+    #[schemars(range(min = 1, max = 16_777_216), extend("examples" = [65_536]))]
+    pub(super) max_payload_bytes: Option<u64>,
+    /// Bytes of a call's result, as JSON. 262144 unless set.
+    #[schemars(range(min = 1, max = 67_108_864), extend("examples" = [262_144]))]
+    pub(super) max_response_bytes: Option<u64>,
+    /// Seconds that a call may take. 30 unless set.
+    #[schemars(range(min = 1, max = 3600), extend("examples" = [30]))]
+    pub(super) timeout_seconds: Option<u64>,
+    /// Calls at the same time. 8 unless set.
+    #[schemars(range(min = 1, max = 1024), extend("examples" = [8]))]
+    pub(super) concurrency: Option<u32>,
+    /// Calls per `s`, `min`, `h` or `day`. `60/min` unless set.
+    #[schemars(pattern(RATE), extend("examples" = ["60/min"]))]
+    pub(super) rate_limit: Option<String>,
+}
+
+/// A named set of rights. An agent that lists the profile has them in addition
+/// to its own.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawProfile {
+    /// Tools, by name or pattern: `core.echo`, `core.*`, `*`.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["core.*"]]))]
+    pub(super) tools: Option<Texts>,
+    /// Tools that are denied, even where `tools` allows them.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["core.sum"]]))]
+    pub(super) deny: Option<Texts>,
+    /// Resources, by URI or pattern.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["about://*"]]))]
+    pub(super) resources: Option<Texts>,
+    /// Prompts, by name or pattern.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["review_pr"]]))]
+    pub(super) prompts: Option<Texts>,
+    /// Capabilities that tools may use on behalf of the agent.
+    #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
+    pub(super) capabilities: Option<Texts>,
+    /// Limits on tool calls. The agent's own come first, then those of its
+    /// profiles in order.
+    pub(super) limits: RawLimits,
+}
+
+/// A group of agents, and the most that any of them may do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTenant {
+    /// Tools that agents of this tenant can be granted, by name or pattern:
+    /// `core.echo`, `core.*`, `*`. None by default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["*"]]))]
+    pub(super) tools: Option<Texts>,
+    /// Tools that are denied to all of them.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["core.sum"]]))]
+    pub(super) deny: Option<Texts>,
+    /// Resources that they can be granted, by URI or pattern.
+    #[schemars(inner(pattern(PATTERN)), extend("default" = super::RESOURCES, "examples" = [super::RESOURCES]))]
+    pub(super) resources: Option<Texts>,
+    /// Prompts that they can be granted, by name or pattern.
+    #[schemars(inner(pattern(PATTERN)), extend("default" = super::PROMPTS, "examples" = [super::PROMPTS]))]
+    pub(super) prompts: Option<Texts>,
+    /// Capabilities that they can be granted. None by default.
+    #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
+    pub(super) capabilities: Option<Texts>,
+    /// The most that any of them can have. Where an agent's own limit is
+    /// higher, this one holds.
+    pub(super) limits: RawLimits,
+    /// What an agent learns about a tool that exists and that it may not use:
+    /// `reasons`, every reason why not, or `opaque`, nothing at all.
+    #[schemars(extend("default" = "reasons", "examples" = ["reasons"]))]
+    pub(super) disclosure: Option<RawDisclosure>,
+}
+
+// Without doc comments on the variants, the schema is a plain `enum`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawDisclosure {
+    Reasons,
+    Opaque,
+}
+
+/// One who may connect.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["tenant"]))]
+pub(super) struct RawAgent {
+    /// The tenant it belongs to.
+    #[schemars(length(min = 1), extend("examples" = ["research"]))]
+    pub(super) tenant: Option<String>,
+    /// The token it authenticates with, never as such but as a reference:
+    /// `${NAME}` of an environment variable or of `.env` beside this file,
+    /// `${file:/path}` of a file, or `sha256:` and the token's SHA-256 in
+    /// hexadecimal digits.
+    #[schemars(pattern(TOKEN), extend("examples" = ["${LAPTOP_TOKEN}"], "writeOnly" = true))]
+    pub(super) token: Option<String>,
+    /// The same for several tokens, all of them valid, so that one can replace
+    /// another while agents work.
+    #[schemars(
+        length(min = 1),
+        inner(pattern(TOKEN)),
+        extend("examples" = [["${LAPTOP_TOKEN}", "${LAPTOP_TOKEN_NEXT}"]], "writeOnly" = true)
+    )]
+    pub(super) tokens: Option<Texts>,
+    /// Profiles whose rights it has in addition to its own.
+    #[schemars(extend("examples" = [["reader"]]))]
+    pub(super) profiles: Option<Texts>,
+    /// Tools, by name or pattern: `core.echo`, `core.*`, `*`. None by default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["core.echo", "core.sum"]]))]
+    pub(super) tools: Option<Texts>,
+    /// Tools that are denied, even where `tools` or a profile allows them.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["core.sum"]]))]
+    pub(super) deny: Option<Texts>,
+    /// Resources, by URI or pattern. The default counts if no profile says
+    /// otherwise.
+    #[schemars(inner(pattern(PATTERN)), extend("default" = super::RESOURCES, "examples" = [super::RESOURCES]))]
+    pub(super) resources: Option<Texts>,
+    /// Prompts, by name or pattern. The default counts if no profile says
+    /// otherwise.
+    #[schemars(inner(pattern(PATTERN)), extend("default" = super::PROMPTS, "examples" = [super::PROMPTS]))]
+    pub(super) prompts: Option<Texts>,
+    /// Capabilities that tools may use on its behalf. None by default.
+    #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
+    pub(super) capabilities: Option<Texts>,
+    /// Limits on its tool calls, below the ceiling of its tenant.
+    pub(super) limits: RawLimits,
+}
+
+/// A list of texts that remembers which item each was. Items that are no text
+/// are left out: by the time this is read, they have been reported.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Texts(Vec<(usize, String)>);
+
+impl Texts {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.0.iter().map(|(index, text)| (*index, text.as_str()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let items = Vec::<Value>::deserialize(deserializer)?.into_iter().enumerate();
+        let texts = items.filter_map(|(index, item)| match item {
+            Value::String(text) => Some((index, text)),
+            _ => None,
+        });
+        Ok(Self(texts.collect()))
+    }
+}
+
+impl JsonSchema for Texts {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Texts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "array", "items": { "type": "string" } })
+    }
+}
+
+fn capability_names(schema: &mut Schema) {
+    if let Some(Value::Object(items)) = schema.get_mut("items") {
+        items.insert("enum".to_owned(), Capability::ALL.map(Capability::as_str).to_vec().into());
+    }
+}

@@ -1,0 +1,121 @@
+//! A YAML document in which every value knows where it was written.
+
+use std::ops::Range;
+
+use serde_json::{Map, Number, Value};
+
+use super::place::{Place, Step};
+
+/// A value and its place in the text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) span: Span,
+}
+
+/// What a value is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// A key and its value. A mapping may hold a key twice: finding that is the
+/// reader's affair.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) key_span: Span,
+    pub(super) value: Node,
+}
+
+/// Bytes of the text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Where it is written.
+    pub(super) bytes: Range<usize>,
+    /// Where the alias is through which it got here, if one.
+    pub(super) alias: Option<usize>,
+}
+
+/// What [`Node::find`] found.
+pub(super) struct Found<'a> {
+    /// The key of the value, where it has one.
+    pub(super) key: Option<&'a Span>,
+    pub(super) node: &'a Node,
+}
+
+impl Node {
+    /// The value at `place`, or the nearest one around it.
+    pub(super) fn find(&self, place: &Place) -> Found<'_> {
+        let mut found = Found { key: None, node: self };
+        for step in place.steps() {
+            let next = match (step, &found.node.kind) {
+                (Step::Key(key), Kind::Map(entries)) => entries
+                    .iter()
+                    .find(|entry| entry.key == *key)
+                    .map(|entry| Found { key: Some(&entry.key_span), node: &entry.value }),
+                (Step::Item(index), Kind::List(items)) => {
+                    items.get(*index).map(|node| Found { key: None, node })
+                }
+                _ => None,
+            };
+            let Some(next) = next else { return found };
+            found = next;
+        }
+        found
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        let Kind::Map(entries) = &self.kind else { return None };
+        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// The keys of a mapping; none of anything else.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let entries = if let Kind::Map(entries) = &self.kind { entries.as_slice() } else { &[] };
+        entries.iter().map(|entry| entry.key.as_str())
+    }
+
+    /// The same as JSON. Of a key that is there twice, the first counts.
+    pub(super) fn to_json(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Number(number) => Value::Number(number.clone()),
+            Kind::Text(text) => Value::String(text.clone()),
+            Kind::List(items) => items.iter().map(Self::to_json).collect(),
+            Kind::Map(entries) => {
+                let mut map = Map::new();
+                for entry in entries {
+                    map.entry(entry.key.clone()).or_insert_with(|| entry.value.to_json());
+                }
+                Value::Object(map)
+            }
+        }
+    }
+
+    /// What the value is, in words.
+    pub(super) fn describe(&self) -> &'static str {
+        match &self.kind {
+            Kind::Null => "nothing",
+            Kind::Bool(true) => "`true`",
+            Kind::Bool(false) => "`false`",
+            Kind::Number(number) if number.is_f64() => "a number with a fraction",
+            Kind::Number(_) => "a number",
+            Kind::Text(_) => "text",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a mapping",
+        }
+    }
+
+    /// Whether a caret can point at the whole of it.
+    pub(super) fn is_scalar(&self) -> bool {
+        matches!(self.kind, Kind::Bool(_) | Kind::Number(_) | Kind::Text(_))
+    }
+}

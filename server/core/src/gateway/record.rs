@@ -1,0 +1,137 @@
+//! The record of a call: one for each, whichever way it ends.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    id::Generation,
+    policy::{Reason, Thing},
+    principal::Principal,
+};
+
+/// Where records go.
+pub trait CallLog: Send + Sync {
+    /// Takes one. Called exactly once per call, when it has ended.
+    fn record(&self, record: &CallRecord);
+}
+
+/// What is known of a call when it has ended. Never its arguments or result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRecord {
+    /// Who called.
+    pub principal: Principal,
+    /// What kind of thing.
+    pub thing: Thing,
+    /// Which.
+    pub name: String,
+    /// Under which configuration.
+    pub generation: Generation,
+    /// Whether it was let through.
+    pub allowed: bool,
+    /// Codes of the reasons against.
+    pub reasons: Vec<&'static str>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration: Duration,
+    /// Bytes handed to the plugin.
+    pub request_bytes: usize,
+    /// Bytes the plugin answered.
+    pub response_bytes: usize,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a result.
+    Ok,
+    /// With a result by which the tool says that it failed.
+    ToolError,
+    /// With a refusal.
+    Refused,
+    /// There was no such thing.
+    Unknown,
+    /// The plugin gave no usable answer.
+    Failed,
+    /// The caller went away.
+    Cancelled,
+}
+
+impl Outcome {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ToolError => "tool_error",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Writes the record when dropped, so that a call whose future is dropped is on
+/// record too.
+pub(super) struct Recorder {
+    log: Arc<dyn CallLog>,
+    record: CallRecord,
+    start: Instant,
+}
+
+impl Recorder {
+    pub(super) fn new(
+        log: Arc<dyn CallLog>,
+        principal: &Principal,
+        generation: Generation,
+        thing: Thing,
+        name: &str,
+    ) -> Self {
+        let record = CallRecord {
+            principal: principal.clone(),
+            thing,
+            // Not all names exist: a caller may send anything.
+            name: name.chars().take(128).collect(),
+            generation,
+            allowed: false,
+            reasons: Vec::new(),
+            outcome: Outcome::Cancelled,
+            duration: Duration::ZERO,
+            request_bytes: 0,
+            response_bytes: 0,
+        };
+        Self { log, record, start: Instant::now() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.record.name
+    }
+
+    pub(super) fn allow(&mut self, request_bytes: usize) {
+        self.record.allowed = true;
+        self.record.request_bytes = request_bytes;
+    }
+
+    pub(super) fn answered(&mut self, response_bytes: usize) {
+        self.record.response_bytes = response_bytes;
+    }
+
+    pub(super) fn deny(&mut self, reasons: &[Reason]) {
+        self.record.reasons = reasons.iter().map(Reason::code).collect();
+        self.record.outcome = Outcome::Refused;
+    }
+
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        self.record.outcome = outcome;
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.record.duration = self.start.elapsed();
+        self.log.record(&self.record);
+    }
+}

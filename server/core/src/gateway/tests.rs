@@ -1,0 +1,227 @@
+use futures::{FutureExt, executor::block_on};
+use plugin_contract::op::Content as Block;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    settings::Settings,
+    testing::{Records, Scripted, codes, content, patterns, plugin, principal, settings, tool, unreachable},
+};
+
+struct World {
+    gateway: Gateway,
+    records: Arc<Records>,
+}
+
+fn world(change: impl FnOnce(&mut Settings), instance: Arc<dyn crate::registry::Instance>) -> World {
+    let mut settings = settings();
+    change(&mut settings);
+    let plugin = plugin(&[tool("demo.say", &[]), tool("demo.other", &[])], &[], instance);
+    let records = Arc::new(Records::default());
+    let live = Arc::new(Live::new(content(settings, plugin)));
+    World { gateway: Gateway::new(live, records.clone()), records }
+}
+
+/// A plugin that says what it was told.
+fn echo() -> Arc<dyn crate::registry::Instance> {
+    Arc::new(Scripted(|invocation: &Invocation| {
+        let input: Value = serde_json::from_slice(&invocation.input).unwrap();
+        Ok(json!({ "content": [{ "type": "text", "text": input["arguments"]["text"] }] }))
+    }))
+}
+
+fn answers(answer: Result<Value, InvokeError>) -> Arc<dyn crate::registry::Instance> {
+    Arc::new(Scripted(move |_: &Invocation| answer.clone()))
+}
+
+impl World {
+    fn call(&self, name: &str, arguments: Value) -> Answer<ToolResult> {
+        let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
+        block_on(self.gateway.call_tool(&principal(), name, arguments))
+    }
+
+    fn refused(&self, name: &str, arguments: Value) -> Vec<&'static str> {
+        match self.call(name, arguments) {
+            Answer::Refused(denial) => codes(&denial.reasons),
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+
+    fn outcomes(&self) -> Vec<(bool, &'static str, String)> {
+        let records = self.records.0.lock().unwrap();
+        records.iter().map(|r| (r.allowed, r.outcome.as_str(), r.reasons.join(","))).collect()
+    }
+}
+
+fn limits(settings: &mut Settings) -> &mut Limits {
+    &mut settings.agents.values_mut().next().unwrap().limits
+}
+
+#[test]
+fn an_allowed_call_reaches_the_plugin_and_its_answer_comes_back() {
+    let world = world(|_| {}, echo());
+    let Answer::Done(result) = world.call("demo.say", json!({ "text": "hello" })) else { panic!() };
+    assert_eq!(result.content, [Block::text("hello")]);
+    let records = world.records.0.lock().unwrap();
+    let [record] = &records[..] else { panic!("one call, one record") };
+    assert_eq!((record.name.as_str(), record.outcome, record.allowed), ("demo.say", Outcome::Ok, true));
+    assert!(record.request_bytes > 0 && record.response_bytes > 0);
+}
+
+#[test]
+fn a_tool_outside_the_allowlist_is_refused_before_the_plugin_sees_it() {
+    let only_other = |s: &mut Settings| {
+        for agent in s.agents.values_mut() {
+            agent.grant.tools = patterns(&["demo.other"]);
+        }
+    };
+    let world = world(only_other, unreachable());
+    assert_eq!(world.refused("demo.say", json!({})), ["tool_not_granted_to_agent"]);
+    assert_eq!(world.outcomes(), [(false, "refused", "tool_not_granted_to_agent".to_owned())]);
+}
+
+#[test]
+fn listing_shows_what_calling_would_allow() {
+    let world = world(
+        |s| {
+            for agent in s.agents.values_mut() {
+                agent.grant.tools = patterns(&["demo.*"]);
+                agent.grant.deny = patterns(&["demo.other"]);
+                agent.grant.resources = patterns(&["demo://pages/*"]);
+                agent.grant.prompts = patterns(&[]);
+            }
+        },
+        unreachable(),
+    );
+    let Answer::Done(tools) = world.gateway.tools(&principal()) else { panic!() };
+    assert_eq!(tools.iter().map(|tool| tool.spec.name.as_str()).collect::<Vec<_>>(), ["demo.say"]);
+    let Answer::Done(resources) = world.gateway.resources(&principal()) else { panic!() };
+    let Answer::Done(templates) = world.gateway.templates(&principal()) else { panic!() };
+    let Answer::Done(prompts) = world.gateway.prompts(&principal()) else { panic!() };
+    assert_eq!((resources.len(), templates.len(), prompts.len()), (0, 1, 0));
+}
+
+#[test]
+fn a_tool_that_exists_nowhere_is_unknown() {
+    let world = world(|_| {}, unreachable());
+    assert_eq!(world.call("demo.nothing", json!({})), Answer::Unknown);
+    assert_eq!(world.outcomes(), [(false, "unknown", String::new())]);
+}
+
+#[test]
+fn an_opaque_tenant_s_denial_looks_like_an_unknown_tool_and_is_on_record() {
+    let world = world(
+        |s| {
+            s.agents.values_mut().for_each(|agent| agent.grant.tools = patterns(&[]));
+            s.tenants.values_mut().for_each(|tenant| tenant.disclosure = Disclosure::Opaque);
+        },
+        unreachable(),
+    );
+    assert_eq!(world.call("demo.say", json!({})), Answer::Unknown);
+    assert_eq!(world.outcomes(), [(false, "refused", "tool_not_granted_to_agent".to_owned())]);
+}
+
+#[test]
+fn arguments_that_do_not_fit_the_schema_never_reach_the_plugin() {
+    let world = world(|_| {}, unreachable());
+    let codes = world.refused("demo.say", json!({ "text": 5, "more": true }));
+    assert_eq!(codes, ["invalid_arguments", "invalid_arguments"]);
+}
+
+#[test]
+fn payload_rate_and_concurrency_are_checked_and_reported_together() {
+    let world = world(
+        |s| {
+            limits(s).max_payload_bytes = 20;
+            limits(s).rate = "1/day".parse().unwrap();
+        },
+        echo(),
+    );
+    let long = json!({ "text": "x".repeat(100) });
+    assert_eq!(world.refused("demo.say", long.clone()), ["payload_too_large"]);
+    assert!(matches!(world.call("demo.say", json!({ "text": "x" })), Answer::Done(_)));
+    assert_eq!(world.refused("demo.say", long), ["payload_too_large", "rate_limited"]);
+}
+
+#[test]
+fn a_payload_at_its_limit_passes_and_one_byte_more_does_not() {
+    let world = world(|s| limits(s).max_payload_bytes = 14, echo());
+    assert!(matches!(world.call("demo.say", json!({ "text": "abc" })), Answer::Done(_)));
+    assert_eq!(world.refused("demo.say", json!({ "text": "abcd" })), ["payload_too_large"]);
+}
+
+#[test]
+fn a_response_over_its_limit_is_refused_with_both_sizes() {
+    let world = world(|s| limits(s).max_response_bytes = 64, echo());
+    let Answer::Refused(denial) = world.call("demo.say", json!({ "text": "x".repeat(64) })) else { panic!() };
+    assert_eq!(denial.reasons[0].to_string(), "the result has 103 bytes, and agent `laptop` may receive 64");
+}
+
+#[test]
+fn a_call_that_outlives_its_time_is_refused_with_the_limit() {
+    let world = world(|_| {}, answers(Err(InvokeError::TimedOut { seconds: 30 })));
+    let Answer::Refused(denial) = world.call("demo.say", json!({})) else { panic!() };
+    assert_eq!(denial.reasons[0].to_string(), "tool `demo.say` was still running after 30 s, the limit of agent `laptop`");
+    assert_eq!(world.outcomes(), [(true, "refused", "timed_out".to_owned())]);
+}
+
+#[test]
+fn what_a_plugin_gets_wrong_is_said_and_recorded_as_failed() {
+    let error = OpError::new(ErrorCode::Panicked, "tool `demo.say` panicked");
+    for (answer, message) in [
+        (Err(InvokeError::Plugin(error)), "tool `demo.say` panicked"),
+        (Ok(json!({ "no": "content" })), "plugin `demo` answered something that this server does not understand"),
+    ] {
+        let world = world(|_| {}, answers(answer));
+        assert_eq!(world.call("demo.say", json!({})), Answer::Failed(message.to_owned()));
+        assert_eq!(world.outcomes(), [(true, "failed", String::new())]);
+    }
+}
+
+#[test]
+fn a_call_whose_caller_goes_away_is_recorded_as_cancelled() {
+    struct Never;
+    impl crate::registry::Instance for Never {
+        fn invoke(&self, _: Invocation) -> futures::future::BoxFuture<'static, Result<Vec<u8>, InvokeError>> {
+            Box::pin(futures::future::pending())
+        }
+    }
+    let world = world(|_| {}, Arc::new(Never));
+    let call = world.gateway.call_tool(&principal(), "demo.say", Map::new()).now_or_never();
+    assert_eq!(call, None);
+    assert_eq!(world.outcomes(), [(true, "cancelled", String::new())]);
+}
+
+#[test]
+fn a_call_keeps_the_snapshot_it_began_under() {
+    let world = world(|_| {}, echo());
+    let mut next = settings();
+    next.agents.clear();
+    let plugin = plugin(&[tool("demo.say", &[])], &[], echo());
+    world.gateway.live().publish(content(next, plugin));
+    let Answer::Refused(denial) = world.call("demo.say", json!({})) else { panic!() };
+    assert_eq!((denial.generation.0, codes(&denial.reasons)), (2, vec!["agent_removed"]));
+}
+
+#[test]
+fn a_resource_is_read_by_its_uri_or_its_template() {
+    let answer = json!({ "contents": [{ "uri": "demo://pages/one", "text": "page one" }] });
+    let world = world(|_| {}, answers(Ok(answer)));
+    let read = |uri: &str| block_on(world.gateway.read_resource(&principal(), uri));
+    assert!(matches!(read("demo://pages/one"), Answer::Done(_)));
+    assert!(matches!(read("demo://fixed"), Answer::Done(_)));
+    assert_eq!(read("demo://pages/one/two"), Answer::Unknown);
+}
+
+#[test]
+fn a_prompt_needs_its_required_arguments_and_no_others() {
+    let world = world(|_| {}, answers(Ok(json!({ "messages": [] }))));
+    let get = |arguments: &[(&str, &str)]| {
+        let arguments = arguments.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        block_on(world.gateway.get_prompt(&principal(), "demo_prompt", arguments))
+    };
+    assert!(matches!(get(&[("topic", "rust")]), Answer::Done(_)));
+    let Answer::Refused(denial) = get(&[("topyc", "rust")]) else { panic!() };
+    let lines: Vec<_> = denial.reasons.iter().map(ToString::to_string).collect();
+    assert_eq!(lines, ["the arguments: `topic` is missing", "the arguments: unknown `topyc`"]);
+}

@@ -1,0 +1,23 @@
+//! A permitted operation on its way to a plugin.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{limits::counters::Slot, policy::Permit};
+
+/// One operation for a plugin to run.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Who may do what; the host's services judge by it too.
+    pub permit: Arc<Permit>,
+    /// The operation, one of [`plugin_contract::op::plugin`].
+    pub op: &'static str,
+    /// Its payload, JSON.
+    pub input: Vec<u8>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// The plugin promised not to block, so no thread of its own is needed.
+    pub inline: bool,
+    /// Counts as running until dropped: keep it until the plugin's code has
+    /// returned.
+    pub slot: Slot,
+}

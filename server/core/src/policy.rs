@@ -1,0 +1,200 @@
+//! The policy engine: may this principal do this? Listing and calling ask the
+//! same functions, and doubt denies.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use plugin_contract::Capability;
+
+use crate::{
+    pattern::Patterns,
+    principal::Principal,
+    registry::{Plugin, Prompt, ResourceTemplate, Tool},
+    settings::{Agent, Grant, Tenant},
+    snapshot::Snapshot,
+};
+
+mod reason;
+
+pub use reason::{Reason, Thing};
+
+/// Proof that the engine allowed something. Whatever executes takes one, and
+/// only this module makes one.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    snapshot: Arc<Snapshot>,
+    principal: Principal,
+    subject: Subject,
+    capabilities: BTreeSet<Capability>,
+}
+
+impl Permit {
+    /// The configuration it was given under, and holds for.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// To whom.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// For what.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// What the plugin may ask of the host meanwhile.
+    #[must_use]
+    pub fn capabilities(&self) -> &BTreeSet<Capability> {
+        &self.capabilities
+    }
+
+    /// Whose code runs.
+    #[must_use]
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        match &self.subject {
+            Subject::Tool(tool) => &tool.plugin,
+            Subject::Resource { plugin, .. } => plugin,
+            Subject::Prompt(prompt) => &prompt.plugin,
+        }
+    }
+}
+
+/// What a permit is for.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A call of a tool.
+    Tool(Arc<Tool>),
+    /// Reading a resource.
+    Resource {
+        /// As the client named it.
+        uri: String,
+        /// Whose it is.
+        plugin: Arc<Plugin>,
+    },
+    /// Getting a prompt.
+    Prompt(Arc<Prompt>),
+}
+
+/// The engine's answer: a permit, or every reason against.
+pub type Decision = Result<Permit, Vec<Reason>>;
+
+/// May `principal` call `tool`?
+pub fn tool(snapshot: &Arc<Snapshot>, principal: &Principal, tool: &Arc<Tool>) -> Decision {
+    let (agent, tenant) = standing(snapshot, principal)?;
+    let spec = &tool.spec;
+    let mut reasons = granted(principal, agent, tenant, Thing::Tool, spec.name.as_str());
+    reasons.extend(denied(principal, agent, tenant, spec.name.as_str()));
+    for capability in &spec.capabilities {
+        reasons.extend(lacking(principal, agent, tenant, tool, *capability));
+    }
+    decide(snapshot, principal, reasons, || (Subject::Tool(tool.clone()), spec.capabilities.clone()))
+}
+
+/// May `principal` read `uri`, which `plugin` answers for?
+pub fn resource(snapshot: &Arc<Snapshot>, principal: &Principal, uri: &str, plugin: &Arc<Plugin>) -> Decision {
+    let (agent, tenant) = standing(snapshot, principal)?;
+    let reasons = granted(principal, agent, tenant, Thing::Resource, uri);
+    let subject = || Subject::Resource { uri: uri.to_owned(), plugin: plugin.clone() };
+    decide(snapshot, principal, reasons, || (subject(), BTreeSet::new()))
+}
+
+/// Could `principal` read any member of `template`?
+#[must_use]
+pub fn template(snapshot: &Snapshot, principal: &Principal, template: &ResourceTemplate) -> bool {
+    let Some((agent, tenant)) = snapshot.standing(principal) else { return false };
+    let both = agent.grant.resources.intersection(&tenant.grant.resources);
+    both.iter().any(|pattern| template.template.overlaps(pattern.as_str()))
+}
+
+/// May `principal` get `prompt`?
+pub fn prompt(snapshot: &Arc<Snapshot>, principal: &Principal, prompt: &Arc<Prompt>) -> Decision {
+    let (agent, tenant) = standing(snapshot, principal)?;
+    let reasons = granted(principal, agent, tenant, Thing::Prompt, prompt.spec.name.as_str());
+    decide(snapshot, principal, reasons, || (Subject::Prompt(prompt.clone()), BTreeSet::new()))
+}
+
+fn standing<'a>(snapshot: &'a Snapshot, principal: &Principal) -> Result<(&'a Agent, &'a Tenant), Vec<Reason>> {
+    snapshot
+        .standing(principal)
+        .ok_or_else(|| vec![Reason::AgentRemoved { agent: principal.agent.clone() }])
+}
+
+fn decide(
+    snapshot: &Arc<Snapshot>,
+    principal: &Principal,
+    reasons: Vec<Reason>,
+    allowed: impl FnOnce() -> (Subject, BTreeSet<Capability>),
+) -> Decision {
+    if !reasons.is_empty() {
+        return Err(reasons);
+    }
+    let (subject, capabilities) = allowed();
+    Ok(Permit { snapshot: snapshot.clone(), principal: principal.clone(), subject, capabilities })
+}
+
+fn granted(principal: &Principal, agent: &Agent, tenant: &Tenant, thing: Thing, name: &str) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if !patterns(&agent.grant, thing).cover(name) {
+        reasons.push(Reason::NotGrantedToAgent { agent: principal.agent.clone(), thing, name: name.to_owned() });
+    }
+    if !patterns(&tenant.grant, thing).cover(name) {
+        reasons.push(Reason::NotGrantedToTenant { tenant: principal.tenant.clone(), thing, name: name.to_owned() });
+    }
+    reasons
+}
+
+fn patterns(grant: &Grant, thing: Thing) -> &Patterns {
+    match thing {
+        Thing::Tool => &grant.tools,
+        Thing::Resource => &grant.resources,
+        Thing::Prompt => &grant.prompts,
+    }
+}
+
+fn denied(principal: &Principal, agent: &Agent, tenant: &Tenant, tool: &str) -> Vec<Reason> {
+    let by_agent = agent.grant.deny.covering(tool).map(|pattern| Reason::DeniedToAgent {
+        agent: principal.agent.clone(),
+        tool: tool.to_owned(),
+        pattern: pattern.clone(),
+    });
+    let by_tenant = tenant.grant.deny.covering(tool).map(|pattern| Reason::DeniedToTenant {
+        tenant: principal.tenant.clone(),
+        tool: tool.to_owned(),
+        pattern: pattern.clone(),
+    });
+    by_agent.into_iter().chain(by_tenant).collect()
+}
+
+fn lacking(
+    principal: &Principal,
+    agent: &Agent,
+    tenant: &Tenant,
+    tool: &Tool,
+    capability: Capability,
+) -> Vec<Reason> {
+    let name = &tool.spec.name;
+    let mut reasons = Vec::new();
+    if !tool.plugin.granted.contains(&capability) {
+        reasons.push(Reason::CapabilityNotGrantedToPlugin {
+            plugin: tool.plugin.manifest.name.clone(),
+            tool: name.clone(),
+            capability,
+        });
+    }
+    if !agent.grant.capabilities.contains(&capability) {
+        let agent = principal.agent.clone();
+        reasons.push(Reason::CapabilityNotGrantedToAgent { agent, tool: name.clone(), capability });
+    }
+    if !tenant.grant.capabilities.contains(&capability) {
+        let tenant = principal.tenant.clone();
+        reasons.push(Reason::CapabilityNotGrantedToTenant { tenant, tool: name.clone(), capability });
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests;

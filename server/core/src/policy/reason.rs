@@ -1,0 +1,267 @@
+//! Why something is refused.
+
+use std::fmt;
+
+use plugin_contract::{Capability, PluginName, ToolName};
+
+use crate::{
+    id::{AgentId, TenantId},
+    limits::Rate,
+    pattern::Pattern,
+};
+
+/// What kind of thing is granted by patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A tool.
+    Tool,
+    /// A resource.
+    Resource,
+    /// A prompt.
+    Prompt,
+}
+
+impl Thing {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tool => "tool",
+            Self::Resource => "resource",
+            Self::Prompt => "prompt",
+        }
+    }
+
+    fn key(self) -> &'static str {
+        match self {
+            Self::Tool => "tools",
+            Self::Resource => "resources",
+            Self::Prompt => "prompts",
+        }
+    }
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One reason against. `Display` is for the caller or its model, [`Self::help`]
+/// for whoever can change it, [`Self::code`] for programs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The configuration no longer has the agent.
+    #[error("agent `{agent}` is no longer configured")]
+    AgentRemoved {
+        /// Which.
+        agent: AgentId,
+    },
+    /// No pattern of the agent's covers the name.
+    #[error("agent `{agent}` is not granted {thing} `{name}`")]
+    NotGrantedToAgent {
+        /// Whose grant.
+        agent: AgentId,
+        /// Of what kind.
+        thing: Thing,
+        /// Which.
+        name: String,
+    },
+    /// No pattern of the tenant's covers the name.
+    #[error("tenant `{tenant}` is not granted {thing} `{name}`")]
+    NotGrantedToTenant {
+        /// Whose ceiling.
+        tenant: TenantId,
+        /// Of what kind.
+        thing: Thing,
+        /// Which.
+        name: String,
+    },
+    /// The agent's `deny` covers the tool.
+    #[error("agent `{agent}` is denied tool `{tool}`")]
+    DeniedToAgent {
+        /// Whose list.
+        agent: AgentId,
+        /// Which tool.
+        tool: String,
+        /// By which entry.
+        pattern: Pattern,
+    },
+    /// The tenant's `deny` covers the tool.
+    #[error("tenant `{tenant}` is denied tool `{tool}`")]
+    DeniedToTenant {
+        /// Whose list.
+        tenant: TenantId,
+        /// Which tool.
+        tool: String,
+        /// By which entry.
+        pattern: Pattern,
+    },
+    /// The operator's entry for the plugin lacks what the tool needs.
+    #[error("tool `{tool}` needs capability `{capability}`, which plugin `{plugin}` is not granted")]
+    CapabilityNotGrantedToPlugin {
+        /// Whose entry.
+        plugin: PluginName,
+        /// Which tool.
+        tool: ToolName,
+        /// What it needs.
+        capability: Capability,
+    },
+    /// The agent lacks what the tool needs.
+    #[error("tool `{tool}` needs capability `{capability}`, which agent `{agent}` is not granted")]
+    CapabilityNotGrantedToAgent {
+        /// Whose grant.
+        agent: AgentId,
+        /// Which tool.
+        tool: ToolName,
+        /// What it needs.
+        capability: Capability,
+    },
+    /// The tenant lacks what the tool needs.
+    #[error("tool `{tool}` needs capability `{capability}`, which tenant `{tenant}` is not granted")]
+    CapabilityNotGrantedToTenant {
+        /// Whose ceiling.
+        tenant: TenantId,
+        /// Which tool.
+        tool: ToolName,
+        /// What it needs.
+        capability: Capability,
+    },
+    /// The arguments do not fit the schema.
+    #[error("{complaint}")]
+    InvalidArguments {
+        /// What is wrong, without the value.
+        complaint: String,
+        /// Whose schema.
+        name: String,
+    },
+    /// The arguments are too large.
+    #[error("the arguments have {bytes} bytes, and agent `{agent}` may send {limit}")]
+    PayloadTooLarge {
+        /// Whose limit.
+        agent: AgentId,
+        /// How large.
+        bytes: u64,
+        /// How large they may be.
+        limit: u64,
+    },
+    /// The result is too large.
+    #[error("the result has {bytes} bytes, and agent `{agent}` may receive {limit}")]
+    ResponseTooLarge {
+        /// Whose limit.
+        agent: AgentId,
+        /// How large.
+        bytes: u64,
+        /// How large it may be.
+        limit: u64,
+    },
+    /// Too many calls in a time.
+    #[error("agent `{agent}` may make {rate} calls; try again in {}", seconds(*retry_after_ms))]
+    RateLimited {
+        /// Whose limit.
+        agent: AgentId,
+        /// The limit.
+        rate: Rate,
+        /// When a call will be allowed.
+        retry_after_ms: u64,
+    },
+    /// Too many calls at the same time.
+    #[error("agent `{agent}` has {running} calls running, and may have {limit}")]
+    TooManyCalls {
+        /// Whose limit.
+        agent: AgentId,
+        /// How many run.
+        running: u32,
+        /// How many may.
+        limit: u32,
+    },
+    /// The tool did not finish in time.
+    #[error("tool `{tool}` was still running after {seconds} s, the limit of agent `{agent}`")]
+    TimedOut {
+        /// Whose limit.
+        agent: AgentId,
+        /// Which tool, resource or prompt.
+        tool: String,
+        /// The limit.
+        seconds: u64,
+    },
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+impl Reason {
+    /// A stable name for the reason.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AgentRemoved { .. } => "agent_removed",
+            Self::NotGrantedToAgent { thing: Thing::Tool, .. } => "tool_not_granted_to_agent",
+            Self::NotGrantedToAgent { thing: Thing::Resource, .. } => "resource_not_granted_to_agent",
+            Self::NotGrantedToAgent { thing: Thing::Prompt, .. } => "prompt_not_granted_to_agent",
+            Self::NotGrantedToTenant { thing: Thing::Tool, .. } => "tool_not_granted_to_tenant",
+            Self::NotGrantedToTenant { thing: Thing::Resource, .. } => "resource_not_granted_to_tenant",
+            Self::NotGrantedToTenant { thing: Thing::Prompt, .. } => "prompt_not_granted_to_tenant",
+            Self::DeniedToAgent { .. } => "tool_denied_to_agent",
+            Self::DeniedToTenant { .. } => "tool_denied_to_tenant",
+            Self::CapabilityNotGrantedToPlugin { .. } => "capability_not_granted_to_plugin",
+            Self::CapabilityNotGrantedToAgent { .. } => "capability_not_granted_to_agent",
+            Self::CapabilityNotGrantedToTenant { .. } => "capability_not_granted_to_tenant",
+            Self::InvalidArguments { .. } => "invalid_arguments",
+            Self::PayloadTooLarge { .. } => "payload_too_large",
+            Self::ResponseTooLarge { .. } => "response_too_large",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::TooManyCalls { .. } => "too_many_calls",
+            Self::TimedOut { .. } => "timed_out",
+        }
+    }
+
+    /// What to do about it, and where in the configuration.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::AgentRemoved { agent } => format!("ask the operator whether `agents.{agent}` was meant to go"),
+            Self::NotGrantedToAgent { agent, thing, name } => {
+                format!("add `{name}` to `agents.{agent}.{}`", thing.key())
+            }
+            Self::NotGrantedToTenant { tenant, thing, name } => {
+                format!("add `{name}` to `tenants.{tenant}.{}`", thing.key())
+            }
+            Self::DeniedToAgent { agent, pattern, .. } => format!("remove `{pattern}` from `agents.{agent}.deny`"),
+            Self::DeniedToTenant { tenant, pattern, .. } => format!("remove `{pattern}` from `tenants.{tenant}.deny`"),
+            Self::CapabilityNotGrantedToPlugin { plugin, capability, .. } => {
+                format!("add `{capability}` to `plugins.entries.{plugin}.capabilities`")
+            }
+            Self::CapabilityNotGrantedToAgent { agent, capability, .. } => {
+                format!("add `{capability}` to `agents.{agent}.capabilities`")
+            }
+            Self::CapabilityNotGrantedToTenant { tenant, capability, .. } => {
+                format!("add `{capability}` to `tenants.{tenant}.capabilities`")
+            }
+            Self::InvalidArguments { name, .. } => format!("see the arguments that `{name}` lists"),
+            Self::PayloadTooLarge { agent, .. } => {
+                format!("send less, or raise `agents.{agent}.limits.max_payload_bytes`")
+            }
+            Self::ResponseTooLarge { agent, .. } => {
+                format!("ask for less, or raise `agents.{agent}.limits.max_response_bytes`")
+            }
+            Self::RateLimited { agent, .. } => format!("wait, or raise `agents.{agent}.limits.rate_limit`"),
+            Self::TooManyCalls { agent, .. } => {
+                format!("wait for a call to end, or raise `agents.{agent}.limits.concurrency`")
+            }
+            Self::TimedOut { agent, .. } => {
+                format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
+            }
+        }
+    }
+
+    /// When the same call may succeed, where that is known.
+    #[must_use]
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { retry_after_ms, .. } => Some(*retry_after_ms),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! What is loaded: plugins whose names do not get in each other's way.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use futures::future::BoxFuture;
+use plugin_contract::{
+    Capability, Manifest, PluginName, PromptName, ToolName,
+    manifest::{PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolSpec},
+    op::OpError,
+};
+use serde::Serialize;
+
+use crate::{
+    arguments::{ArgumentSchema, InvalidSchema},
+    id::KeyName,
+    invocation::Invocation,
+    settings::Isolation,
+    template::UriTemplate,
+};
+
+/// A verified plugin that runs.
+pub struct Plugin {
+    /// What it says of itself, as signed.
+    pub manifest: Manifest,
+    /// Who vouches for it.
+    pub provenance: Provenance,
+    /// Where it runs.
+    pub isolation: Isolation,
+    /// What the operator's entry lets its tools use, under the key's ceiling.
+    pub granted: BTreeSet<Capability>,
+    /// The code.
+    pub instance: Arc<dyn Instance>,
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.manifest.name)
+            .field("version", &self.manifest.version)
+            .field("provenance", &self.provenance)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a plugin's bytes came from and who signed them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Provenance {
+    /// The plugin's folder.
+    pub folder: PathBuf,
+    /// The trusted key, by the operator's name for it.
+    pub signer: KeyName,
+    /// The same key, by its own id: 16 hexadecimal digits.
+    pub key_id: String,
+    /// SHA-256 of the library, in hexadecimal.
+    pub sha256: String,
+}
+
+/// A plugin's code, wherever it runs.
+pub trait Instance: Send + Sync {
+    /// Runs one operation. Whoever implements it keeps the invocation's slot
+    /// until the plugin's code has returned or is gone, also when the future is
+    /// dropped, and gives up at the invocation's deadline.
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Vec<u8>, InvokeError>>;
+}
+
+/// Why a plugin gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeError {
+    /// It answered with an error.
+    #[error(transparent)]
+    Plugin(#[from] OpError),
+    /// It was still running at the deadline.
+    #[error("the call was still running after {seconds} s, its limit")]
+    TimedOut {
+        /// The limit.
+        seconds: u64,
+    },
+    /// Its code is gone.
+    #[error("plugin `{plugin}` stopped: {reason}")]
+    Lost {
+        /// Which plugin.
+        plugin: PluginName,
+        /// What is known.
+        reason: String,
+    },
+}
+
+/// A plugin that was not loaded, for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("plugin refused: {}: {message}; {help}", place.display())]
+pub struct Refusal {
+    /// The folder or file at fault.
+    pub place: PathBuf,
+    /// A stable name for the reason.
+    pub code: &'static str,
+    /// The reason.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// A tool of a loaded plugin.
+#[derive(Debug)]
+pub struct Tool {
+    /// As its plugin describes it.
+    pub spec: ToolSpec,
+    /// Checks a call's arguments.
+    pub arguments: ArgumentSchema,
+    /// Whose it is.
+    pub plugin: Arc<Plugin>,
+}
+
+/// A resource of a loaded plugin.
+#[derive(Debug)]
+pub struct Resource {
+    /// As its plugin describes it.
+    pub spec: ResourceSpec,
+    /// Whose it is.
+    pub plugin: Arc<Plugin>,
+}
+
+/// A family of resources of a loaded plugin.
+#[derive(Debug)]
+pub struct ResourceTemplate {
+    /// As its plugin describes it.
+    pub spec: ResourceTemplateSpec,
+    /// Recognises its members.
+    pub template: UriTemplate,
+    /// Whose it is.
+    pub plugin: Arc<Plugin>,
+}
+
+/// A prompt of a loaded plugin.
+#[derive(Debug)]
+pub struct Prompt {
+    /// As its plugin describes it.
+    pub spec: PromptSpec,
+    /// Whose it is.
+    pub plugin: Arc<Plugin>,
+}
+
+/// All that is loaded, in the order of names.
+#[derive(Debug, Default)]
+pub struct Registry {
+    plugins: BTreeMap<PluginName, Arc<Plugin>>,
+    tools: BTreeMap<ToolName, Arc<Tool>>,
+    client_forms: BTreeMap<String, ToolName>,
+    resources: BTreeMap<String, Arc<Resource>>,
+    templates: BTreeMap<String, Arc<ResourceTemplate>>,
+    prompts: BTreeMap<PromptName, Arc<Prompt>>,
+}
+
+impl Registry {
+    /// Takes the plugins in, in the order given. One whose names are taken, or
+    /// whose schemas cannot be used, is refused whole and does not disturb the
+    /// others.
+    pub fn admit(plugins: impl IntoIterator<Item = Arc<Plugin>>) -> (Self, Vec<Refusal>) {
+        let mut registry = Self::default();
+        let mut refusals = Vec::new();
+        for plugin in plugins {
+            match registry.conflict(&plugin) {
+                Some(conflict) => refusals.push(conflict.refusal(&plugin)),
+                None => match Self::compile(&plugin) {
+                    Ok(parts) => registry.add(plugin, parts),
+                    Err(conflict) => refusals.push(conflict.refusal(&plugin)),
+                },
+            }
+        }
+        (registry, refusals)
+    }
+
+    /// The plugins.
+    pub fn plugins(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.plugins.values()
+    }
+
+    /// The tools.
+    pub fn tools(&self) -> impl Iterator<Item = &Arc<Tool>> {
+        self.tools.values()
+    }
+
+    /// The tool of that name.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
+        self.tools.get(name)
+    }
+
+    /// The resources at fixed URIs.
+    pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values()
+    }
+
+    /// The resource templates.
+    pub fn templates(&self) -> impl Iterator<Item = &Arc<ResourceTemplate>> {
+        self.templates.values()
+    }
+
+    /// The plugin that answers for a URI: by the fixed one, else by template.
+    #[must_use]
+    pub fn resource_plugin(&self, uri: &str) -> Option<&Arc<Plugin>> {
+        self.resources.get(uri).map(|resource| &resource.plugin).or_else(|| {
+            self.templates
+                .values()
+                .find(|template| template.template.matches(uri))
+                .map(|template| &template.plugin)
+        })
+    }
+
+    /// The prompts.
+    pub fn prompts(&self) -> impl Iterator<Item = &Arc<Prompt>> {
+        self.prompts.values()
+    }
+
+    /// The prompt of that name.
+    #[must_use]
+    pub fn prompt(&self, name: &str) -> Option<&Arc<Prompt>> {
+        self.prompts.get(name)
+    }
+
+    fn conflict(&self, plugin: &Plugin) -> Option<Conflict> {
+        let manifest = &plugin.manifest;
+        if let Some(other) = self.plugins.get(&manifest.name) {
+            return Some(Conflict::PluginTwice(other.provenance.folder.clone()));
+        }
+        let mut own = BTreeMap::new();
+        for tool in &manifest.tools {
+            let form = tool.name.client_form();
+            if let Some(other) = self.client_forms.get(&form).or_else(|| own.get(&form)) {
+                return Some(Conflict::ToolTaken(tool.name.clone(), other.clone()));
+            }
+            own.insert(form, tool.name.clone());
+        }
+        let mut own = BTreeSet::new();
+        let taken = |kind, name: &str, elsewhere: bool, own: &mut BTreeSet<String>| {
+            let here = !own.insert(format!("{kind} {name}"));
+            (elsewhere || here).then(|| Conflict::Taken(kind, name.to_owned()))
+        };
+        let uris = manifest.resources.iter().map(|spec| spec.uri.as_str());
+        let templates = manifest.resource_templates.iter().map(|spec| spec.uri_template.as_str());
+        let prompts = manifest.prompts.iter().map(|spec| spec.name.as_str());
+        uris.map(|uri| taken("resource", uri, self.resources.contains_key(uri), &mut own))
+            .find_map(|conflict| conflict)
+            .or_else(|| {
+                templates
+                    .map(|uri| taken("resource template", uri, self.templates.contains_key(uri), &mut own))
+                    .find_map(|conflict| conflict)
+            })
+            .or_else(|| {
+                prompts
+                    .map(|name| taken("prompt", name, self.prompts.contains_key(name), &mut own))
+                    .find_map(|conflict| conflict)
+            })
+    }
+
+    fn compile(plugin: &Plugin) -> Result<Compiled, Conflict> {
+        let arguments = plugin
+            .manifest
+            .tools
+            .iter()
+            .map(|spec| {
+                ArgumentSchema::new(&spec.input_schema).map_err(|error| Conflict::Schema(spec.name.clone(), error))
+            })
+            .collect::<Result<_, _>>()?;
+        let templates = plugin
+            .manifest
+            .resource_templates
+            .iter()
+            .map(|spec| {
+                UriTemplate::new(spec.uri_template.as_str()).map_err(|error| Conflict::Template(error.to_string()))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Compiled { arguments, templates })
+    }
+
+    fn add(&mut self, plugin: Arc<Plugin>, compiled: Compiled) {
+        let manifest = &plugin.manifest;
+        for (spec, arguments) in manifest.tools.iter().zip(compiled.arguments) {
+            self.client_forms.insert(spec.name.client_form(), spec.name.clone());
+            let tool = Tool { spec: spec.clone(), arguments, plugin: plugin.clone() };
+            self.tools.insert(spec.name.clone(), Arc::new(tool));
+        }
+        for spec in &manifest.resources {
+            let resource = Resource { spec: spec.clone(), plugin: plugin.clone() };
+            self.resources.insert(spec.uri.to_string(), Arc::new(resource));
+        }
+        for (spec, template) in manifest.resource_templates.iter().zip(compiled.templates) {
+            let template = ResourceTemplate { spec: spec.clone(), template, plugin: plugin.clone() };
+            self.templates.insert(spec.uri_template.to_string(), Arc::new(template));
+        }
+        for spec in &manifest.prompts {
+            let prompt = Prompt { spec: spec.clone(), plugin: plugin.clone() };
+            self.prompts.insert(spec.name.clone(), Arc::new(prompt));
+        }
+        self.plugins.insert(manifest.name.clone(), plugin.clone());
+    }
+}
+
+struct Compiled {
+    arguments: Vec<ArgumentSchema>,
+    templates: Vec<UriTemplate>,
+}
+
+enum Conflict {
+    PluginTwice(PathBuf),
+    ToolTaken(ToolName, ToolName),
+    Taken(&'static str, String),
+    Schema(ToolName, InvalidSchema),
+    Template(String),
+}
+
+impl Conflict {
+    fn refusal(self, plugin: &Plugin) -> Refusal {
+        let name = &plugin.manifest.name;
+        let (code, message, help) = match self {
+            Self::PluginTwice(other) => (
+                "plugin_twice",
+                format!("plugin `{name}` is loaded already, from {}", other.display()),
+                "remove one of the two".to_owned(),
+            ),
+            Self::ToolTaken(tool, other) if tool == other => (
+                "name_taken",
+                format!("tool `{tool}` of plugin `{name}` is offered already"),
+                "rename it in the plugin, or disable one of the two plugins".to_owned(),
+            ),
+            Self::ToolTaken(tool, other) => (
+                "name_taken",
+                format!("tool `{tool}` of plugin `{name}` looks like `{other}` to clients that write `.` as `_`"),
+                "rename it in the plugin, or disable one of the two plugins".to_owned(),
+            ),
+            Self::Taken(kind, taken) => (
+                "name_taken",
+                format!("{kind} `{taken}` of plugin `{name}` is offered already"),
+                "rename it in the plugin, or disable one of the two plugins".to_owned(),
+            ),
+            Self::Schema(tool, error) => (
+                "invalid_schema",
+                format!("the input schema of tool `{tool}` cannot be used: {error}"),
+                "correct the schema in the plugin and sign it again".to_owned(),
+            ),
+            Self::Template(message) => {
+                ("invalid_template", message, "correct the template in the plugin and sign it again".to_owned())
+            }
+        };
+        Refusal { place: plugin.provenance.folder.clone(), code, message, help }
+    }
+}
+
+#[cfg(test)]
+mod tests;

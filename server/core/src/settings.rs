@@ -1,0 +1,184 @@
+//! A configuration as used: resolved, checked, and made of types that need no
+//! second look. [`crate::config`] compiles it from YAML.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+use jiff::civil::Date;
+use plugin_contract::{Capability, PluginName};
+use serde_json::{Map, Value};
+
+use crate::{
+    id::{AgentId, KeyName, TenantId},
+    limits::{LimitCeilings, Limits},
+    pattern::Patterns,
+    secret::TokenDigest,
+};
+
+/// Everything an operator decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The agents' door.
+    pub server: ServerSettings,
+    /// Where the server keeps what must outlive it.
+    pub state_dir: PathBuf,
+    /// What may be loaded, and who says so.
+    pub plugins: PluginSettings,
+    /// Ceilings.
+    pub tenants: BTreeMap<TenantId, Tenant>,
+    /// Grants.
+    pub agents: BTreeMap<AgentId, Agent>,
+}
+
+/// Where agents connect and under which names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Host names, beyond the ones that go without saying, that requests may name.
+    pub allowed_hosts: Vec<String>,
+    /// Web origins that requests may come from, `scheme://host[:port]`.
+    pub allowed_origins: Vec<String>,
+    /// The endpoint as clients see it, where a proxy stands in front.
+    pub public_url: Option<url::Url>,
+}
+
+/// Which plugins are loaded and what they may do.
+#[derive(Clone, Debug, Default)]
+pub struct PluginSettings {
+    /// Folder of plugin folders.
+    pub dir: Option<PathBuf>,
+    /// The same for the plugins that come with the server. `None`: where the
+    /// installation has them.
+    pub bundled_dir: Option<PathBuf>,
+    /// Keys whose signatures count.
+    pub trusted_keys: BTreeMap<KeyName, TrustedKey>,
+    /// The operator's word on single plugins.
+    pub entries: BTreeMap<PluginName, PluginEntry>,
+}
+
+/// A signing key and what its signature is worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedKey {
+    /// The key itself.
+    pub minisign: KeySource,
+    /// Plugins it may sign.
+    pub plugins: Patterns,
+    /// Names of tools, prompts and resources they may bear. `None`: those that
+    /// begin with the plugin's own name, `<plugin>.*` and `<plugin>://*`.
+    pub names: Option<Patterns>,
+    /// Capabilities they may ask for.
+    pub capabilities: BTreeSet<Capability>,
+    /// Whether they may run inside the server's own process.
+    pub in_process: bool,
+    /// The last day (UTC) on which its signature counts.
+    pub not_after: Option<Date>,
+    /// Never trusted again.
+    pub revoked: bool,
+}
+
+/// Where a public key comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// The installation's own file, made when the bundled plugins were built.
+    Installed,
+    /// A minisign public key, base64.
+    Minisign(String),
+}
+
+/// The operator's entry for one plugin. Without one, a plugin runs with no
+/// capabilities in a process of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginEntry {
+    /// Whether it is loaded at all.
+    pub enabled: bool,
+    /// Where it runs.
+    pub isolation: Isolation,
+    /// What it may do, if its agents may too.
+    pub capabilities: BTreeSet<Capability>,
+    /// Its own configuration.
+    pub config: Map<String, Value>,
+}
+
+impl Default for PluginEntry {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            isolation: Isolation::Process,
+            capabilities: BTreeSet::new(),
+            config: Map::new(),
+        }
+    }
+}
+
+/// Where a plugin runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// In a worker process of its own.
+    Process,
+    /// In the server's.
+    InProcess,
+}
+
+impl Isolation {
+    /// The name used in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::InProcess => "in_process",
+        }
+    }
+}
+
+/// Patterns and capabilities, granted or as a ceiling.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// Tools.
+    pub tools: Patterns,
+    /// Tools that are not, whatever `tools` says.
+    pub deny: Patterns,
+    /// Resources.
+    pub resources: Patterns,
+    /// Prompts.
+    pub prompts: Patterns,
+    /// Capabilities.
+    pub capabilities: BTreeSet<Capability>,
+}
+
+/// A group of agents. Its grant is the ceiling of theirs.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// The ceiling on rights.
+    pub grant: Grant,
+    /// The ceiling on limits.
+    pub limits: LimitCeilings,
+    /// What a denied agent is told.
+    pub disclosure: Disclosure,
+}
+
+/// What an agent learns about a tool it may not use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disclosure {
+    /// That it exists, and every reason why not.
+    #[default]
+    Reasons,
+    /// Nothing: the answer is that of a tool that exists nowhere.
+    Opaque,
+}
+
+/// One who calls.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// Whose ceiling applies.
+    pub tenant: TenantId,
+    /// Digests of the tokens that are this agent's.
+    pub tokens: Vec<TokenDigest>,
+    /// Its rights, profiles included, before the tenant's ceiling.
+    pub grant: Grant,
+    /// Its limits, under the tenant's ceiling.
+    pub limits: Limits,
+}

@@ -1,0 +1,106 @@
+//! One compiled configuration with the plugins it loaded, and the holder of the
+//! current one.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    id::{AgentId, Generation},
+    principal::Principal,
+    registry::Registry,
+    secret::TokenDigest,
+    settings::{Agent, Settings, Tenant},
+};
+
+/// Everything a call is judged by. Immutable: a change makes another one.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Which one.
+    pub generation: Generation,
+    /// SHA-256 of the configuration it was compiled from, in hexadecimal.
+    pub config_sha256: String,
+    /// What the operator decided.
+    pub settings: Settings,
+    /// What is loaded.
+    pub registry: Registry,
+    tokens: HashMap<TokenDigest, AgentId>,
+}
+
+impl Snapshot {
+    fn new(generation: Generation, content: Content) -> Self {
+        let tokens = content
+            .settings
+            .agents
+            .iter()
+            .flat_map(|(id, agent)| agent.tokens.iter().map(|token| (*token, id.clone())))
+            .collect();
+        Self {
+            generation,
+            config_sha256: content.config_sha256,
+            settings: content.settings,
+            registry: content.registry,
+            tokens,
+        }
+    }
+
+    /// Whose token this is.
+    ///
+    /// Its SHA-256 is looked up, never the token: how long that takes depends on
+    /// a digest that the caller cannot steer, and digests are compared in
+    /// constant time.
+    #[must_use]
+    pub fn authenticate(&self, token: &str) -> Option<Principal> {
+        let agent = self.tokens.get(&TokenDigest::of(token))?;
+        let tenant = self.settings.agents.get(agent)?.tenant.clone();
+        Some(Principal { agent: agent.clone(), tenant })
+    }
+
+    /// The agent and tenant behind a principal, if this snapshot still has them
+    /// and still puts them together.
+    #[must_use]
+    pub fn standing(&self, principal: &Principal) -> Option<(&Agent, &Tenant)> {
+        let agent = self.settings.agents.get(&principal.agent)?;
+        let tenant = self.settings.tenants.get(&principal.tenant)?;
+        (agent.tenant == principal.tenant).then_some((agent, tenant))
+    }
+}
+
+/// What a snapshot is made of.
+#[derive(Debug)]
+pub struct Content {
+    /// See [`Snapshot::config_sha256`].
+    pub config_sha256: String,
+    /// See [`Snapshot::settings`].
+    pub settings: Settings,
+    /// See [`Snapshot::registry`].
+    pub registry: Registry,
+}
+
+/// Holds the current snapshot.
+#[derive(Debug)]
+pub struct Live(ArcSwap<Snapshot>);
+
+impl Live {
+    /// Starts with the first one.
+    #[must_use]
+    pub fn new(content: Content) -> Self {
+        Self(ArcSwap::from_pointee(Snapshot::new(Generation(1), content)))
+    }
+
+    /// The current snapshot. Load it once per call and keep it to the end.
+    #[must_use]
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.0.load_full()
+    }
+
+    /// Puts the next one in its place, in one step, and answers it.
+    ///
+    /// Meant for one caller at a time: the reload pipeline.
+    pub fn publish(&self, content: Content) -> Arc<Snapshot> {
+        let next = Generation(self.0.load().generation.0 + 1);
+        let snapshot = Arc::new(Snapshot::new(next, content));
+        self.0.store(snapshot.clone());
+        snapshot
+    }
+}

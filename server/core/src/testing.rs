@@ -1,0 +1,137 @@
+//! Snapshots for this crate's tests, with a plugin that does what they say.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use futures::future::BoxFuture;
+use plugin_contract::{Capability, Manifest};
+use serde_json::{Value, json};
+
+use crate::{
+    gateway::{CallLog, CallRecord},
+    id::{AgentId, TenantId},
+    invocation::Invocation,
+    limits::{LimitCeilings, Limits},
+    pattern::Patterns,
+    policy::Reason,
+    principal::Principal,
+    registry::{Instance, InvokeError, Plugin, Provenance, Registry},
+    secret::TokenDigest,
+    settings::{Agent, Disclosure, Grant, Isolation, PluginSettings, ServerSettings, Settings, Tenant},
+    snapshot::Content,
+};
+
+pub(crate) fn patterns(texts: &[&str]) -> Patterns {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+pub(crate) fn principal() -> Principal {
+    Principal { agent: "laptop".parse().unwrap(), tenant: "research".parse().unwrap() }
+}
+
+pub(crate) fn codes(reasons: &[Reason]) -> Vec<&'static str> {
+    reasons.iter().map(Reason::code).collect()
+}
+
+/// Agent `laptop` of tenant `research`, both with every right there is.
+pub(crate) fn settings() -> Settings {
+    let all = Grant {
+        tools: patterns(&["*"]),
+        deny: Patterns::default(),
+        resources: patterns(&["*"]),
+        prompts: patterns(&["*"]),
+        capabilities: Capability::ALL.into(),
+    };
+    let tenant = Tenant { grant: all.clone(), limits: LimitCeilings::default(), disclosure: Disclosure::Reasons };
+    let agent = Agent {
+        tenant: "research".parse().unwrap(),
+        tokens: vec![TokenDigest::of("laptop-token")],
+        grant: all,
+        limits: Limits::default(),
+    };
+    Settings {
+        server: ServerSettings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            public_url: None,
+        },
+        state_dir: "state".into(),
+        plugins: PluginSettings::default(),
+        tenants: BTreeMap::from([("research".parse::<TenantId>().unwrap(), tenant)]),
+        agents: BTreeMap::from([("laptop".parse::<AgentId>().unwrap(), agent)]),
+    }
+}
+
+pub(crate) fn tool(name: &str, capabilities: &[&str]) -> Value {
+    json!({
+        "name": name,
+        "description": "Does as told.",
+        "input_schema": {
+            "type": "object",
+            "properties": { "text": { "type": "string", "description": "What to say." } },
+            "additionalProperties": false,
+        },
+        "capabilities": capabilities,
+    })
+}
+
+/// A plugin `demo` with the given tools, a resource, a template and a prompt.
+pub(crate) fn plugin(tools: &[Value], granted: &[Capability], instance: Arc<dyn Instance>) -> Arc<Plugin> {
+    let manifest: Manifest = serde_json::from_value(json!({
+        "name": "demo", "description": "A plugin.", "version": "1.0.0", "release": 1, "api": "1.0", "target": "any",
+        "tools": tools,
+        "resources": [{ "uri": "demo://fixed", "name": "fixed" }],
+        "resource_templates": [{ "uri_template": "demo://pages/{page}", "name": "pages" }],
+        "prompts": [{ "name": "demo_prompt", "arguments": [{ "name": "topic", "required": true }] }],
+    }))
+    .unwrap();
+    named(manifest, granted, instance)
+}
+
+pub(crate) fn named(manifest: Manifest, granted: &[Capability], instance: Arc<dyn Instance>) -> Arc<Plugin> {
+    let provenance = Provenance {
+        folder: format!("plugins.d/{}", manifest.name).into(),
+        signer: "acme".parse().unwrap(),
+        key_id: "0000000000000000".to_owned(),
+        sha256: "0".repeat(64),
+    };
+    let granted = granted.iter().copied().collect::<BTreeSet<_>>();
+    Arc::new(Plugin { manifest, provenance, isolation: Isolation::InProcess, granted, instance })
+}
+
+pub(crate) fn content(settings: Settings, plugin: Arc<Plugin>) -> Content {
+    let (registry, refusals) = Registry::admit([plugin]);
+    assert_eq!(refusals, []);
+    Content { config_sha256: String::new(), settings, registry }
+}
+
+/// Answers every operation with what the closure says.
+pub(crate) struct Scripted<F>(pub(crate) F);
+
+impl<F: Fn(&Invocation) -> Result<Value, InvokeError> + Send + Sync> Instance for Scripted<F> {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Vec<u8>, InvokeError>> {
+        let answer = (self.0)(&invocation).map(|value| value.to_string().into_bytes());
+        Box::pin(async move {
+            drop(invocation);
+            answer
+        })
+    }
+}
+
+/// An instance that nothing should reach.
+pub(crate) fn unreachable() -> Arc<dyn Instance> {
+    Arc::new(Scripted(|_: &Invocation| panic!("a refused call reached the plugin")))
+}
+
+/// Keeps what is recorded.
+#[derive(Default)]
+pub(crate) struct Records(pub(crate) Mutex<Vec<CallRecord>>);
+
+impl CallLog for Records {
+    fn record(&self, record: &CallRecord) {
+        self.0.lock().unwrap().push(record.clone());
+    }
+}

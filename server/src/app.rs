@@ -1,0 +1,84 @@
+//! The wiring: makes the parts, hands each what it needs, and runs them until a
+//! signal says stop.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use server_core::{gateway::Gateway, snapshot::Live};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    call_log::LogLines,
+    plugin::PluginHost,
+    readiness::Readiness,
+    reload::{self, Origin, Pipeline, Refused},
+    transport::{self, Door},
+};
+
+/// Why the server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Its configuration cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] Refused),
+    /// Its address cannot be listened on.
+    #[error("cannot listen on {address} (`server.listen`): {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The operating system failed it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs the server until SIGTERM or SIGINT, then lets calls finish.
+pub async fn serve(origin: Origin, plugins: PluginHost) -> Result<(), ServeError> {
+    let mut pipeline = Pipeline::new(origin, plugins);
+    let live = Arc::new(Live::new(pipeline.first()?));
+    let snapshot = live.load();
+    reload::log_in_force(&snapshot);
+
+    let address = snapshot.settings.server.listen;
+    let listener = TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
+    info!(target: "server", address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
+
+    let readiness = Arc::new(Readiness::default());
+    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(LogLines)));
+    let door = Door::new(gateway, readiness.clone());
+    let stop = CancellationToken::new();
+    let notifier = door.clone();
+    let watch = tokio::spawn(pipeline.watch(live, readiness.clone(), stop.clone(), move |_| notifier.lists_changed()));
+    let stopping = {
+        let stop = stop.clone();
+        async move {
+            signalled().await?;
+            info!(target: "server", "stopping: open calls may finish");
+            readiness.drain();
+            stop.cancel();
+            io::Result::Ok(())
+        }
+    };
+    let (served, stopped) = tokio::join!(transport::serve(listener, door, stop.clone()), stopping);
+    watch.await.map_err(io::Error::other)?;
+    served?;
+    stopped?;
+    info!(target: "server", "stopped");
+    Ok(())
+}
+
+async fn signalled() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

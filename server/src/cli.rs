@@ -1,0 +1,109 @@
+//! The command line: what was asked, who answers, and with which exit code.
+
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+mod check;
+mod healthcheck;
+pub mod plugin;
+mod schema;
+mod serve;
+mod token;
+
+/// One governed MCP server for many agents.
+#[derive(Debug, Parser)]
+#[command(name = "mcp-universal-server", version, about, max_term_width = 100)]
+struct Cli {
+    /// The configuration file
+    #[arg(long, global = true, env = "MCP_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve,
+    /// Say every problem of a configuration
+    Check(check::Arguments),
+    /// Print the configuration's JSON Schema, for editors
+    Schema,
+    /// Make tokens for agents
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Make, sign and look into plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Ask a running server whether it is ready; exit 0 if so
+    Healthcheck(healthcheck::Arguments),
+}
+
+/// Why a command failed, as its exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// It did not work: 1.
+    Failed(String),
+    /// It was called wrongly: 64.
+    Usage(String),
+    /// The configuration cannot be used: 78.
+    Configuration(String),
+}
+
+impl Failure {
+    /// Something did not work.
+    pub fn failed(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    fn exit(&self) -> ExitCode {
+        let (message, code) = match self {
+            Self::Failed(message) => (message, 1),
+            Self::Usage(message) => (message, 64),
+            Self::Configuration(message) => (message, 78),
+        };
+        if !message.is_empty() {
+            let prefix = if message.starts_with("error") || message.starts_with("warning") { "" } else { "error: " };
+            let _ = writeln!(std::io::stderr(), "{prefix}{message}");
+        }
+        ExitCode::from(code)
+    }
+}
+
+/// Runs the program with the given arguments, the first of which is its name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if asked { 0 } else { 64 });
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    let config = cli.config;
+    let done = match cli.command {
+        Command::Serve => {
+            drop(out);
+            serve::run(config)
+        }
+        Command::Check(arguments) => check::run(&arguments, config, &mut out),
+        Command::Schema => schema::run(&mut out),
+        Command::Token(command) => token::run(&command, config, &mut out),
+        Command::Plugin(command) => plugin::run(command, config, &mut out),
+        Command::Healthcheck(arguments) => {
+            drop(out);
+            healthcheck::run(&arguments, config)
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.exit(),
+    }
+}
+
+/// The configuration file to use: the one asked for, or `config.yaml` here.
+fn config_path(asked: Option<PathBuf>) -> PathBuf {
+    asked.unwrap_or_else(|| PathBuf::from("config.yaml"))
+}

@@ -1,0 +1,43 @@
+//! `serve`.
+
+use std::path::PathBuf;
+
+use server_core::config;
+
+use crate::{
+    app::{self, ServeError},
+    cli::{Failure, config_path},
+    config_files::ConfigFiles,
+    logging,
+    plugin::PluginHost,
+    reload::Origin,
+};
+
+pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
+    let origin = origin(asked)?;
+    logging::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(app::serve(origin, PluginHost::new())).map_err(|error| match error {
+        ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
+        ServeError::Listen { .. } | ServeError::Io(_) => Failure::failed(error),
+    })
+}
+
+/// `MCP_TOKEN` stands in for a configuration file only where none was asked for
+/// and there is none.
+fn origin(asked: Option<PathBuf>) -> Result<Origin, Failure> {
+    let named = asked.is_some();
+    let path = config_path(asked);
+    if named || path.exists() {
+        return Ok(Origin::Files(ConfigFiles::new(path)));
+    }
+    let Ok(token) = std::env::var("MCP_TOKEN") else {
+        return Err(Failure::Configuration(format!(
+            "there is no {}, and MCP_TOKEN is not set: write a configuration, name one with --config, \
+             or set MCP_TOKEN to a token from `mcp-universal-server token new` to serve core.echo and core.sum to one agent",
+            path.display()
+        )));
+    };
+    let settings = config::without_file(&token).map_err(|problem| Failure::Configuration(format!("MCP_TOKEN {problem}")))?;
+    Ok(Origin::Fixed(Box::new(settings)))
+}

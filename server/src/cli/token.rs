@@ -1,0 +1,71 @@
+//! `token new`.
+
+use std::{io::Write, path::PathBuf};
+
+use clap::Subcommand;
+use server_core::{
+    config,
+    id::AgentId,
+    secret::{Secret, TokenDigest},
+};
+
+use crate::{
+    cli::{Failure, config_path},
+    config_files::ConfigFiles,
+};
+
+/// Make tokens for agents
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print a new token, and the lines that put it to use
+    #[command(after_help = "Example:\n  mcp-universal-server token new --agent laptop")]
+    New {
+        /// The agent it is for
+        #[arg(long, value_name = "NAME", default_value = "agent")]
+        agent: AgentId,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) fn run(command: &Command, config: Option<PathBuf>, out: &mut dyn Write) -> Result<(), Failure> {
+    let Command::New { agent, json } = command;
+    let token = new_token().map_err(Failure::failed)?;
+    let token_line = format!("token: \"sha256:{}\"", TokenDigest::of(token.expose()).to_hex());
+    let add = claude_mcp_add(&endpoint(config), &token);
+    if *json {
+        let json = serde_json::json!({ "token": token.expose(), "config": token_line, "claude": add });
+        return writeln!(out, "{json:#}").map_err(Failure::failed);
+    }
+    writeln!(
+        out,
+        "The token, shown this once:\n  {}\n\nIn config.yaml, under `agents.{agent}`:\n  {token_line}\n\nOn the agent's machine:\n  {add}",
+        token.expose(),
+    )
+    .map_err(Failure::failed)
+}
+
+/// 256 random bits behind a prefix that secret scanners can look for.
+fn new_token() -> Result<Secret, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(Secret::new(format!("mus_{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())))
+}
+
+fn claude_mcp_add(url: &str, token: &Secret) -> String {
+    format!("claude mcp add --transport http mus {url} --header \"Authorization: Bearer {}\"", token.expose())
+}
+
+/// Where agents reach the server, as far as a configuration tells.
+fn endpoint(config: Option<PathBuf>) -> String {
+    let read = ConfigFiles::new(config_path(config)).read();
+    let server = read.ok().and_then(|(source, environment)| config::compile(&source, &environment).ok()).map(|it| it.settings.server);
+    match server {
+        Some(server) => match server.public_url {
+            Some(url) => url.to_string(),
+            None => format!("http://{}/mcp", server.listen),
+        },
+        None => "http://127.0.0.1:8080/mcp".to_owned(),
+    }
+}

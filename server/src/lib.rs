@@ -1,0 +1,14 @@
+//! The adapters of mcp-universal-server and their wiring. What is decided, and
+//! how, is in `server_core`; this crate listens, loads, reads files and speaks
+//! MCP.
+
+pub mod app;
+pub mod call_log;
+pub mod cli;
+pub mod config_files;
+pub mod logging;
+pub mod mcp;
+pub mod plugin;
+pub mod readiness;
+pub mod reload;
+pub mod transport;

@@ -1,0 +1,223 @@
+//! Folders that plugins are read from. Whoever can write one can run code in the
+//! server, so nothing is read that others could have written, and nothing through
+//! a link.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, Read},
+    os::{
+        fd::OwnedFd,
+        unix::ffi::OsStringExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{self, AtFlags, CWD, FileType, Mode, OFlags, Stat},
+    io::Errno,
+    process,
+};
+use server_core::registry::Refusal;
+
+use super::fault::Fault;
+
+/// An open folder that nobody but root and the server's user can write.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+/// A folder in a folder.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    pub(crate) name: OsString,
+    /// It is a link to a folder.
+    link: bool,
+}
+
+impl Folder {
+    /// Opens the folder that an operator names; a link there is the operator's
+    /// own. `None` if there is none.
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, Refusal> {
+        match Self::open_at(CWD, path.as_os_str(), path, OFlags::empty()) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(OpenError::Missing) => Ok(None),
+            Err(OpenError::Refused(refusal)) => Err(refusal),
+        }
+    }
+
+    /// The folders in this one, hidden ones left out, in the order of their names.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Refusal> {
+        self.list().map_err(|error| unreadable(error).at(&self.path))
+    }
+
+    /// Opens one of [`entries`](Self::entries).
+    pub(crate) fn enter(&self, entry: &Entry) -> Result<Self, Refusal> {
+        let path = self.path.join(&entry.name);
+        if entry.link {
+            return Err(link("folder").at(&path));
+        }
+        match Self::open_at(&self.fd, &entry.name, &path, OFlags::NOFOLLOW) {
+            Ok(folder) => Ok(folder),
+            Err(OpenError::Missing) => Err(unreadable(Errno::NOENT).at(&path)),
+            Err(OpenError::Refused(refusal)) => Err(refusal),
+        }
+    }
+
+    /// Reads a file of this folder, once, if it is there and not larger than `max`.
+    pub(crate) fn read(&self, name: &str, max: u64) -> Result<Option<Vec<u8>>, Refusal> {
+        let place = self.path.join(name);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        match fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => read(fd, max).map(Some).map_err(|fault| fault.at(&place)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::LOOP) => Err(link("file").at(&place)),
+            Err(error) => Err(unreadable(error).at(&place)),
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open_at(
+        at: impl std::os::fd::AsFd,
+        name: &OsStr,
+        path: &Path,
+        flags: OFlags,
+    ) -> Result<Self, OpenError> {
+        let flags = flags | OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = match fs::openat(at, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Err(OpenError::Missing),
+            Err(error) => return Err(OpenError::Refused(unreadable(error).at(path))),
+        };
+        fs::fstat(&fd)
+            .map_err(unreadable)
+            .and_then(|stat| owned(&stat))
+            .map_err(|fault| OpenError::Refused(fault.at(path)))?;
+        Ok(Self {
+            fd,
+            path: path.to_owned(),
+        })
+    }
+
+    fn list(&self) -> rustix::io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in fs::Dir::read_from(&self.fd)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_bytes().starts_with(b".") {
+                continue;
+            }
+            let stat = match fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => stat,
+                // Gone since it was listed.
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Err(error),
+            };
+            let link = kind(&stat) == FileType::Symlink;
+            let folder = match fs::statat(&self.fd, name, AtFlags::empty()) {
+                Ok(stat) => kind(&stat) == FileType::Directory,
+                Err(_) => false,
+            };
+            if folder {
+                let name = OsString::from_vec(name.to_bytes().to_vec());
+                entries.push(Entry { name, link });
+            }
+        }
+        entries.sort_unstable();
+        Ok(entries)
+    }
+}
+
+enum OpenError {
+    Missing,
+    Refused(Refusal),
+}
+
+/// Reads a file that an operator names, such as a public key. Links are followed.
+/// `None` if there is none.
+pub(crate) fn read_file(path: &Path, max: u64) -> Result<Option<Vec<u8>>, Refusal> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    match fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => read(fd, max).map(Some).map_err(|fault| fault.at(path)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(unreadable(error).at(path)),
+    }
+}
+
+fn read(fd: OwnedFd, max: u64) -> Result<Vec<u8>, Fault> {
+    let stat = fs::fstat(&fd).map_err(unreadable)?;
+    if kind(&stat) != FileType::RegularFile {
+        return Err(Fault::new(
+            "not_a_file",
+            "it is no regular file",
+            "put the file itself there",
+        ));
+    }
+    owned(&stat)?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed, to see whether there is one: the file may grow
+    // between the look at its size and here.
+    let read = File::from(fd)
+        .take(max.saturating_add(1))
+        .read_to_end(&mut bytes);
+    read.map_err(unreadable)?;
+    if bytes.len() as u64 > max {
+        return Err(Fault::new(
+            "file_too_large",
+            format!("it is larger than {max} bytes"),
+            "install the file that the plugin's author signed",
+        ));
+    }
+    Ok(bytes)
+}
+
+fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Refuses what others than root and the server's user could have written.
+fn owned(stat: &Stat) -> Result<(), Fault> {
+    let mode = stat.st_mode & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(Fault::new(
+            "writable_by_others",
+            format!("group or others can write it (mode {mode:04o})"),
+            "run `chmod go-w` on it, and look whether what it holds is what you put there",
+        ));
+    }
+    let server = process::geteuid().as_raw();
+    if stat.st_uid != 0 && stat.st_uid != server {
+        return Err(Fault::new(
+            "foreign_owner",
+            format!(
+                "it belongs to user {}, neither root nor the server's user {server}",
+                stat.st_uid
+            ),
+            "run `chown root` on it, and look whether what it holds is what you put there",
+        ));
+    }
+    Ok(())
+}
+
+fn link(what: &str) -> Fault {
+    Fault::new(
+        "symbolic_link",
+        "it is a symbolic link, which is not followed",
+        format!("put the {what} itself there"),
+    )
+}
+
+fn unreadable(error: impl Into<io::Error>) -> Fault {
+    let error: io::Error = error.into();
+    Fault::new(
+        "unreadable",
+        format!("it cannot be read: {error}"),
+        "make it readable for the server's user",
+    )
+}

@@ -1,0 +1,238 @@
+//! Whose signatures count, and for what.
+
+use std::path::Path;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use plugin_contract::{Capability, Manifest};
+use server_core::{
+    id::KeyName,
+    pattern::Patterns,
+    registry::Refusal,
+    settings::{KeySource, PluginSettings, TrustedKey},
+};
+
+use super::{
+    fault::Fault,
+    folder,
+    signature::{KeyId, PublicKey, Signature},
+};
+
+const MAX_KEY_FILE: u64 = 4096;
+
+/// The operator's trusted keys.
+#[derive(Debug)]
+pub(crate) struct KeyRing<'s> {
+    keys: Vec<Signer<'s>>,
+    today: Date,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Signer<'s> {
+    pub(crate) name: &'s KeyName,
+    pub(crate) key: &'s TrustedKey,
+    public: PublicKey,
+}
+
+impl<'s> KeyRing<'s> {
+    /// Reads the keys of `settings`, and the installation's own from its file if
+    /// they name it. A key that cannot be read is left out, with a refusal.
+    pub(crate) fn new(settings: &'s PluginSettings, installed: &Path) -> (Self, Vec<Refusal>) {
+        let mut keys = Vec::new();
+        let mut refusals = Vec::new();
+        for (name, key) in &settings.trusted_keys {
+            let public = match &key.minisign {
+                KeySource::Installed => read_installed(installed),
+                KeySource::Minisign(text) => PublicKey::parse(text).ok_or_else(|| {
+                    let place = format!("plugins.trusted_keys.{name}.minisign");
+                    no_public_key().at(Path::new(&place))
+                }),
+            };
+            match public {
+                Ok(public) => keys.push(Signer { name, key, public }),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        (Self { keys, today }, refusals)
+    }
+
+    /// The key that a signature names, if its signatures count today.
+    pub(crate) fn signer(&self, signature: &Signature) -> Result<&Signer<'s>, Fault> {
+        let id = signature.id();
+        let mut named = self.keys.iter().filter(|signer| signer.id() == id);
+        let signer = match (named.next(), named.next()) {
+            (Some(signer), None) => signer,
+            (None, _) => {
+                return Err(Fault::new(
+                    "key_unknown",
+                    format!("it is signed with key {id}, which no trusted key is"),
+                    "if you trust its owner, add the public key to `plugins.trusted_keys`",
+                ));
+            }
+            (Some(one), Some(other)) => {
+                return Err(Fault::new(
+                    "key_ambiguous",
+                    format!("the trusted keys `{}` and `{}` are both {id}", one.name, other.name),
+                    "remove one of the two from `plugins.trusted_keys`",
+                ));
+            }
+        };
+        signer.counts_on(self.today)?;
+        Ok(signer)
+    }
+}
+
+impl Signer<'_> {
+    pub(crate) fn id(&self) -> KeyId {
+        self.public.id()
+    }
+
+    /// Refuses bytes that are not what the key signed.
+    pub(crate) fn verify(&self, bytes: &[u8], signature: &Signature) -> Result<(), Fault> {
+        if self.public.verifies(bytes, signature) {
+            return Ok(());
+        }
+        Err(Fault::new(
+            "signature_invalid",
+            format!(
+                "plugin.json and its signature by key `{}` do not belong together: one of the two was changed",
+                self.name
+            ),
+            "install the plugin's files again, all of them, as its author gave them",
+        ))
+    }
+
+    /// Refuses a manifest that the key's owner may not vouch for.
+    pub(crate) fn vouches_for(&self, manifest: &Manifest) -> Result<(), Fault> {
+        self.signs_plugin(manifest)?;
+        self.signs_names(manifest)?;
+        self.signs_capabilities(manifest)
+    }
+
+    fn counts_on(&self, today: Date) -> Result<(), Fault> {
+        let name = self.name;
+        if self.key.revoked {
+            return Err(Fault::new(
+                "key_revoked",
+                format!("it is signed with key `{name}`, which is revoked"),
+                "install a version that is signed with a key that is trusted",
+            ));
+        }
+        match self.key.not_after {
+            Some(last) if today > last => Err(Fault::new(
+                "key_expired",
+                format!("it is signed with key `{name}`, which was trusted until {last}"),
+                format!(
+                    "install a version that is signed with a current key, or extend `plugins.trusted_keys.{name}.not_after`"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn signs_plugin(&self, manifest: &Manifest) -> Result<(), Fault> {
+        let plugin = &manifest.name;
+        if self.key.plugins.cover(plugin.as_str()) {
+            return Ok(());
+        }
+        let name = self.name;
+        Err(Fault::new(
+            "plugin_out_of_scope",
+            format!("key `{name}` may not sign a plugin named `{plugin}`"),
+            format!("add a pattern that covers `{plugin}` to `plugins.trusted_keys.{name}.plugins`, if its owner may"),
+        ))
+    }
+
+    fn signs_names(&self, manifest: &Manifest) -> Result<(), Fault> {
+        let plugin = &manifest.name;
+        let own = [format!("{plugin}.*"), format!("{plugin}://*")];
+        let own: Patterns = own.iter().filter_map(|pattern| pattern.parse().ok()).collect();
+        let allowed = self.key.names.as_ref().unwrap_or(&own);
+        let refused: Vec<_> = names(manifest)
+            .filter(|(_, name)| !allowed.cover(name))
+            .map(|(kind, name)| format!("{kind} `{name}`"))
+            .collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let key = self.name;
+        let help = match &self.key.names {
+            Some(_) => format!(
+                "rename it in the plugin, or add a pattern that covers it to `plugins.trusted_keys.{key}.names`"
+            ),
+            None => format!(
+                "begin it with `{plugin}.` (a resource with `{plugin}://`), or add a pattern that covers it to `plugins.trusted_keys.{key}.names`"
+            ),
+        };
+        Err(Fault::new(
+            "name_out_of_scope",
+            format!("key `{key}` may not sign {}", refused.join(", ")),
+            help,
+        ))
+    }
+
+    fn signs_capabilities(&self, manifest: &Manifest) -> Result<(), Fault> {
+        let of_tools = manifest.tools.iter().flat_map(|tool| &tool.capabilities);
+        let mut beyond: Vec<Capability> = manifest
+            .capabilities
+            .iter()
+            .chain(of_tools)
+            .filter(|capability| !self.key.capabilities.contains(capability))
+            .copied()
+            .collect();
+        beyond.sort_unstable();
+        beyond.dedup();
+        if beyond.is_empty() {
+            return Ok(());
+        }
+        let key = self.name;
+        let beyond: Vec<_> = beyond.iter().map(|it| format!("`{it}`")).collect();
+        Err(Fault::new(
+            "capability_out_of_scope",
+            format!(
+                "key `{key}` may not sign a plugin that needs {}",
+                beyond.join(" and ")
+            ),
+            format!("add what it needs to `plugins.trusted_keys.{key}.capabilities`, if its owner may have it"),
+        ))
+    }
+}
+
+/// Every name that a plugin would bring into the server, with its kind.
+fn names(manifest: &Manifest) -> impl Iterator<Item = (&'static str, &str)> {
+    let tools = manifest.tools.iter().map(|it| ("tool", it.name.as_str()));
+    let resources = manifest.resources.iter().map(|it| ("resource", it.uri.as_str()));
+    let templates = manifest
+        .resource_templates
+        .iter()
+        .map(|it| ("resource template", it.uri_template.as_str()));
+    let prompts = manifest.prompts.iter().map(|it| ("prompt", it.name.as_str()));
+    tools.chain(resources).chain(templates).chain(prompts)
+}
+
+fn read_installed(path: &Path) -> Result<PublicKey, Refusal> {
+    let Some(bytes) = folder::read_file(path, MAX_KEY_FILE)? else {
+        let fault = Fault::new(
+            "key_missing",
+            "there is no public key of the bundled plugins",
+            "install the server again, or name the key's file in MCP_BUNDLED_KEY",
+        );
+        return Err(fault.at(path));
+    };
+    std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(PublicKey::parse)
+        .ok_or_else(|| no_public_key().at(path))
+}
+
+fn no_public_key() -> Fault {
+    Fault::new(
+        "key_invalid",
+        "it is no minisign public key",
+        "write the line of the `.pub` file that begins with `RW`",
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! End-to-end tests: they start the program that an operator starts, speak to
+//! it over HTTP as clients do, and read what it logs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests state what they expect; failing is how they say it is not so"
+)]
+
+mod support;
+
+mod calls;
+mod cli;
+mod reload;

@@ -1,0 +1,184 @@
+//! A server of one's own for every test.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+pub mod bundled;
+pub mod client;
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-universal-server");
+
+/// Tokens that the configurations of these tests name as `${LAPTOP_TOKEN}` and
+/// so on; the server finds them in its environment.
+pub const LAPTOP: &str = "laptop-token-0123456789-0123456789-abcdef";
+/// See [`LAPTOP`].
+pub const REVIEWER: &str = "reviewer-token-0123456789-0123456789-abcd";
+
+/// A configuration with two agents: `laptop` may call core.echo and core.sum,
+/// `reviewer` every tool but core.sum.
+pub const TWO_AGENTS: &str = r#"version: 1
+server: { listen: "127.0.0.1:0" }
+tenants:
+  research: { tools: ["*"] }
+agents:
+  laptop:
+    tenant: research
+    token: "${LAPTOP_TOKEN}"
+    tools: ["core.echo", "core.sum"]
+  reviewer:
+    tenant: research
+    token: "${REVIEWER_TOKEN}"
+    tools: ["*"]
+    deny: ["core.sum"]
+"#;
+
+/// How long anything may take that a test waits for. Generous: it only matters
+/// when something is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `look` finds what the test is after.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The same, for tests that run on a runtime.
+pub async fn eventually_async<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The program, with nothing of this process's environment that could steer it.
+pub fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for name in ["MCP_CONFIG", "MCP_TOKEN", "MCP_BUNDLED_KEY", "RUST_LOG", "HTTP_PROXY", "http_proxy"] {
+        command.env_remove(name);
+    }
+    command.env("MCP_BUNDLED_DIR", bundled::folder());
+    command
+}
+
+/// A running server in a folder of its own, ended when dropped.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    folder: tempfile::TempDir,
+    child: Child,
+    log: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Server {
+    /// Starts the program on a configuration and waits until it listens.
+    pub fn start(config: &str) -> Self {
+        Self::start_with(config, |_, _| {})
+    }
+
+    /// The same; `prepare` may add files to the folder and change the command.
+    pub fn start_with(config: &str, prepare: impl FnOnce(&Path, &mut Command)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("config.yaml"), config).unwrap();
+        let mut command = program();
+        command
+            .arg("serve")
+            .current_dir(folder.path())
+            .env("LAPTOP_TOKEN", LAPTOP)
+            .env("REVIEWER_TOKEN", REVIEWER)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        prepare(folder.path(), &mut command);
+        let mut child = command.spawn().unwrap();
+        let log: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let sink = log.clone();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                sink.lock().unwrap().push(line);
+            }
+        });
+        let mut server = Self { address: ([127, 0, 0, 1], 0).into(), folder, child, log };
+        server.address = eventually("the server to listen", || {
+            if let Some(status) = server.child.try_wait().unwrap() {
+                panic!("the server ended at once, {status}: {}", server.stderr());
+            }
+            let line = server.logged(|line| line["message"] == "listening")?;
+            line["address"].as_str()?.parse().ok()
+        });
+        server
+    }
+
+    /// `http://127.0.0.1:PORT` and the path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The folder with its config.yaml.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("config.yaml")
+    }
+
+    /// Every line logged so far.
+    pub fn log(&self) -> Vec<Value> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The first line logged so far of which `wanted` is true.
+    pub fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+        self.log.lock().unwrap().iter().find(|line| wanted(line)).cloned()
+    }
+
+    /// Sends a signal, by number.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits for it to end by itself.
+    pub fn ended(&mut self) -> ExitStatus {
+        eventually("the server to end", || self.child.try_wait().unwrap())
+    }
+
+    fn stderr(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            let _ = stderr.read_to_string(&mut text);
+        }
+        text
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

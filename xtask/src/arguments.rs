@@ -1,0 +1,110 @@
+//! What `cargo xtask` was asked to do.
+
+use std::path::PathBuf;
+
+use crate::{Failure, cargo::Profile};
+
+pub(crate) const HELP: &str = "\
+Builds, signs, runs and tests the project.
+
+cargo xtask stage [--release]
+    Builds the server and the bundled plugins, and signs the plugins into
+    `bundled-plugins` beside the server's executable with a key that is then
+    thrown away. Does nothing where nothing changed.
+
+cargo xtask serve [--release] [-- ARGUMENTS]
+    Stages, writes the tokens that config.yaml asks for into `.env` if they are
+    set nowhere, starts the server on the checkout's config.yaml, and prints the
+    `claude mcp add` line once it is ready. ARGUMENTS go to the server.
+
+cargo xtask test
+    Runs every check that needs nothing but the Rust toolchain: format, lints,
+    unit, end-to-end and documentation tests, documentation. The last line sums
+    the tests; a check other than a test counts as one.
+
+--release builds with optimisation, which takes longer.";
+
+/// One thing to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Help,
+    Stage(Profile),
+    /// With what the server is to be told besides.
+    Serve(Profile, Vec<String>),
+    /// `serve`'s own second half, for the server at this path; not for people.
+    Announce(PathBuf),
+    Test,
+}
+
+/// Reads the arguments that follow the program's name.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task, Failure> {
+    let mut arguments = arguments.into_iter();
+    let Some(name) = arguments.next() else {
+        return Ok(Task::Help);
+    };
+    match name.as_str() {
+        "-h" | "--help" | "help" => Ok(Task::Help),
+        "announce" => match (arguments.next(), arguments.next()) {
+            (Some(server), None) => Ok(Task::Announce(server.into())),
+            _ => Err(unknown("announce")),
+        },
+        "stage" => {
+            let (profile, rest) = profile(arguments)?;
+            nothing_more(rest).map(|()| Task::Stage(profile))
+        }
+        "serve" => profile(arguments).map(|(profile, rest)| Task::Serve(profile, rest)),
+        "test" => nothing_more(arguments).map(|()| Task::Test),
+        other => Err(unknown(other)),
+    }
+}
+
+/// The profile asked for, and what follows `--`.
+fn profile(mut arguments: impl Iterator<Item = String>) -> Result<(Profile, Vec<String>), Failure> {
+    let mut profile = Profile::Dev;
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--release" => profile = Profile::Release,
+            "--" => return Ok((profile, arguments.collect())),
+            other => return Err(unknown(other)),
+        }
+    }
+    Ok((profile, Vec::new()))
+}
+
+fn nothing_more(arguments: impl IntoIterator<Item = String>) -> Result<(), Failure> {
+    arguments.into_iter().next().map_or(Ok(()), |argument| Err(unknown(&argument)))
+}
+
+fn unknown(argument: &str) -> Failure {
+    format!("`{argument}` is not understood here; see `cargo xtask --help`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: Result<Task, &str>) {
+        let parsed = parse(line.split_whitespace().map(str::to_owned));
+        assert_eq!(parsed, expected.map_err(str::to_owned), "{line}");
+    }
+
+    #[test]
+    fn each_task_has_its_words() {
+        check("", Ok(Task::Help));
+        check("--help", Ok(Task::Help));
+        check("stage", Ok(Task::Stage(Profile::Dev)));
+        check("stage --release", Ok(Task::Stage(Profile::Release)));
+        check("serve", Ok(Task::Serve(Profile::Dev, vec![])));
+        check("serve --release -- --verbose x", Ok(Task::Serve(Profile::Release, vec!["--verbose".to_owned(), "x".to_owned()])));
+        check("announce target/server", Ok(Task::Announce("target/server".into())));
+        check("test", Ok(Task::Test));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        check("tests", Err("`tests` is not understood here; see `cargo xtask --help`"));
+        check("test --docker", Err("`--docker` is not understood here; see `cargo xtask --help`"));
+        check("stage --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
+        check("stage -- more", Err("`more` is not understood here; see `cargo xtask --help`"));
+    }
+}

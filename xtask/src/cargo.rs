@@ -1,0 +1,132 @@
+//! Asks cargo to build, and where it put what it built.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::Failure;
+
+/// The package, and the executable, of the server.
+const SERVER: &str = "mcp-universal-server";
+
+/// The plugins that every installation has: the packages `plugin-…`.
+const BUNDLED: &[&str] = &["about", "core", "prompts"];
+
+/// How to build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Dev,
+    Release,
+}
+
+/// What a build made.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Built {
+    /// The server's executable.
+    pub(crate) server: PathBuf,
+    /// Each bundled plugin's library.
+    pub(crate) plugins: Vec<PathBuf>,
+}
+
+/// The workspace's folder.
+pub(crate) fn root() -> Result<PathBuf, Failure> {
+    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    package.as_deref().and_then(Path::parent).map(Path::to_owned).ok_or_else(not_under_cargo)
+}
+
+/// The cargo that runs this program, in the workspace's folder.
+pub(crate) fn cargo() -> Result<Command, Failure> {
+    let mut cargo = Command::new(env::var_os("CARGO").ok_or_else(not_under_cargo)?);
+    cargo.current_dir(root()?);
+    Ok(cargo)
+}
+
+/// Builds the server and the bundled plugins.
+pub(crate) fn build(profile: Profile) -> Result<Built, Failure> {
+    let mut build = cargo()?;
+    build.args(["build", "--message-format=json-render-diagnostics", "--package", SERVER]);
+    for plugin in BUNDLED {
+        build.args(["--package", &format!("plugin-{plugin}")]);
+    }
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
+    let output = build.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !output.status.success() {
+        return Err("the build failed; what it says stands above".to_owned());
+    }
+    artifacts(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// Picks the server and the bundled plugins out of cargo's messages.
+fn artifacts(messages: &str) -> Result<Built, Failure> {
+    let artifacts = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["reason"] == "compiler-artifact")
+        .collect::<Vec<_>>();
+    let server = artifacts.iter().filter(|artifact| artifact["target"]["name"] == SERVER).find_map(|artifact| artifact["executable"].as_str());
+    let plugins = BUNDLED
+        .iter()
+        .map(|plugin| {
+            let target = format!("plugin_{plugin}");
+            let built = artifacts.iter().filter(|artifact| artifact["target"]["name"] == target.as_str());
+            built.filter_map(library).next().ok_or_else(|| not_built(&target))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Built { server: server.ok_or_else(|| not_built(SERVER))?.into(), plugins })
+}
+
+/// The dynamic library among an artifact's files.
+fn library(artifact: &Value) -> Option<PathBuf> {
+    let files = artifact["filenames"].as_array()?;
+    files.iter().filter_map(Value::as_str).map(PathBuf::from).find(|file| file.extension().is_some_and(|it| it == env::consts::DLL_EXTENSION))
+}
+
+fn not_built(target: &str) -> Failure {
+    format!("cargo did not say where it put `{target}`")
+}
+
+fn not_under_cargo() -> Failure {
+    "this program is run by cargo: `cargo xtask`".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGES: &str = r#"
+        {"reason":"compiler-artifact","target":{"kind":["lib"],"name":"serde"},"filenames":["/t/deps/libserde.rlib"],"executable":null}
+        {"reason":"build-script-executed","package_id":"serde"}
+        Some build script wrote this line.
+        {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_core"},"filenames":["/t/libplugin_core.rlib","/t/libplugin_core.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_about"},"filenames":["/t/libplugin_about.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_prompts"},"filenames":["/t/libplugin_prompts.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["lib"],"name":"mcp_universal_server"},"filenames":["/t/libmcp_universal_server.rlib"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"mcp-universal-server"},"filenames":["/t/mcp-universal-server"],"executable":"/t/mcp-universal-server"}
+        {"reason":"build-finished","success":true}
+    "#;
+
+    #[test]
+    fn the_paths_are_those_that_cargo_says() {
+        let built = artifacts(MESSAGES).unwrap();
+        assert_eq!(built.server, Path::new("/t/mcp-universal-server"));
+        let plugins = ["/t/libplugin_about.so", "/t/libplugin_core.so", "/t/libplugin_prompts.so"];
+        assert_eq!(built.plugins, plugins.map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_path_that_cargo_does_not_say_is_an_error() {
+        for (without, expected) in [
+            ("libplugin_core.so", "cargo did not say where it put `plugin_core`"),
+            ("\"executable\":\"/t/mcp", "cargo did not say where it put `mcp-universal-server`"),
+        ] {
+            let messages = MESSAGES.lines().filter(|line| !line.contains(without)).collect::<Vec<_>>().join("\n");
+            assert_eq!(artifacts(&messages), Err(expected.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Builds, signs, runs and tests the project: `cargo xtask`.
+
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use arguments::Task;
+
+mod arguments;
+mod cargo;
+mod serve;
+mod stage;
+mod test;
+
+/// What went wrong, for a person.
+type Failure = String;
+
+fn main() -> ExitCode {
+    let task = match arguments::parse(env::args().skip(1)) {
+        Ok(task) => task,
+        Err(wrong) => return fail(&wrong, 64),
+    };
+    let done = match task {
+        Task::Help => writeln!(io::stdout(), "{}", arguments::HELP).map_err(|error| error.to_string()),
+        Task::Stage(profile) => stage::run(profile).map(|_| ()),
+        Task::Serve(profile, arguments) => serve::run(profile, &arguments),
+        Task::Announce(server) => serve::announce::run(&server),
+        Task::Test => test::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure, 1),
+    }
+}
+
+fn fail(failure: &str, code: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "error: {failure}");
+    ExitCode::from(code)
+}
