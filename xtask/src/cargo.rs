@@ -35,7 +35,11 @@ pub(crate) struct Built {
 /// The workspace's folder.
 pub(crate) fn root() -> Result<PathBuf, Failure> {
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    package.as_deref().and_then(Path::parent).map(Path::to_owned).ok_or_else(not_under_cargo)
+    package
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_owned)
+        .ok_or_else(not_under_cargo)
 }
 
 /// The cargo that runs this program, in the workspace's folder.
@@ -48,14 +52,22 @@ pub(crate) fn cargo() -> Result<Command, Failure> {
 /// Builds the server and the bundled plugins.
 pub(crate) fn build(profile: Profile) -> Result<Built, Failure> {
     let mut build = cargo()?;
-    build.args(["build", "--message-format=json-render-diagnostics", "--package", SERVER]);
+    build.args([
+        "build",
+        "--message-format=json-render-diagnostics",
+        "--package",
+        SERVER,
+    ]);
     for plugin in BUNDLED {
         build.args(["--package", &format!("plugin-{plugin}")]);
     }
     if profile == Profile::Release {
         build.arg("--release");
     }
-    let output = build.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run cargo: {error}"))?;
+    let output = build
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
     if !output.status.success() {
         return Err("the build failed; what it says stands above".to_owned());
     }
@@ -64,27 +76,46 @@ pub(crate) fn build(profile: Profile) -> Result<Built, Failure> {
 
 /// Picks the server and the bundled plugins out of cargo's messages.
 fn artifacts(messages: &str) -> Result<Built, Failure> {
-    let artifacts = messages
+    let messages = messages
         .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["reason"] == "compiler-artifact")
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let artifacts = messages
+        .filter(|message| text(message, "/reason") == Some("compiler-artifact"))
         .collect::<Vec<_>>();
-    let server = artifacts.iter().filter(|artifact| artifact["target"]["name"] == SERVER).find_map(|artifact| artifact["executable"].as_str());
-    let plugins = BUNDLED
-        .iter()
-        .map(|plugin| {
-            let target = format!("plugin_{plugin}");
-            let built = artifacts.iter().filter(|artifact| artifact["target"]["name"] == target.as_str());
-            built.filter_map(library).next().ok_or_else(|| not_built(&target))
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Built { server: server.ok_or_else(|| not_built(SERVER))?.into(), plugins })
+    let of = |target: &str| {
+        let target = target.to_owned();
+        artifacts
+            .iter()
+            .filter(move |it| text(it, "/target/name") == Some(&target))
+    };
+    let server = of(SERVER).find_map(|it| text(it, "/executable"));
+    let plugins = BUNDLED.iter().map(|plugin| {
+        let target = format!("plugin_{plugin}");
+        let found = of(&target).find_map(library);
+        found.ok_or_else(|| not_built(&target))
+    });
+    Ok(Built {
+        plugins: plugins.collect::<Result<_, _>>()?,
+        server: server.ok_or_else(|| not_built(SERVER))?.into(),
+    })
+}
+
+/// The text at a place of a JSON document.
+pub(crate) fn text<'a>(json: &'a Value, pointer: &str) -> Option<&'a str> {
+    json.pointer(pointer)?.as_str()
 }
 
 /// The dynamic library among an artifact's files.
 fn library(artifact: &Value) -> Option<PathBuf> {
-    let files = artifact["filenames"].as_array()?;
-    files.iter().filter_map(Value::as_str).map(PathBuf::from).find(|file| file.extension().is_some_and(|it| it == env::consts::DLL_EXTENSION))
+    let files = artifact.get("filenames")?.as_array()?;
+    files
+        .iter()
+        .filter_map(Value::as_str)
+        .map(PathBuf::from)
+        .find(|file| {
+            file.extension()
+                .is_some_and(|it| it == env::consts::DLL_EXTENSION)
+        })
 }
 
 fn not_built(target: &str) -> Failure {
@@ -115,17 +146,31 @@ mod tests {
     fn the_paths_are_those_that_cargo_says() {
         let built = artifacts(MESSAGES).unwrap();
         assert_eq!(built.server, Path::new("/t/mcp-universal-server"));
-        let plugins = ["/t/libplugin_about.so", "/t/libplugin_core.so", "/t/libplugin_prompts.so"];
+        let plugins = [
+            "/t/libplugin_about.so",
+            "/t/libplugin_core.so",
+            "/t/libplugin_prompts.so",
+        ];
         assert_eq!(built.plugins, plugins.map(PathBuf::from));
     }
 
     #[test]
     fn a_path_that_cargo_does_not_say_is_an_error() {
         for (without, expected) in [
-            ("libplugin_core.so", "cargo did not say where it put `plugin_core`"),
-            ("\"executable\":\"/t/mcp", "cargo did not say where it put `mcp-universal-server`"),
+            (
+                "libplugin_core.so",
+                "cargo did not say where it put `plugin_core`",
+            ),
+            (
+                "\"executable\":\"/t/mcp",
+                "cargo did not say where it put `mcp-universal-server`",
+            ),
         ] {
-            let messages = MESSAGES.lines().filter(|line| !line.contains(without)).collect::<Vec<_>>().join("\n");
+            let messages = MESSAGES
+                .lines()
+                .filter(|line| !line.contains(without))
+                .collect::<Vec<_>>()
+                .join("\n");
             assert_eq!(artifacts(&messages), Err(expected.to_owned()));
         }
     }

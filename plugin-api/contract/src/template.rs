@@ -45,6 +45,12 @@ impl UriTemplate {
         })
     }
 
+    /// The text before the first variable, which every member begins with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The variables' names, in order.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(|(name, _)| name.as_str())

@@ -71,12 +71,23 @@ mod tests {
     fn arguments_that_are_not_known_are_refused() {
         let harness = Harness::new(plugin());
         for (tool, arguments, message) in [
-            ("core.echo", json!({"text": "a", "times": 2}), "unknown field `times`, expected `text`"),
+            (
+                "core.echo",
+                json!({"text": "a", "times": 2}),
+                "unknown field `times`, expected `text`",
+            ),
             ("core.echo", json!({}), "missing field `text`"),
-            ("core.sum", json!({"a": 1, "b": 2, "c": 3}), "unknown field `c`, expected `a` or `b`"),
+            (
+                "core.sum",
+                json!({"a": 1, "b": 2, "c": 3}),
+                "unknown field `c`, expected `a` or `b`",
+            ),
             ("core.sum", json!({"a": 1}), "missing field `b`"),
         ] {
-            assert_eq!(harness.call_tool(tool, arguments).unwrap_err().message, message);
+            assert_eq!(
+                harness.call_tool(tool, arguments).unwrap_err().message,
+                message
+            );
         }
     }
 
@@ -89,7 +100,10 @@ mod tests {
             assert_eq!(tool.annotations.read_only, Some(true));
             assert_eq!(tool.annotations.idempotent, Some(true));
             assert!(tool.capabilities.is_empty());
-            assert_eq!(tool.input_schema.get("additionalProperties"), Some(&Value::Bool(false)));
+            assert_eq!(
+                tool.input_schema.get("additionalProperties"),
+                Some(&Value::Bool(false))
+            );
         }
     }
 

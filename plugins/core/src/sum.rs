@@ -79,8 +79,14 @@ mod tests {
         for (arguments, text) in [
             (r#"{"a": 9007199254740993, "b": 0}"#, "9007199254740993"),
             (r#"{"a": 9007199254740993, "b": 2.0}"#, "9007199254740995"),
-            (r#"{"a": 9223372036854775807, "b": 1}"#, "9223372036854775808"),
-            (r#"{"a": -9223372036854775808, "b": -1}"#, "-9223372036854775809"),
+            (
+                r#"{"a": 9223372036854775807, "b": 1}"#,
+                "9223372036854775808",
+            ),
+            (
+                r#"{"a": -9223372036854775808, "b": -1}"#,
+                "-9223372036854775809",
+            ),
             (
                 r#"{"a": 18446744073709551615, "b": 18446744073709551615}"#,
                 "36893488147419103230",
@@ -108,14 +114,17 @@ mod tests {
         for (arguments, message) in [
             (
                 r#"{"a": 1e308, "b": 1e308}"#,
-                "the sum of 1e308 and 1e308 is beyond the range of numbers",
+                "the sum of 1e+308 and 1e+308 is beyond the range of numbers",
             ),
             (
                 r#"{"a": -1.5e308, "b": -1e308}"#,
-                "the sum of -1.5e308 and -1e308 is beyond the range of numbers",
+                "the sum of -1.5e+308 and -1e+308 is beyond the range of numbers",
             ),
         ] {
-            assert_eq!(sum(arguments), Err(OpError::new(ErrorCode::Failed, message)));
+            assert_eq!(
+                sum(arguments),
+                Err(OpError::new(ErrorCode::Failed, message))
+            );
         }
     }
 
@@ -139,7 +148,10 @@ mod tests {
                 "invalid type: boolean `true`, expected a JSON number",
             ),
         ] {
-            assert_eq!(sum(arguments), Err(OpError::new(ErrorCode::InvalidInput, message)));
+            assert_eq!(
+                sum(arguments),
+                Err(OpError::new(ErrorCode::InvalidInput, message))
+            );
         }
     }
 }

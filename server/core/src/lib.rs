@@ -20,7 +20,6 @@ pub mod registry;
 pub mod secret;
 pub mod settings;
 pub mod snapshot;
-pub mod template;
 
 #[cfg(test)]
 mod testing;

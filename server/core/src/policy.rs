@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use plugin_contract::Capability;
+use plugin_contract::{Capability, template::UriTemplate};
 
 use crate::{
     pattern::Patterns,
@@ -107,7 +107,16 @@ pub fn resource(snapshot: &Arc<Snapshot>, principal: &Principal, uri: &str, plug
 pub fn template(snapshot: &Snapshot, principal: &Principal, template: &ResourceTemplate) -> bool {
     let Some((agent, tenant)) = snapshot.standing(principal) else { return false };
     let both = agent.grant.resources.intersection(&tenant.grant.resources);
-    both.iter().any(|pattern| template.template.overlaps(pattern.as_str()))
+    both.iter().any(|pattern| overlaps(pattern.as_str(), &template.template))
+}
+
+/// Whether a pattern (`docs://*`, or a plain URI) may cover a member of a
+/// template. Errs on the side of yes: reading decides by the member itself.
+fn overlaps(pattern: &str, template: &UriTemplate) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => prefix.starts_with(template.prefix()) || template.prefix().starts_with(prefix),
+        None => template.matches(pattern),
+    }
 }
 
 /// May `principal` get `prompt`?

@@ -12,6 +12,7 @@ use plugin_contract::{
     Capability, Manifest, PluginName, PromptName, ToolName,
     manifest::{PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolSpec},
     op::OpError,
+    template::UriTemplate,
 };
 use serde::Serialize;
 
@@ -20,7 +21,6 @@ use crate::{
     id::KeyName,
     invocation::Invocation,
     settings::Isolation,
-    template::UriTemplate,
 };
 
 /// A verified plugin that runs.

@@ -5,7 +5,6 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{
-    place::Place,
     schema::{KEYS, Known},
     secrets::Reference,
     tree::{Kind, Node},
@@ -100,15 +99,20 @@ fn read_parts(spans: &BTreeMap<usize, (usize, bool)>, text: &str, line: Range<us
     parts
 }
 
-/// What stands between keys and values: punctuation, anchors and comments.
+/// What stands between keys and values: punctuation, anchors and comments; and
+/// what the reader dropped, such as a merged key that another one overrides.
 fn between(text: &str, range: Range<usize>, parts: &mut Vec<Part>) {
     let gap = text.get(range.clone()).unwrap_or_default();
-    let comment = gap.find('#').map_or(range.end, |at| range.start + at);
-    for (at, character) in gap.char_indices().map(|(at, character)| (range.start + at, character)) {
-        let name = |c: char| c.is_ascii_alphanumeric() || "_-&*<|>".contains(c);
-        let shown = at < comment && (is_punctuation(character) || name(character));
-        parts.push((at..at + character.len_utf8(), shown));
+    let (gap, comment) = gap.split_at(gap.find('#').unwrap_or(gap.len()));
+    let mut at = range.start;
+    for word in gap.split_inclusive(is_punctuation) {
+        let core = word.trim_end_matches(is_punctuation).len();
+        let shown = matches!(word.as_bytes().first(), Some(b'&' | b'*' | b'<' | b'|' | b'>'));
+        parts.extend([(at..at + core, shown), (at + core..at + word.len(), true)]);
+        at += word.len();
     }
+    parts.push((at..at + comment.len(), false));
+    parts.retain(|(part, _)| !part.is_empty());
 }
 
 /// Words of a line that is no YAML, by the white space between them.
@@ -116,23 +120,17 @@ fn unread_parts(text: &str, line: Range<usize>) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut at = line.start;
     for word in text.get(line).unwrap_or_default().split_inclusive(char::is_whitespace) {
-        let blank = word.len() - word.trim_end().len();
-        let core = word.trim_end().trim_start_matches(is_punctuation);
-        let lead = word.trim_end().len() - core.len();
-        let core = if Reference::names_a_source(core.trim_end_matches(|c| c != '}' && is_punctuation(c))) {
-            core.trim_end_matches(|c| c != '}' && is_punctuation(c))
-        } else {
-            core.trim_end_matches(is_punctuation)
-        };
-        let tail = word.trim_end().len() - lead - core.len();
-        let shown = core.is_empty() || KEYS.binary_search(&core).is_ok() || Reference::names_a_source(core);
-        for (length, shown) in [(lead, true), (core.len(), shown), (tail, true), (blank, true)] {
-            if length > 0 {
-                parts.push((at..at + length, shown));
-            }
-            at += length;
-        }
+        let inner = word.trim_start_matches(is_punctuation);
+        let source = inner.trim_end_matches(|c| c != '}' && is_punctuation(c));
+        let is_source = Reference::names_a_source(source);
+        let core = if is_source { source } else { inner.trim_end_matches(is_punctuation) };
+        let start = at + word.len() - inner.len();
+        let end = start + core.len();
+        let shown = is_source || KEYS.binary_search(&core).is_ok();
+        parts.extend([(at..start, true), (start..end, shown), (end..at + word.len(), true)]);
+        at += word.len();
     }
+    parts.retain(|(part, _)| !part.is_empty());
     parts
 }
 
@@ -169,7 +167,9 @@ fn is_opaque(word: &str) -> bool {
         b'a'..=b'z' => 1,
         _ => 2,
     };
+    let hexadecimal = word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let classes: Vec<u8> = word.bytes().filter(u8::is_ascii_alphanumeric).map(class).collect();
     let changes = classes.windows(2).filter(|pair| pair.first() != pair.last()).count();
-    classes.len() >= 20 && classes.contains(&0) && changes * 3 >= classes.len()
+    let rhythm = if classes.contains(&1) && classes.contains(&2) { 45 } else { 30 };
+    hexadecimal || (classes.len() >= 20 && classes.contains(&0) && changes * 100 >= classes.len() * rhythm)
 }

@@ -52,9 +52,14 @@ impl<'a> Report<'a> {
         self.tree.find(place).node.get(key).is_some()
     }
 
-    /// `line:column` of a place.
+    /// `line:column` of the value at `place`.
     pub(super) fn position(&self, place: &Place) -> String {
-        let position = self.page.position(self.value_spot(place).bytes.start);
+        self.position_of(self.value_spot(place).bytes.start)
+    }
+
+    /// `line:column` of a byte.
+    pub(super) fn position_of(&self, byte: usize) -> String {
+        let position = self.page.position(byte);
         format!("{}:{}", position.line, position.column)
     }
 

@@ -22,7 +22,7 @@ pub(super) fn snippet(page: &Page<'_>, mask: &Mask, bytes: &Range<usize>) -> Opt
     if shown.text.iter().all(|character| character.is_whitespace()) {
         return None;
     }
-    let caret = shown.caret.unwrap_or(shown.text.len());
+    let caret = shown.caret.unwrap_or(shown.text.len()).min(shown.text.len());
     let carets = shown.caret_end.saturating_sub(caret).max(1);
     let (text, caret) = crop(shown.text, caret);
     let carets = carets.min(text.chars().count().saturating_sub(caret).max(1));

@@ -76,6 +76,10 @@ impl Node {
         entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.kind, Kind::Map(_))
+    }
+
     /// The keys of a mapping; none of anything else.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         let entries = if let Kind::Map(entries) = &self.kind { entries.as_slice() } else { &[] };

@@ -122,7 +122,14 @@ fn a_permit_carries_the_capabilities_that_the_tool_asked_for_and_no_more() {
 
 #[test]
 fn a_template_is_listed_where_some_member_may_be_read() {
-    for (granted, listed) in [("demo://pages/*", true), ("demo://pages/one", true), ("demo://fixed", false)] {
+    for (granted, listed) in [
+        ("*", true),
+        ("demo://*", true),
+        ("demo://pages/*", true),
+        ("demo://pages/one", true),
+        ("demo://pages/one/two", false),
+        ("demo://fixed", false),
+    ] {
         let (snapshot, _) = snapshot(|s| agent(s).resources = patterns(&[granted]), &[]);
         let pages = snapshot.registry.templates().next().unwrap();
         assert_eq!(template(&snapshot, &principal(), pages), listed, "{granted}");

@@ -81,7 +81,7 @@ fn a_schema_or_template_that_cannot_be_used_refuses_its_plugin() {
     check(
         json!({}),
         json!({ "resource_templates": [{ "uri_template": "x://{", "name": "y" }] }),
-        "plugin refused: plugins.d/second: `x://{` is no URI template: use `{name}` for one path segment each, \
-         with text between two of them; correct the template in the plugin and sign it again",
+        "plugin refused: plugins.d/second: `x://{` is no URI template: use `{name}` for a path segment, \
+         each name once, with text between two of them; correct the template in the plugin and sign it again",
     );
 }

@@ -1,0 +1,107 @@
+//! From the configuration as written to the one that is used.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use plugin_contract::Capability;
+
+use super::{
+    Environment,
+    place::Place,
+    raw::{RawConfig, Texts},
+    report::Report,
+};
+use crate::{pattern::Pattern, settings::Settings};
+
+mod agents;
+mod limits;
+mod plugins;
+mod rights;
+mod server;
+
+pub(super) use plugins::default_plugins;
+pub(super) use rights::default_patterns;
+pub(super) use server::default_server;
+
+/// Turns the parts of a [`RawConfig`] into those of [`Settings`], and reports
+/// every problem on the way. What is wrong is left out, so that one mistake is
+/// one problem.
+pub(super) struct Compiler<'a> {
+    pub(super) report: Report<'a>,
+    /// Where relative paths start.
+    pub(super) folder: &'a Path,
+    pub(super) environment: &'a dyn Environment,
+    /// Every file that a secret is read from.
+    pub(super) secret_files: BTreeSet<PathBuf>,
+}
+
+impl Compiler<'_> {
+    /// The settings. They hold only if no problem is an error.
+    pub(super) fn settings(&mut self, raw: &RawConfig) -> Settings {
+        let root = Place::root();
+        let server = self.server(&root.key("server"), &raw.server);
+        let state_dir = self.path(&root.key("state").key("dir"), raw.state.dir.as_deref());
+        let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
+        let limits = self.limits(&root.key("limits"), &raw.limits);
+        let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
+        let tenants = self.tenants(&root.key("tenants"), &raw.tenants);
+        let agents = self.agents(&root.key("agents"), &raw.agents, &agents::Around { limits, profiles, tenants: &tenants });
+        Settings {
+            server,
+            state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
+            plugins,
+            tenants,
+            agents,
+        }
+    }
+
+    /// A value, parsed; or its error, reported.
+    fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, place: &Place, code: &'static str, text: &str) -> Option<T> {
+        let parsed = text.parse();
+        parsed.map_err(|error: T::Err| self.report.error(place, code, error.to_string(), None)).ok()
+    }
+
+    /// A mapping's entries whose names are valid, each compiled. The others are
+    /// compiled too, for the problems inside of them.
+    fn named<K: FromStr<Err: fmt::Display> + Ord, R, V>(
+        &mut self,
+        place: &Place,
+        raw: &BTreeMap<String, R>,
+        mut compile: impl FnMut(&mut Self, &Place, &str, &R) -> Option<V>,
+    ) -> BTreeMap<K, V> {
+        let mut compiled = BTreeMap::new();
+        for (name, raw) in raw {
+            let place = place.key(name);
+            let value = compile(self, &place, name, raw);
+            match name.parse::<K>() {
+                Ok(name) => compiled.extend(value.map(|value| (name, value))),
+                Err(error) => self.report.key_error(&place, "invalid_name", error.to_string(), None),
+            }
+        }
+        compiled
+    }
+
+    fn patterns(&mut self, place: &Place, texts: &Texts) -> Vec<Pattern> {
+        let parse = |(item, text)| self.parsed(&place.item(item), "invalid_pattern", text);
+        texts.iter().filter_map(parse).collect()
+    }
+
+    /// The schema has reported the names it does not know.
+    fn capabilities(texts: Option<&Texts>) -> BTreeSet<Capability> {
+        texts.into_iter().flat_map(Texts::iter).filter_map(|(_, text)| text.parse().ok()).collect()
+    }
+
+    /// A path, from where relative ones start.
+    fn path(&mut self, place: &Place, text: Option<&str>) -> Option<PathBuf> {
+        let text = text?;
+        if text.starts_with('~') || text.contains("${") {
+            let message = format!("`{}` is taken as it is: `~` and variables are not replaced", place.label());
+            self.report.error(place, "invalid_path", message, Some("write the whole path".to_owned()));
+        }
+        Some(self.folder.join(text))
+    }
+}

@@ -1,0 +1,269 @@
+//! `agents`: who may connect, as whom, and what is odd about what they may do.
+
+use std::collections::BTreeMap;
+
+use plugin_contract::Capability;
+
+use super::{
+    Compiler, Place,
+    limits::first_of,
+    rights::{Profile, RawRights},
+};
+use crate::{
+    config::{
+        raw::{RawAgent, Texts},
+        secrets::{InvalidReference, Reference, Token, Unresolved, resolve},
+        suggest::{closest, listed},
+    },
+    id::{AgentId, ProfileName, TenantId},
+    limits::LimitCeilings,
+    pattern::{Pattern, Patterns},
+    settings::{Agent, Grant, Tenant},
+};
+
+/// What agents refer to.
+pub(super) struct Around<'a> {
+    /// For agents that set none of their own.
+    pub(super) limits: LimitCeilings,
+    pub(super) profiles: BTreeMap<ProfileName, Profile>,
+    pub(super) tenants: &'a BTreeMap<TenantId, Tenant>,
+}
+
+/// Whose each token is: the place where it was found, and the agent.
+type Owners = BTreeMap<String, (Place, String)>;
+
+impl Compiler<'_> {
+    pub(super) fn agents(
+        &mut self,
+        place: &Place,
+        raw: &BTreeMap<String, RawAgent>,
+        around: &Around<'_>,
+    ) -> BTreeMap<AgentId, Agent> {
+        if raw.is_empty() && self.report.tree().get("agents").is_some_and(|agents| agents.keys().next().is_none()) {
+            let message = "there are no agents, so nobody can connect".to_owned();
+            self.report.warning(place, "no_agents", message, None);
+        }
+        let mut owners = Owners::new();
+        self.named(place, raw, |compiler, place, name, raw| compiler.agent(place, name, raw, around, &mut owners))
+    }
+
+    fn agent(
+        &mut self,
+        place: &Place,
+        name: &str,
+        raw: &RawAgent,
+        around: &Around<'_>,
+        owners: &mut Owners,
+    ) -> Option<Agent> {
+        let tenant_id = self.tenant_of(place, raw);
+        let tokens = self.tokens(place, name, raw, owners);
+        let profiles = self.profiles_of(place, raw, around);
+        let rights = RawRights::from(raw);
+        let own = self.rights(place, &rights);
+        let limits = self.limits(&place.key("limits"), &raw.limits);
+        if let Some((id, tenant)) = tenant_id.as_ref().and_then(|id| around.tenants.get_key_value(id)) {
+            self.warn_about_rights(place, &rights, id, &tenant.grant);
+            self.warn_about_limits(&place.key("limits"), &limits, id, &tenant.limits);
+        }
+        let all = profiles.iter().fold(own, |rights, profile| rights.and(&profile.rights));
+        let levels = [&limits].into_iter().chain(profiles.iter().map(|profile| &profile.limits)).chain([&around.limits]);
+        Some(Agent {
+            tenant: tenant_id?,
+            tokens: tokens.into_iter().map(|token| token.digest).collect(),
+            grant: all.grant(),
+            limits: first_of(levels),
+        })
+    }
+
+    fn tenant_of(&mut self, place: &Place, raw: &RawAgent) -> Option<TenantId> {
+        let name = raw.tenant.as_deref()?;
+        let place = place.key("tenant");
+        if let Some(known) = self.unknown("tenants", name) {
+            self.refer_to_nothing(&place, "unknown_tenant", "tenant", name, &known);
+            return None;
+        }
+        // A tenant whose name is invalid has been reported there.
+        name.parse().ok()
+    }
+
+    fn profiles_of<'p>(&mut self, place: &Place, raw: &RawAgent, around: &'p Around<'_>) -> Vec<&'p Profile> {
+        let mut profiles = Vec::new();
+        for (item, name) in raw.profiles.iter().flat_map(Texts::iter) {
+            if let Some(known) = self.unknown("profiles", name) {
+                let place = place.key("profiles").item(item);
+                self.refer_to_nothing(&place, "unknown_profile", "profile", name, &known);
+            }
+            profiles.extend(around.profiles.get(name));
+        }
+        profiles
+    }
+
+    /// The names that `section` has, if `name` is none of them. A section that
+    /// is missing where it must not be, or no mapping, is a problem of its own.
+    fn unknown(&self, section: &str, name: &str) -> Option<Vec<String>> {
+        let known: Vec<String> = match self.report.tree().get(section) {
+            Some(node) if node.is_map() => node.keys().map(str::to_owned).collect(),
+            None if section == "profiles" => Vec::new(),
+            _ => return None,
+        };
+        (!known.iter().any(|known| known == name)).then_some(known)
+    }
+
+    fn refer_to_nothing(&mut self, place: &Place, code: &'static str, kind: &str, name: &str, known: &[String]) {
+        let names = || known.iter().map(String::as_str);
+        let help = match closest(name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if (1..=10).contains(&known.len()) => format!("there are {}", listed(names(), "and")),
+            None => format!("add it below `{kind}s`"),
+        };
+        self.report.error(place, code, format!("there is no {kind} `{name}`"), Some(help));
+    }
+
+    fn tokens(&mut self, place: &Place, agent: &str, raw: &RawAgent, owners: &mut Owners) -> Vec<Token> {
+        if !self.report.is_there(place, "token") && !self.report.is_there(place, "tokens") {
+            let message = format!("agent `{agent}` has no token, so it cannot connect");
+            let help = format!("add `token: \"${{{}}}\"`", variable_for(agent));
+            self.report.key_error(place, "no_token", message, Some(help));
+        }
+        let one = raw.token.iter().map(|text| (place.key("token"), text.as_str()));
+        let several = raw.tokens.iter().flat_map(Texts::iter);
+        let several = several.map(|(item, text)| (place.key("tokens").item(item), text));
+        let mut tokens = Vec::new();
+        for (place, text) in one.chain(several) {
+            let Some(token) = self.token(&place, agent, text) else { continue };
+            match owners.get(&token.hexadecimal) {
+                Some((first, owner)) => self.same_token(&place, agent, owner, first),
+                None => {
+                    owners.insert(token.hexadecimal.clone(), (place, agent.to_owned()));
+                }
+            }
+            tokens.push(token);
+        }
+        tokens
+    }
+
+    fn same_token(&mut self, place: &Place, agent: &str, owner: &str, first: &Place) {
+        let first = self.report.position(first);
+        let (message, help) = if agent == owner {
+            (format!("agent `{agent}` has the same token twice, first at {first}"), "keep one of the two")
+        } else {
+            (
+                format!("agents `{owner}` and `{agent}` have the same token, first at {first}"),
+                "give each agent a token of its own: `mcp-universal-server token new`",
+            )
+        };
+        self.report.error(place, "duplicate_token", message, Some(help.to_owned()));
+    }
+
+    fn token(&mut self, place: &Place, agent: &str, text: &str) -> Option<Token> {
+        let reference = match Reference::parse(text) {
+            Ok(reference) => reference,
+            Err(error) => {
+                let (code, message, help) = reference_words(error, agent);
+                self.report.error(place, code, message.to_owned(), Some(help));
+                return None;
+            }
+        };
+        if let Reference::File(path) = &reference {
+            self.secret_files.insert(self.folder.join(path));
+        }
+        let source = match &reference {
+            Reference::Variable(name) => format!("`{name}`"),
+            Reference::File(path) => format!("`{}`", path.display()),
+            Reference::Digest(_) => "it".to_owned(),
+        };
+        let (code, message, help) = match resolve(&reference, self.folder, self.environment) {
+            Ok(token) => return Some(token),
+            Err(Unresolved::Unset) => (
+                "unset_variable",
+                format!("the variable {source} is not set, so agent `{agent}` has no token"),
+                format!("add a line `{}=…` to the file `.env` beside this one, or set it where the server is started", source.trim_matches('`')),
+            ),
+            Err(Unresolved::Unreadable(error)) => (
+                "unreadable_file",
+                format!("the file {source} with the token of agent `{agent}` cannot be read: {error}"),
+                "create it, or let the server's user read it".to_owned(),
+            ),
+            Err(Unresolved::Invalid(error)) => (
+                "invalid_token",
+                format!("{source} holds no token that agent `{agent}` can use: {error}"),
+                error.help().to_owned(),
+            ),
+        };
+        self.report.error(place, code, message, Some(help));
+        None
+    }
+
+    fn warn_about_rights(&mut self, place: &Place, raw: &RawRights<'_>, tenant: &TenantId, ceiling: &Grant) {
+        for (key, texts, ceiling) in [
+            ("tools", raw.tools, &ceiling.tools),
+            ("resources", raw.resources, &ceiling.resources),
+            ("prompts", raw.prompts, &ceiling.prompts),
+        ] {
+            for (item, text) in texts.into_iter().flat_map(Texts::iter) {
+                let Ok(pattern) = text.parse::<Pattern>() else { continue };
+                if Patterns::from_iter([pattern]).intersection(ceiling).is_empty() {
+                    self.warn_above_ceiling(&place.key(key).item(item), text, tenant, key);
+                }
+            }
+        }
+        for (item, text) in raw.capabilities.into_iter().flat_map(Texts::iter) {
+            let Ok(capability) = text.parse::<Capability>() else { continue };
+            if !ceiling.capabilities.contains(&capability) {
+                self.warn_above_ceiling(&place.key("capabilities").item(item), text, tenant, "capabilities");
+            }
+        }
+    }
+
+    fn warn_above_ceiling(&mut self, place: &Place, text: &str, tenant: &TenantId, key: &str) {
+        let message = format!("`{text}` grants nothing, because tenant `{tenant}` does not allow it");
+        let help = format!("add it to `tenants.{tenant}.{key}`, or remove it here");
+        self.report.warning(place, "above_ceiling", message, Some(help));
+    }
+
+    fn warn_about_limits(&mut self, place: &Place, own: &LimitCeilings, tenant: &TenantId, ceiling: &LimitCeilings) {
+        let asked = first_of([own]);
+        let held = asked.under(ceiling);
+        for (key, higher) in [
+            ("max_payload_bytes", own.max_payload_bytes.is_some() && held.max_payload_bytes < asked.max_payload_bytes),
+            ("max_response_bytes", own.max_response_bytes.is_some() && held.max_response_bytes < asked.max_response_bytes),
+            ("timeout_seconds", own.timeout_seconds.is_some() && held.timeout_seconds < asked.timeout_seconds),
+            ("concurrency", own.concurrency.is_some() && held.concurrency < asked.concurrency),
+            ("rate_limit", own.rate.is_some() && held.rate != asked.rate),
+        ] {
+            if higher {
+                let message = format!("this is above the limit of tenant `{tenant}`, which holds instead");
+                let help = format!("raise `tenants.{tenant}.limits.{key}`, or lower this");
+                self.report.warning(&place.key(key), "above_ceiling", message, Some(help));
+            }
+        }
+    }
+}
+
+fn reference_words(error: InvalidReference, agent: &str) -> (&'static str, &'static str, String) {
+    let variable = variable_for(agent);
+    match error {
+        InvalidReference::Literal => (
+            "literal_token",
+            "a token must not stand in the configuration",
+            format!("write it to the file `.env` beside this one, as `{variable}=…`, and `\"${{{variable}}}\"` here"),
+        ),
+        InvalidReference::Name => (
+            "invalid_reference",
+            "there is no name of a variable between `${` and `}`",
+            format!("write `\"${{{variable}}}\"`, or `\"${{file:/path}}\"` for a file"),
+        ),
+        InvalidReference::Digest => (
+            "invalid_reference",
+            "`sha256:` must be followed by 64 hexadecimal digits",
+            "`mcp-universal-server token new` prints them".to_owned(),
+        ),
+    }
+}
+
+/// A name for the variable that holds an agent's token.
+fn variable_for(agent: &str) -> String {
+    let name: String = agent.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    let first = name.chars().next().is_some_and(|c| c.is_ascii_digit()).then_some("AGENT_").unwrap_or_default();
+    format!("{first}{name}_TOKEN")
+}

@@ -1,0 +1,236 @@
+//! Whether a configuration has the shape that its schema describes.
+
+use jsonschema::{ValidationError, error::ValidationErrorKind};
+use serde_json::Value;
+
+use super::{
+    place::{Place, Step},
+    raw::RawConfig,
+    report::Report,
+    schema::{self, Known},
+    suggest::{closest, listed},
+    tree::{Kind, Node},
+};
+
+/// Reports what the schema does not allow, and reads the rest.
+pub(super) fn read(report: &mut Report<'_>) -> RawConfig {
+    report_duplicates(report, report.tree(), &Place::root());
+    let mut value = report.tree().to_json();
+    whole_numbers(&mut value);
+    let Some(validator) = schema::validator() else {
+        report.error(&Place::root(), "internal", "the schema of the configuration is broken".to_owned(), None);
+        return RawConfig::default();
+    };
+    // INVARIANT: an error's own words quote values, which may be secrets, so
+    // none of them is used.
+    let flaws: Vec<Flaw> = validator.iter_errors(&value).map(|error| Flaw::new(&error, &value)).collect();
+    for flaw in flaws {
+        flaw.report(report);
+        flaw.remove(&mut value);
+    }
+    serde_json::from_value(value).unwrap_or_else(|_| {
+        let message = "the configuration does not have the expected shape".to_owned();
+        report.error(&Place::root(), "internal", message, None);
+        RawConfig::default()
+    })
+}
+
+fn report_duplicates(report: &mut Report<'_>, node: &Node, place: &Place) {
+    match &node.kind {
+        Kind::Map(entries) => {
+            let mut seen = std::collections::BTreeMap::new();
+            for entry in entries {
+                let here = place.key(&entry.key);
+                let first = *seen.entry(entry.key.as_str()).or_insert(entry.key_span.bytes.start);
+                if first == entry.key_span.bytes.start {
+                    report_duplicates(report, &entry.value, &here);
+                } else {
+                    let message = format!("`{}` is here twice, first at {}", entry.key, report.position_of(first));
+                    let help = "keep one of the two".to_owned();
+                    report.error_at(&here, &entry.key_span, "duplicate_key", message, Some(help));
+                }
+            }
+        }
+        Kind::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                report_duplicates(report, item, &place.item(index));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// JSON Schema takes `30.0` for a whole number, so let it be one.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+            if let Some(Ok(integer)) = whole.map(|float| format!("{float:.0}").parse::<i64>()) {
+                *value = integer.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
+/// One thing that the schema does not allow.
+struct Flaw {
+    place: Place,
+    fault: Fault,
+}
+
+enum Fault {
+    UnknownKeys(Vec<String>),
+    MissingKey(String),
+    WrongType,
+    NoneOf(Vec<String>),
+    Empty,
+    Below(String),
+    Above(String),
+    /// The parser of the value says it better.
+    SaidElsewhere,
+    Other,
+}
+
+impl Flaw {
+    fn new(error: &ValidationError<'_>, root: &Value) -> Self {
+        use ValidationErrorKind as E;
+        let fault = match error.kind() {
+            E::AdditionalProperties { unexpected } => Fault::UnknownKeys(unexpected.clone()),
+            E::Required { property } => Fault::MissingKey(property.as_str().unwrap_or_default().to_owned()),
+            E::Type { .. } => Fault::WrongType,
+            E::Enum { options } => {
+                let options = options.as_array().into_iter().flatten().filter_map(Value::as_str);
+                Fault::NoneOf(options.map(str::to_owned).collect())
+            }
+            E::MinItems { .. } | E::MinLength { .. } => Fault::Empty,
+            E::Minimum { limit } => Fault::Below(limit.to_string()),
+            E::Maximum { limit } => Fault::Above(limit.to_string()),
+            E::Pattern { .. } | E::PropertyNames { .. } => Fault::SaidElsewhere,
+            _ => Fault::Other,
+        };
+        Self { place: place_of_pointer(error.instance_path().as_str(), root), fault }
+    }
+
+    fn report(&self, report: &mut Report<'_>) {
+        let place = &self.place;
+        let label = place.label();
+        match &self.fault {
+            Fault::UnknownKeys(keys) => keys.iter().for_each(|key| unknown_key(report, place, key)),
+            Fault::MissingKey(key) => {
+                let example = Known::at(&place.key(key)).and_then(Known::example).unwrap_or_default();
+                let help = format!("add it, as in `{key}: {example}`");
+                report.key_error(place, "missing_key", format!("`{key}` is missing"), Some(help));
+            }
+            Fault::WrongType => self.wrong_type(report),
+            Fault::NoneOf(options) => {
+                let Kind::Text(text) = &report.tree().find(place).node.kind else { return };
+                let names = || options.iter().map(String::as_str);
+                let message = format!("`{text}` is not one of {}", listed(names(), "and"));
+                let help = closest(text, names()).map(|name| format!("did you mean `{name}`?"));
+                report.error(place, "unknown_value", message, help);
+            }
+            Fault::Empty => report.error(place, "empty_value", format!("`{label}` cannot be empty"), None),
+            Fault::Below(limit) => {
+                report.error(place, "out_of_range", format!("`{label}` must be at least {limit}"), None);
+            }
+            Fault::Above(limit) => {
+                report.error(place, "out_of_range", format!("`{label}` can be at most {limit}"), None);
+            }
+            Fault::SaidElsewhere => {}
+            Fault::Other => report.error(place, "invalid_value", format!("`{label}` is not allowed"), None),
+        }
+    }
+
+    fn wrong_type(&self, report: &mut Report<'_>) {
+        let Some(known) = Known::at(&self.place) else { return };
+        let node = report.tree().find(&self.place).node;
+        let label = self.place.label();
+        let example = || known.example().map(|example| format!("write it as in `{label}: {example}`"));
+        let text = if let Kind::Text(text) = &node.kind { text.as_str() } else { "" };
+        let (code, message) = match node.kind {
+            Kind::Null => ("no_value", format!("`{label}` has no value")),
+            _ => ("wrong_type", format!("`{label}` must be {}, not {}", known.describe(), node.describe())),
+        };
+        let help = match node.kind {
+            Kind::Null if known.expects("array") => Some("write `[]` for none, or remove the key".to_owned()),
+            Kind::Null if known.expects("object") => Some("write `{}`, or remove the key".to_owned()),
+            Kind::Null => Some("give it one, or remove the key".to_owned()),
+            _ if known.expects("boolean") && ["yes", "on"].contains(&text) => Some("write `true`".to_owned()),
+            _ if known.expects("boolean") && ["no", "off"].contains(&text) => Some("write `false`".to_owned()),
+            _ if known.expects("integer") && text.replace('_', "").parse::<u64>().is_ok() => {
+                Some("write it without quotes and in digits only".to_owned())
+            }
+            Kind::Bool(_) | Kind::Number(_) if known.expects("string") => {
+                example().or_else(|| Some("put it in quotes".to_owned()))
+            }
+            _ => example(),
+        };
+        report.error(&self.place, code, message, help);
+    }
+
+    /// Takes what was reported out of the value, so that the rest can be read.
+    fn remove(&self, value: &mut Value) {
+        match &self.fault {
+            Fault::UnknownKeys(keys) => {
+                if let Some(Value::Object(map)) = at_mut(value, self.place.steps()) {
+                    map.retain(|key, _| !keys.contains(key));
+                }
+            }
+            Fault::MissingKey(_) | Fault::SaidElsewhere => {}
+            _ => match self.place.steps().split_last() {
+                Some((Step::Key(key), around)) => {
+                    if let Some(Value::Object(map)) = at_mut(value, around) {
+                        map.remove(key);
+                    }
+                }
+                Some((Step::Item(_), _)) => {
+                    // The other items keep their numbers.
+                    if let Some(item) = at_mut(value, self.place.steps()) {
+                        *item = Value::Null;
+                    }
+                }
+                None => *value = Value::Object(serde_json::Map::new()),
+            },
+        }
+    }
+}
+
+fn unknown_key(report: &mut Report<'_>, place: &Place, key: &str) {
+    let Some(known) = Known::at(place) else { return };
+    let help = if let Some(near) = closest(key, known.keys()) {
+        format!("did you mean `{near}`?")
+    } else {
+        let homes = Known::homes(key);
+        if homes.is_empty() {
+            format!("allowed here are {}", listed(known.keys(), "and"))
+        } else {
+            format!("it belongs below {}", listed(homes.iter().map(String::as_str), "or"))
+        }
+    };
+    let entry = report.tree().find(&place.key(key)).key.cloned().unwrap_or_default();
+    report.error_at(place, &entry, "unknown_key", format!("unknown key `{key}`"), Some(help));
+}
+
+fn place_of_pointer(pointer: &str, root: &Value) -> Place {
+    let mut value = Some(root);
+    let mut place = Place::root();
+    for part in pointer.split('/').skip(1) {
+        let name = part.replace("~1", "/").replace("~0", "~");
+        let index = value.filter(|value| value.is_array()).and_then(|_| name.parse::<usize>().ok());
+        (place, value) = match index {
+            Some(index) => (place.item(index), value.and_then(|value| value.get(index))),
+            None => (place.key(&name), value.and_then(|value| value.get(&name))),
+        };
+    }
+    place
+}
+
+fn at_mut<'v>(value: &'v mut Value, steps: &[Step]) -> Option<&'v mut Value> {
+    steps.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key.as_str()),
+        Step::Item(index) => value.get_mut(*index),
+    })
+}

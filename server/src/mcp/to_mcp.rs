@@ -1,0 +1,202 @@
+//! What the core has, as MCP shows it.
+
+use std::sync::Arc;
+
+use plugin_contract::{
+    manifest::{PromptArgumentSpec, PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolAnnotations, ToolSpec},
+    op,
+};
+use rmcp::model::{
+    self, CallToolResult, ContentBlock, GetPromptResult, Prompt, PromptArgument, PromptMessage, ReadResourceResult,
+    Resource, ResourceTemplate, Tool,
+};
+
+/// A tool in `tools/list`.
+#[must_use]
+pub fn tool(spec: &ToolSpec) -> Tool {
+    let mut tool = Tool::new(spec.name.to_string(), spec.description.clone(), Arc::new(spec.input_schema.clone()));
+    tool.title.clone_from(&spec.title);
+    if spec.annotations != ToolAnnotations::default() {
+        tool.annotations = Some(annotations(&spec.annotations));
+    }
+    tool
+}
+
+fn annotations(annotations: &ToolAnnotations) -> model::ToolAnnotations {
+    model::ToolAnnotations::from_raw(
+        None,
+        annotations.read_only,
+        annotations.destructive,
+        annotations.idempotent,
+        annotations.open_world,
+    )
+}
+
+/// A resource in `resources/list`.
+#[must_use]
+pub fn resource(spec: &ResourceSpec) -> Resource {
+    let mut resource = Resource::new(spec.uri.as_str(), spec.name.as_str());
+    resource.title.clone_from(&spec.title);
+    resource.description = filled(&spec.description);
+    resource.mime_type.clone_from(&spec.mime_type);
+    resource
+}
+
+/// A template in `resources/templates/list`.
+#[must_use]
+pub fn template(spec: &ResourceTemplateSpec) -> ResourceTemplate {
+    let mut template = ResourceTemplate::new(spec.uri_template.as_str(), spec.name.as_str());
+    template.title.clone_from(&spec.title);
+    template.description = filled(&spec.description);
+    template.mime_type.clone_from(&spec.mime_type);
+    template
+}
+
+/// A prompt in `prompts/list`.
+#[must_use]
+pub fn prompt(spec: &PromptSpec) -> Prompt {
+    let arguments = spec.arguments.iter().map(argument).collect();
+    let mut prompt = Prompt::new(spec.name.as_str(), filled(&spec.description), Some(arguments));
+    prompt.title.clone_from(&spec.title);
+    prompt
+}
+
+fn argument(spec: &PromptArgumentSpec) -> PromptArgument {
+    let mut argument = PromptArgument::new(spec.name.as_str()).with_required(spec.required);
+    argument.description = filled(&spec.description);
+    argument
+}
+
+fn filled(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// What a tool answered.
+#[must_use]
+pub fn tool_result(result: op::ToolResult) -> CallToolResult {
+    let content = result.content.into_iter().map(content).collect();
+    if result.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) }
+}
+
+/// What a resource holds.
+#[must_use]
+pub fn resource_contents(contents: op::ResourceContents) -> ReadResourceResult {
+    ReadResourceResult::new(contents.contents.into_iter().map(resource_content).collect())
+}
+
+fn resource_content(content: op::ResourceContent) -> model::ResourceContents {
+    let op::ResourceContent { uri, mime_type, text } = content;
+    model::ResourceContents::TextResourceContents { uri, mime_type, text, meta: None }
+}
+
+/// A prompt, filled in.
+#[must_use]
+pub fn prompt_result(prompt: op::PromptResult) -> GetPromptResult {
+    let mut result = GetPromptResult::new(prompt.messages.into_iter().map(prompt_message).collect());
+    result.description = prompt.description;
+    result
+}
+
+fn prompt_message(message: op::PromptMessage) -> PromptMessage {
+    let role = match message.role {
+        op::Role::User => model::Role::User,
+        op::Role::Assistant => model::Role::Assistant,
+    };
+    PromptMessage::new(role, content(message.content))
+}
+
+fn content(content: op::Content) -> ContentBlock {
+    match content {
+        op::Content::Text { text } => ContentBlock::text(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn wire(value: impl serde::Serialize) -> Value {
+        serde_json::to_value(value).unwrap()
+    }
+
+    fn spec<T: serde::de::DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_tool_shows_what_its_plugin_says_and_not_what_only_the_host_needs() {
+        let schema = json!({ "type": "object", "properties": { "text": { "type": "string" } } });
+        for (written, shown) in [
+            (
+                json!({ "name": "core.echo", "description": "Says it.", "input_schema": schema }),
+                json!({ "name": "core.echo", "description": "Says it.", "inputSchema": schema }),
+            ),
+            (
+                json!({
+                    "name": "core.echo", "title": "Echo", "description": "Says it.", "input_schema": schema,
+                    "inline": true, "capabilities": ["llm:query"],
+                    "annotations": { "read_only": true, "destructive": false, "idempotent": true, "open_world": false },
+                }),
+                json!({
+                    "name": "core.echo", "title": "Echo", "description": "Says it.", "inputSchema": schema,
+                    "annotations": {
+                        "readOnlyHint": true, "destructiveHint": false, "idempotentHint": true, "openWorldHint": false,
+                    },
+                }),
+            ),
+        ] {
+            assert_eq!(wire(tool(&spec(written))), shown);
+        }
+    }
+
+    #[test]
+    fn resources_templates_and_prompts_leave_out_what_is_not_said() {
+        let short = json!({ "uri": "demo://a", "name": "a" });
+        assert_eq!(wire(resource(&spec(short.clone()))), short);
+        assert_eq!(
+            wire(resource(&spec(
+                json!({ "uri": "demo://a", "name": "a", "title": "A", "description": "An a.", "mime_type": "text/plain" })
+            ))),
+            json!({ "uri": "demo://a", "name": "a", "title": "A", "description": "An a.", "mimeType": "text/plain" })
+        );
+        assert_eq!(
+            wire(template(&spec(
+                json!({ "uri_template": "demo://{a}", "name": "a", "title": "A", "description": "An a.", "mime_type": "text/plain" })
+            ))),
+            json!({ "uriTemplate": "demo://{a}", "name": "a", "title": "A", "description": "An a.", "mimeType": "text/plain" })
+        );
+        assert_eq!(
+            wire(prompt(&spec(json!({
+                "name": "review", "title": "Review", "description": "Reviews.",
+                "arguments": [{ "name": "diff", "description": "The diff.", "required": true }, { "name": "focus" }],
+            })))),
+            json!({
+                "name": "review", "title": "Review", "description": "Reviews.",
+                "arguments": [
+                    { "name": "diff", "description": "The diff.", "required": true },
+                    { "name": "focus", "required": false },
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn what_plugins_answer_keeps_its_content() {
+        let text = || vec![op::Content::text("hello")];
+        for (is_error, result) in [(false, "isError"), (true, "isError")] {
+            let shown = wire(tool_result(op::ToolResult { content: text(), is_error }));
+            assert_eq!((&shown["content"], &shown[result]), (&json!([{ "type": "text", "text": "hello" }]), &json!(is_error)));
+        }
+        let contents = json!([{ "uri": "demo://a", "mimeType": "text/plain", "text": "hello" }, { "uri": "demo://b", "text": "" }]);
+        let shown = wire(resource_contents(spec(json!({ "contents": contents }))));
+        assert_eq!(shown["contents"], contents);
+        let messages = json!([
+            { "role": "user", "content": { "type": "text", "text": "hello" } },
+            { "role": "assistant", "content": { "type": "text", "text": "yes?" } },
+        ]);
+        let shown = wire(prompt_result(spec(json!({ "description": "A talk.", "messages": messages }))));
+        assert_eq!((&shown["description"], &shown["messages"]), (&json!("A talk."), &messages));
+    }
+}

@@ -1,0 +1,107 @@
+//! A plugin that runs on the server's own threads.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use plugin_abi::{PluginObject, abi_stable::std_types::RResult};
+use plugin_contract::{
+    PluginName,
+    op::{ErrorCode, OpError},
+};
+use server_core::{
+    invocation::Invocation,
+    registry::{Instance, InvokeError},
+};
+
+use crate::plugin::services::Calls;
+
+/// An [`Instance`] in the server's own process.
+pub(crate) struct InProcess(Arc<Code>);
+
+struct Code {
+    plugin: PluginName,
+    object: PluginObject,
+    calls: Arc<Calls>,
+}
+
+impl InProcess {
+    pub(crate) fn new(plugin: PluginName, object: PluginObject, calls: Arc<Calls>) -> Self {
+        Self(Arc::new(Code { plugin, object, calls }))
+    }
+}
+
+impl Instance for InProcess {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Vec<u8>, InvokeError>> {
+        let code = self.0.clone();
+        if invocation.inline {
+            return Box::pin(async move { code.run(invocation) });
+        }
+        Box::pin(on_a_thread(code, invocation))
+    }
+}
+
+impl Code {
+    /// Runs the operation to its end. The invocation, and with it the agent's
+    /// slot, lives until then, whoever still waits.
+    fn run(&self, invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
+        let call = self.calls.begin(invocation.permit.clone()).map_err(|error| self.lost(error))?;
+        let input = invocation.input.as_slice().into();
+        match self.object.invoke(invocation.op.into(), call.token().into(), input) {
+            RResult::ROk(answer) => Ok(answer.into_vec()),
+            RResult::RErr(error) => Err(InvokeError::Plugin(self.error(&error))),
+        }
+    }
+
+    fn error(&self, bytes: &[u8]) -> OpError {
+        serde_json::from_slice(bytes).unwrap_or_else(|_| {
+            let message = format!("plugin `{}` failed and did not say why", self.plugin);
+            OpError::new(ErrorCode::Failed, message)
+        })
+    }
+
+    fn lost(&self, reason: impl ToString) -> InvokeError {
+        InvokeError::Lost { plugin: self.plugin.clone(), reason: reason.to_string() }
+    }
+}
+
+/// Code that may block gets a thread that may be blocked. Nothing can take the
+/// thread back: when time is up, the caller goes and the code runs on.
+async fn on_a_thread(code: Arc<Code>, invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
+    let timeout = invocation.timeout;
+    let waiting = Waiting(Arc::new(AtomicBool::new(true)));
+    let awaited = waiting.0.clone();
+    let running = {
+        let code = code.clone();
+        tokio::task::spawn_blocking(move || {
+            // All threads may have been busy until now.
+            if !awaited.load(Ordering::Acquire) {
+                return Err(timed_out(timeout));
+            }
+            code.run(invocation)
+        })
+    };
+    match tokio::time::timeout(timeout, running).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => Err(code.lost(error)),
+        Err(_) => Err(timed_out(timeout)),
+    }
+}
+
+fn timed_out(timeout: Duration) -> InvokeError {
+    InvokeError::TimedOut { seconds: timeout.as_secs() }
+}
+
+/// Says, when it is dropped, that nobody waits any more.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

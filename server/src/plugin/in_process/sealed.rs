@@ -1,0 +1,70 @@
+//! A library in memory that nobody can change any more, not even this process:
+//! what was verified is what is loaded.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create},
+    io::Errno,
+};
+
+use crate::plugin::package::LibraryImage;
+
+/// A file without a name that holds a verified library.
+#[derive(Debug)]
+pub(super) struct Sealed(OwnedFd);
+
+impl Sealed {
+    /// Copies the library and seals the copy.
+    pub(super) fn new(library: &LibraryImage) -> io::Result<Self> {
+        let mut file = File::from(create()?);
+        file.write_all(library.bytes())?;
+        let fd = OwnedFd::from(file);
+        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+        fcntl_add_seals(&fd, seals)?;
+        if !fcntl_get_seals(&fd)?.contains(seals) {
+            return Err(io::Error::other("the memory could not be sealed"));
+        }
+        Ok(Self(fd))
+    }
+}
+
+impl AsFd for Sealed {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Kernels before 6.3 do not know the flag that later ones may insist on.
+fn create() -> rustix::io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create("plugin", flags | MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => memfd_create("plugin", flags),
+        created => created,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    #[test]
+    fn a_sealed_library_cannot_be_changed() {
+        let library = LibraryImage::for_tests(b"library");
+        let sealed = Sealed::new(&library).unwrap();
+        let file = File::from(sealed.0);
+        let mut bytes = [0; 7];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes, b"library");
+        let refused = io::ErrorKind::PermissionDenied;
+        assert_eq!(file.write_at(b"L", 0).unwrap_err().kind(), refused);
+        assert_eq!(file.write_at(b"L", 7).unwrap_err().kind(), refused);
+        assert_eq!(file.set_len(0).unwrap_err().kind(), refused);
+    }
+}

@@ -1,0 +1,290 @@
+//! From a folder to a package whose every byte a trusted key vouches for. Each
+//! step is a type, so that none can be left out: [`Unverified`] → [`Signed`] →
+//! [`Verified`]. Only the last one has a library to load.
+
+use std::path::Path;
+
+use plugin_contract::{ApiVersion, Capability, Package, PluginName, manifest::PACKAGE_SCHEMA};
+use serde_json::Value;
+use server_core::registry::{Provenance, Refusal};
+use sha2::{Digest, Sha256};
+
+use super::{
+    elf::Facts,
+    fault::{Fault, quote},
+    folder::Folder,
+    release::Marks,
+    signature::Signature,
+    trust::{KeyRing, Signer},
+};
+
+/// The signed file.
+pub(crate) const MANIFEST: &str = "plugin.json";
+/// Its signature.
+pub(crate) const SIGNATURE: &str = "plugin.json.minisig";
+/// The triple this server is built for; a library for another one cannot run here.
+const TARGET: &str = env!("SERVER_TARGET");
+
+const MAX_MANIFEST: u64 = 1 << 20;
+const MAX_SIGNATURE: u64 = 4096;
+/// Libraries with debug information are large.
+const MAX_LIBRARY: u64 = 512 << 20;
+
+/// A plugin's folder, read and not believed.
+pub(crate) struct Unverified {
+    folder: Folder,
+    manifest: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// A package in the words of a trusted key's owner, who may say all of them.
+pub(crate) struct Signed<'k> {
+    folder: Folder,
+    package: Package,
+    signer: &'k Signer<'k>,
+    comment: String,
+}
+
+/// A package with the library that was signed.
+pub(crate) struct Verified {
+    pub(crate) package: Package,
+    pub(crate) provenance: Provenance,
+    pub(crate) library: LibraryImage,
+    /// What the signer wrote beside the signature.
+    pub(crate) comment: String,
+}
+
+/// A library's bytes that may reach the dynamic linker.
+pub(crate) struct LibraryImage {
+    bytes: Vec<u8>,
+    sha256: [u8; 32],
+}
+
+impl Unverified {
+    /// Reads the manifest and its signature. The library is read once it is known
+    /// which one was signed.
+    pub(crate) fn read(folder: Folder) -> Result<Self, Refusal> {
+        let missing = |fault: Fault| fault.at(folder.path());
+        let manifest = folder.read(MANIFEST, MAX_MANIFEST)?.ok_or_else(|| {
+            missing(Fault::new(
+                "manifest_missing",
+                "there is no plugin.json in it",
+                "put the folder there that `mcp-universal-server plugin sign` made",
+            ))
+        })?;
+        let signature = folder.read(SIGNATURE, MAX_SIGNATURE)?.ok_or_else(|| {
+            missing(Fault::new(
+                "unsigned",
+                "it is not signed: there is no plugin.json.minisig in it",
+                "put the folder there that `mcp-universal-server plugin sign` made",
+            ))
+        })?;
+        Ok(Self { folder, manifest, signature })
+    }
+
+    /// Checks the signature, and only then looks at what was signed.
+    pub(crate) fn verify<'k>(self, keys: &'k KeyRing<'k>) -> Result<Signed<'k>, Refusal> {
+        let folder = self.folder.path().to_owned();
+        let signature = Signature::parse(&self.signature)
+            .map_err(|fault| fault.at(&folder.join(SIGNATURE)))?;
+        let signed = || {
+            let signer = keys.signer(&signature)?;
+            signer.verify(&self.manifest, &signature)?;
+            let package = parse(&self.manifest)?;
+            signer.vouches_for(&package.manifest)?;
+            coherent(&package)?;
+            Ok((signer, package))
+        };
+        let (signer, package) = signed().map_err(|fault: Fault| fault.at(&folder.join(MANIFEST)))?;
+        named(&folder, &package.manifest.name).map_err(|fault| fault.at(&folder))?;
+        let comment = signature.comment().to_owned();
+        Ok(Signed { folder: self.folder, package, signer, comment })
+    }
+}
+
+impl Signed<'_> {
+    /// What is signed.
+    pub(crate) fn package(&self) -> &Package {
+        &self.package
+    }
+
+    /// By whom.
+    pub(crate) fn signer(&self) -> &Signer<'_> {
+        self.signer
+    }
+
+    /// Refuses a step back from what ran here.
+    pub(crate) fn check_release(&self, marks: &Marks) -> Result<(), Refusal> {
+        marks.check(&self.package).map_err(|fault| fault.at(self.folder.path()))
+    }
+
+    /// Reads the library and checks that it is the one that was signed, and none
+    /// that would take the dynamic linker down.
+    pub(crate) fn read_library(self) -> Result<Verified, Refusal> {
+        let artifact = &self.package.artifact;
+        let manifest = self.folder.path().join(MANIFEST);
+        plain(&artifact.file).map_err(|fault| fault.at(&manifest))?;
+        let place = self.folder.path().join(&artifact.file);
+        let Some(bytes) = self.folder.read(&artifact.file, MAX_LIBRARY)? else {
+            return Err(differs("it is not there").at(&place));
+        };
+        if bytes.len() as u64 != artifact.size {
+            let message = format!("it has {} bytes, {} were signed", bytes.len(), artifact.size);
+            return Err(differs(&message).at(&place));
+        }
+        let library = LibraryImage::new(bytes);
+        if library.sha256_hex() != artifact.sha256 {
+            return Err(differs("it was changed after it was signed").at(&place));
+        }
+        library.check().map_err(|fault| fault.at(&place))?;
+        let provenance = Provenance {
+            folder: self.folder.path().to_owned(),
+            signer: self.signer.name.clone(),
+            key_id: self.signer.id().to_string(),
+            sha256: library.sha256_hex(),
+        };
+        Ok(Verified { package: self.package, provenance, library, comment: self.comment })
+    }
+}
+
+impl LibraryImage {
+    fn new(bytes: Vec<u8>) -> Self {
+        let sha256 = Sha256::digest(&bytes).into();
+        Self { bytes, sha256 }
+    }
+
+    /// A library that its own author is about to sign, and therefore trusts.
+    pub(crate) fn of_its_author(bytes: Vec<u8>) -> Result<Self, Fault> {
+        let library = Self::new(bytes);
+        library.check()?;
+        Ok(library)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn sha256(&self) -> [u8; 32] {
+        self.sha256
+    }
+
+    pub(crate) fn sha256_hex(&self) -> String {
+        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        Facts::of(&self.bytes)?.check()
+    }
+}
+
+/// Reads what was signed. A manifest from the future is told from a broken one,
+/// so the version is looked at before the whole must make sense.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Package, Fault> {
+    let invalid = |error: serde_json::Error| {
+        Fault::new(
+            "manifest_invalid",
+            format!("it is no plugin manifest: {}", quote(&error.to_string())),
+            "sign the plugin again with `mcp-universal-server plugin sign`",
+        )
+    };
+    let json: Value = serde_json::from_slice(bytes).map_err(invalid)?;
+    let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).map(quote);
+    match text("/schema") {
+        Some(schema) if schema == PACKAGE_SCHEMA => {}
+        found => {
+            let found = found.map_or("missing".to_owned(), |schema| format!("`{schema}`"));
+            return Err(Fault::new(
+                "schema_unknown",
+                format!("its `schema` is {found}, this server reads `{PACKAGE_SCHEMA}`"),
+                "sign the plugin with the `plugin sign` of this server's version",
+            ));
+        }
+    }
+    let api = text("/manifest/api").and_then(|api| api.parse::<ApiVersion>().ok());
+    if let Some(api) = api.filter(|api| !ApiVersion::CURRENT.serves(*api)) {
+        let current = ApiVersion::CURRENT;
+        return Err(Fault::new(
+            "api_unsupported",
+            format!("it needs plugin API {api}, this server speaks {current}"),
+            if api > current {
+                "update the server, or install a version of the plugin for an older one"
+            } else {
+                "install a version of the plugin that was built for this server"
+            },
+        ));
+    }
+    let needs = json.pointer("/manifest/capabilities").and_then(Value::as_array);
+    for capability in needs.into_iter().flatten().filter_map(Value::as_str) {
+        quote(capability).parse::<Capability>().map_err(|error| {
+            Fault::new(
+                "capability_unknown",
+                format!("it asks for an {error}"),
+                "update the server, or install a version of the plugin for an older one",
+            )
+        })?;
+    }
+    serde_json::from_slice(bytes).map_err(invalid)
+}
+
+/// Refuses a manifest that contradicts itself or this machine.
+fn coherent(package: &Package) -> Result<(), Fault> {
+    let manifest = &package.manifest;
+    for tool in &manifest.tools {
+        if let Some(capability) = tool.capabilities.difference(&manifest.capabilities).next() {
+            return Err(Fault::new(
+                "capability_undeclared",
+                format!(
+                    "its tool `{}` asks for `{capability}`, which the plugin's own `capabilities` leave out",
+                    tool.name
+                ),
+                "build the plugin with plugin-api, which lists them all, and sign it again",
+            ));
+        }
+    }
+    if manifest.target != TARGET {
+        return Err(Fault::new(
+            "target_mismatch",
+            format!("it is built for {}, this server for {TARGET}", quote(&manifest.target)),
+            format!("install the plugin's build for {TARGET}"),
+        ));
+    }
+    Ok(())
+}
+
+fn named(folder: &Path, plugin: &PluginName) -> Result<(), Fault> {
+    if folder.file_name().is_some_and(|name| name == plugin.as_str()) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "folder_name",
+        format!("the plugin in it is named `{plugin}`, and the folder is not"),
+        format!("rename the folder to `{plugin}`"),
+    ))
+}
+
+/// Refuses a path where a file name should be.
+fn plain(file: &str) -> Result<(), Fault> {
+    let plain = file.ends_with(".so")
+        && !file.starts_with('.')
+        && file.len() <= 255
+        && file.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if plain {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "artifact_name",
+        format!("its `artifact.file`, `{}`, is no plain name of a `.so` file", quote(file)),
+        "sign the plugin again with `mcp-universal-server plugin sign`",
+    ))
+}
+
+fn differs(message: &str) -> Fault {
+    Fault::new(
+        "library_changed",
+        format!("it is not the library that was signed: {message}"),
+        "install the plugin's files again, all of them, as its author gave them",
+    )
+}
+
+#[cfg(test)]
+mod tests;
