@@ -13,7 +13,8 @@ use tracing::info;
 
 use crate::{
     call_log::LogLines,
-    plugin::PluginHost,
+    mcp,
+    plugin::{HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
     reload::{self, Origin, Pipeline, Refused},
     transport::{self, Door},
@@ -39,7 +40,13 @@ pub enum ServeError {
 }
 
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
-pub async fn serve(origin: Origin, plugins: PluginHost) -> Result<(), ServeError> {
+pub async fn serve(origin: Origin) -> Result<(), ServeError> {
+    let facts = ServerFacts {
+        name: env!("CARGO_PKG_NAME").to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol_versions: mcp::REVISIONS.iter().rev().map(ToString::to_string).collect(),
+    };
+    let plugins = PluginHost::new(HostServices::new(facts), Installation::of_this_process());
     let mut pipeline = Pipeline::new(origin, plugins);
     let live = Arc::new(Live::new(pipeline.first()?));
     let snapshot = live.load();

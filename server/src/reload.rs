@@ -44,7 +44,7 @@ pub enum Refused {
     #[error(transparent)]
     Unreadable(#[from] ReadError),
     /// It has problems.
-    #[error("{}", config::report(.0))]
+    #[error("{}", report(.0))]
     Invalid(Vec<Problem>),
     /// It changes what only a restart can.
     #[error("a change of {} needs a restart; nothing of this edit is in force", .0.join(" and "))]
@@ -95,7 +95,7 @@ impl Pipeline {
                 let (source, environment) = files.read()?;
                 let compiled = config::compile(&source, &environment).map_err(Refused::Invalid)?;
                 for warning in &compiled.warnings {
-                    warn!(target: "config", place = warning.place(), help = warning.help(), "{}", warning.message());
+                    warn!(target: "config", place = place(warning), help = warning.help, "{}", warning.message);
                 }
                 if compiled.secret_files != self.secret_files {
                     self.secret_files.clone_from(&compiled.secret_files);
@@ -110,7 +110,7 @@ impl Pipeline {
                 return Err(Refused::NeedsRestart(fixed));
             }
         }
-        let (registry, refusals) = self.plugins.load(&settings.plugins);
+        let (registry, refusals) = self.plugins.load(&settings.plugins, &settings.state_dir);
         for refusal in &refusals {
             error!(target: "plugin", place = %refusal.place.display(), code = refusal.code, help = refusal.help, "plugin refused: {}", refusal.message);
         }
@@ -206,7 +206,7 @@ pub fn log_in_force(snapshot: &Snapshot) {
 fn log_refused(refused: &Refused) {
     if let Refused::Invalid(problems) = refused {
         for problem in problems {
-            error!(target: "config", place = problem.place(), help = problem.help(), "{}", problem.message());
+            error!(target: "config", place = place(problem), help = problem.help, "{}", problem.message);
         }
     }
     error!(
@@ -215,6 +215,14 @@ fn log_refused(refused: &Refused) {
         reason = if let Refused::Invalid(_) = refused { "see the lines before".to_owned() } else { refused.to_string() },
         "reload refused: the configuration before it stays in force"
     );
+}
+
+fn place(problem: &Problem) -> String {
+    format!("{}:{}:{}", problem.path.display(), problem.line, problem.column)
+}
+
+fn report(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
 }
 
 /// What a running server cannot change, by key.

@@ -1,1 +1,152 @@
-//! TBD
+//! The agents' door: HTTP on `server.listen`, with MCP in both its eras on
+//! `/mcp`. Here a request gets its principal; what that may do is for the core
+//! to say.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    routing::{any, get},
+};
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use server_core::gateway::Gateway;
+use tokio::{
+    net::TcpListener,
+    time::{self, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+
+use crate::{
+    mcp::{Audience, Handler},
+    readiness::Readiness,
+};
+use refusal::Refusal;
+use sessions::Sessions;
+use throttle::Throttle;
+
+mod bearer;
+mod body;
+mod connections;
+mod endpoint;
+mod held;
+mod message;
+mod names;
+mod probes;
+mod refusal;
+mod sessions;
+mod throttle;
+
+/// How long calls in flight may go on when the server is to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// How often sessions are searched for ones that nobody uses.
+const REAP_EVERY: Duration = Duration::from_secs(60);
+
+/// What serving needs and keeps. A clone is the same one.
+#[derive(Clone)]
+pub struct Door(Arc<Shared>);
+
+struct Shared {
+    gateway: Arc<Gateway>,
+    readiness: Arc<Readiness>,
+    audience: Arc<Audience>,
+    sessions: Arc<Sessions>,
+    throttle: Throttle,
+    rmcp: StreamableHttpService<Handler, Sessions>,
+    calls: TaskTracker,
+    /// Ends the streams that would go on for ever.
+    draining: CancellationToken,
+    /// Ends whatever rmcp still has.
+    stopped: CancellationToken,
+}
+
+impl Door {
+    /// A door to `gateway`.
+    #[must_use]
+    pub fn new(gateway: Arc<Gateway>, readiness: Arc<Readiness>) -> Self {
+        let (draining, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let audience = Audience::new(gateway.live().clone(), draining.clone());
+        let sessions = Sessions::new(draining.clone());
+        let handler = Handler::new(gateway.clone(), audience.clone());
+        // Host and Origin are checked before, by the current configuration.
+        let config = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            .with_json_response(true)
+            .with_max_request_body_bytes(body::LIMIT)
+            .with_cancellation_token(stopped.clone());
+        let rmcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions.clone(), config);
+        let (throttle, calls) = (Throttle::new(), TaskTracker::new());
+        Self(Arc::new(Shared { gateway, readiness, audience, sessions, throttle, rmcp, calls, draining, stopped }))
+    }
+
+    /// To be called when another snapshot is in force, on the runtime: tells
+    /// clients whose lists differ now, and closes the sessions and streams of
+    /// agents that are gone.
+    pub fn lists_changed(&self) {
+        let snapshot = self.0.gateway.live().load();
+        self.0.sessions.retain(|agent| snapshot.settings.agents.contains_key(agent));
+        self.0.audience.lists_changed();
+    }
+}
+
+impl Shared {
+    async fn reap(&self) {
+        loop {
+            time::sleep(REAP_EVERY).await;
+            self.sessions.reap(Instant::now(), sessions::IDLE);
+        }
+    }
+
+    /// Lets calls finish, and ends everything else.
+    async fn drain(&self) {
+        self.draining.cancel();
+        self.calls.close();
+        if timeout(DRAIN, self.calls.wait()).await.is_err() {
+            warn!(target: "server", calls = self.calls.len(), "calls that did not finish in time are cut off");
+        }
+        self.stopped.cancel();
+    }
+}
+
+/// Serves until `shutdown` is cancelled and calls have finished.
+///
+/// Until they have, connections are still taken: `/readyz` says that the server
+/// is not ready any more, and new requests are told that it is stopping.
+pub async fn serve(listener: TcpListener, door: Door, shutdown: CancellationToken) -> io::Result<()> {
+    let Door(shared) = door;
+    let listening = listener.local_addr()?;
+    let closing = CancellationToken::new();
+    let until_drained = async {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = shared.reap() => {}
+        }
+        shared.readiness.drain();
+        shared.drain().await;
+        closing.cancel();
+    };
+    tokio::join!(connections::serve(listener, listening, router(shared.clone()), closing.clone()), until_drained);
+    Ok(())
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/mcp", any(endpoint::answer))
+        .route("/healthz", get(probes::health))
+        .route("/readyz", get(probes::ready))
+        // Clients without a token look for OAuth; they are to see at once that
+        // there is none.
+        .route("/.well-known/{*rest}", any(async || Refusal::NoOAuth))
+        .route("/authorize", any(async || Refusal::NoOAuth))
+        .route("/register", any(async || Refusal::NoOAuth))
+        .route("/token", any(async || Refusal::NoOAuth))
+        .method_not_allowed_fallback(async || Refusal::Method { allow: "GET" })
+        .fallback(async || Refusal::NotFound)
+        .with_state(shared)
+}

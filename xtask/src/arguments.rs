@@ -72,10 +72,7 @@ fn profile(mut arguments: impl Iterator<Item = String>) -> Result<(Profile, Vec<
 }
 
 fn nothing_more(arguments: impl IntoIterator<Item = String>) -> Result<(), Failure> {
-    arguments
-        .into_iter()
-        .next()
-        .map_or(Ok(()), |argument| Err(unknown(&argument)))
+    arguments.into_iter().next().map_or(Ok(()), |argument| Err(unknown(&argument)))
 }
 
 fn unknown(argument: &str) -> Failure {
@@ -100,35 +97,17 @@ mod tests {
         check("serve", Ok(Task::Serve(Profile::Dev, vec![])));
         check(
             "serve --release -- --verbose x",
-            Ok(Task::Serve(
-                Profile::Release,
-                vec!["--verbose".to_owned(), "x".to_owned()],
-            )),
+            Ok(Task::Serve(Profile::Release, vec!["--verbose".to_owned(), "x".to_owned()])),
         );
-        check(
-            "announce target/server",
-            Ok(Task::Announce("target/server".into())),
-        );
+        check("announce target/server", Ok(Task::Announce("target/server".into())));
         check("test", Ok(Task::Test));
     }
 
     #[test]
     fn what_is_not_understood_is_named() {
-        check(
-            "tests",
-            Err("`tests` is not understood here; see `cargo xtask --help`"),
-        );
-        check(
-            "test --docker",
-            Err("`--docker` is not understood here; see `cargo xtask --help`"),
-        );
-        check(
-            "stage --fast",
-            Err("`--fast` is not understood here; see `cargo xtask --help`"),
-        );
-        check(
-            "stage -- more",
-            Err("`more` is not understood here; see `cargo xtask --help`"),
-        );
+        check("tests", Err("`tests` is not understood here; see `cargo xtask --help`"));
+        check("test --docker", Err("`--docker` is not understood here; see `cargo xtask --help`"));
+        check("stage --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
+        check("stage -- more", Err("`more` is not understood here; see `cargo xtask --help`"));
     }
 }

@@ -35,11 +35,7 @@ pub(crate) struct Built {
 /// The workspace's folder.
 pub(crate) fn root() -> Result<PathBuf, Failure> {
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    package
-        .as_deref()
-        .and_then(Path::parent)
-        .map(Path::to_owned)
-        .ok_or_else(not_under_cargo)
+    package.as_deref().and_then(Path::parent).map(Path::to_owned).ok_or_else(not_under_cargo)
 }
 
 /// The cargo that runs this program, in the workspace's folder.
@@ -52,22 +48,15 @@ pub(crate) fn cargo() -> Result<Command, Failure> {
 /// Builds the server and the bundled plugins.
 pub(crate) fn build(profile: Profile) -> Result<Built, Failure> {
     let mut build = cargo()?;
-    build.args([
-        "build",
-        "--message-format=json-render-diagnostics",
-        "--package",
-        SERVER,
-    ]);
+    build.args(["build", "--message-format=json-render-diagnostics", "--package", SERVER]);
     for plugin in BUNDLED {
         build.args(["--package", &format!("plugin-{plugin}")]);
     }
     if profile == Profile::Release {
         build.arg("--release");
     }
-    let output = build
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    let output =
+        build.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run cargo: {error}"))?;
     if !output.status.success() {
         return Err("the build failed; what it says stands above".to_owned());
     }
@@ -76,17 +65,12 @@ pub(crate) fn build(profile: Profile) -> Result<Built, Failure> {
 
 /// Picks the server and the bundled plugins out of cargo's messages.
 fn artifacts(messages: &str) -> Result<Built, Failure> {
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let artifacts = messages
-        .filter(|message| text(message, "/reason") == Some("compiler-artifact"))
-        .collect::<Vec<_>>();
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let artifacts =
+        messages.filter(|message| text(message, "/reason") == Some("compiler-artifact")).collect::<Vec<_>>();
     let of = |target: &str| {
         let target = target.to_owned();
-        artifacts
-            .iter()
-            .filter(move |it| text(it, "/target/name") == Some(&target))
+        artifacts.iter().filter(move |it| text(it, "/target/name") == Some(&target))
     };
     let server = of(SERVER).find_map(|it| text(it, "/executable"));
     let plugins = BUNDLED.iter().map(|plugin| {
@@ -112,10 +96,7 @@ fn library(artifact: &Value) -> Option<PathBuf> {
         .iter()
         .filter_map(Value::as_str)
         .map(PathBuf::from)
-        .find(|file| {
-            file.extension()
-                .is_some_and(|it| it == env::consts::DLL_EXTENSION)
-        })
+        .find(|file| file.extension().is_some_and(|it| it == env::consts::DLL_EXTENSION))
 }
 
 fn not_built(target: &str) -> Failure {
@@ -146,31 +127,18 @@ mod tests {
     fn the_paths_are_those_that_cargo_says() {
         let built = artifacts(MESSAGES).unwrap();
         assert_eq!(built.server, Path::new("/t/mcp-universal-server"));
-        let plugins = [
-            "/t/libplugin_about.so",
-            "/t/libplugin_core.so",
-            "/t/libplugin_prompts.so",
-        ];
+        let plugins = ["/t/libplugin_about.so", "/t/libplugin_core.so", "/t/libplugin_prompts.so"];
         assert_eq!(built.plugins, plugins.map(PathBuf::from));
     }
 
     #[test]
     fn a_path_that_cargo_does_not_say_is_an_error() {
         for (without, expected) in [
-            (
-                "libplugin_core.so",
-                "cargo did not say where it put `plugin_core`",
-            ),
-            (
-                "\"executable\":\"/t/mcp",
-                "cargo did not say where it put `mcp-universal-server`",
-            ),
+            ("libplugin_core.so", "cargo did not say where it put `plugin_core`"),
+            ("\"executable\":\"/t/mcp", "cargo did not say where it put `mcp-universal-server`"),
         ] {
-            let messages = MESSAGES
-                .lines()
-                .filter(|line| !line.contains(without))
-                .collect::<Vec<_>>()
-                .join("\n");
+            let messages =
+                MESSAGES.lines().filter(|line| !line.contains(without)).collect::<Vec<_>>().join("\n");
             assert_eq!(artifacts(&messages), Err(expected.to_owned()));
         }
     }

@@ -23,9 +23,7 @@ fn main() -> ExitCode {
         Err(wrong) => return fail(&wrong, 64),
     };
     let done = match task {
-        Task::Help => {
-            writeln!(io::stdout(), "{}", arguments::HELP).map_err(|error| error.to_string())
-        }
+        Task::Help => writeln!(io::stdout(), "{}", arguments::HELP).map_err(|error| error.to_string()),
         Task::Stage(profile) => stage::run(profile).map(|_| ()),
         Task::Serve(profile, arguments) => serve::run(profile, &arguments),
         Task::Announce(server) => serve::announce::run(&server),

@@ -61,10 +61,7 @@ fn new_token(server: &Path) -> Result<String, Failure> {
         .output()
         .map_err(|error| format!("cannot make a token: {error}"))?;
     let answer = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap_or_default();
-    text(&answer, "/token").map(str::to_owned).ok_or_else(|| {
-        format!(
-            "cannot make a token: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        )
-    })
+    text(&answer, "/token")
+        .map(str::to_owned)
+        .ok_or_else(|| format!("cannot make a token: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }

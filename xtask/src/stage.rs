@@ -8,7 +8,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -27,12 +27,8 @@ const BUNDLED: &str = "bundled-plugins";
 pub(crate) fn run(profile: Profile) -> Result<PathBuf, Failure> {
     let built = cargo::build(profile)?;
     let home = built.server.parent().unwrap_or(Path::new("."));
-    stage(&built, home).map_err(|error| {
-        format!(
-            "cannot stage the bundled plugins in {}: {error}",
-            home.display()
-        )
-    })?;
+    stage(&built, home)
+        .map_err(|error| format!("cannot stage the bundled plugins in {}: {error}", home.display()))?;
     Ok(built.server)
 }
 
@@ -42,9 +38,7 @@ fn stage(built: &Built, home: &Path) -> io::Result<()> {
 
     let place = home.join(BUNDLED);
     let recorded = home.join(".stage.stamp");
-    if fs::read_to_string(&recorded)
-        .is_ok_and(|it| stamp::of(built, &place).is_ok_and(|now| now == it))
-    {
+    if fs::read_to_string(&recorded).is_ok_and(|it| stamp::of(built, &place).is_ok_and(|now| now == it)) {
         return Ok(());
     }
     let scratch = Scratch::new(home.join(".stage"))?;
@@ -79,20 +73,10 @@ impl Drop for Scratch {
 /// Signs every plugin into `fresh` with a new key, and puts its public half there.
 fn sign(built: &Built, scratch: &Path, fresh: &Path) -> io::Result<()> {
     fs::create_dir(fresh)?;
-    server(
-        built,
-        scratch,
-        &["plugin", "keygen", "bundled", "--no-password"],
-        None,
-    )?;
+    server(built, scratch, &["plugin", "keygen", "bundled", "--no-password"], None)?;
     let key = scratch.join("bundled.key");
     for plugin in &built.plugins {
-        server(
-            built,
-            scratch,
-            &["plugin", "sign", "--key", "bundled.key", "--out", BUNDLED],
-            Some(plugin),
-        )?;
+        server(built, scratch, &["plugin", "sign", "--key", "bundled.key", "--out", BUNDLED], Some(plugin))?;
     }
     fs::remove_file(key)?;
     fs::rename(scratch.join("bundled.pub"), fresh.join("bundled.pub"))
@@ -100,23 +84,15 @@ fn sign(built: &Built, scratch: &Path, fresh: &Path) -> io::Result<()> {
 
 /// Runs a command of the server that was just built.
 fn server(built: &Built, folder: &Path, arguments: &[&str], file: Option<&Path>) -> io::Result<()> {
-    let output = Command::new(&built.server)
-        .args(arguments)
-        .args(file)
-        .current_dir(folder)
-        .output()?;
+    let mut command = Command::new(&built.server);
+    command.args(arguments).args(file).current_dir(folder).stdin(Stdio::null());
+    let output = command.output()?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let file = file
-        .map(|it| format!(" {}", it.display()))
-        .unwrap_or_default();
-    Err(io::Error::other(format!(
-        "`{}{file}` failed: {}",
-        arguments.join(" "),
-        said.trim()
-    )))
+    let file = file.map(|it| format!(" {}", it.display())).unwrap_or_default();
+    Err(io::Error::other(format!("`{}{file}` failed: {}", arguments.join(" "), said.trim())))
 }
 
 /// All may read and only the owner may write, whatever the umask: the server may
@@ -147,7 +123,16 @@ fn swap(fresh: &Path, place: &Path, old: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
     use super::*;
+
+    /// A program cannot be started while it is open for writing, which it is for a
+    /// moment in whatever process another test starts meanwhile.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     /// A server that keeps what it is told to sign, and the plugins to sign.
     fn built(home: &Path) -> Built {
@@ -158,20 +143,13 @@ mod tests {
                 keygen) echo secret > "$3.key"; date +%N > "$3.pub" ;;
                 sign) test -f "$4" && name=$(basename "$7" .so) && mkdir "$6/$name" && cp "$7" "$6/$name/" && echo "$name" >> "$HOME/signed" ;;
             esac"#;
-        fs::write(
-            &server,
-            script.replace("$HOME", &home.display().to_string()),
-        )
-        .unwrap();
+        fs::write(&server, script.replace("$HOME", &home.display().to_string())).unwrap();
         fs::set_permissions(&server, Permissions::from_mode(0o755)).unwrap();
         let plugins = ["about.so", "core.so"].map(|name| home.join(name));
         for plugin in &plugins {
             fs::write(plugin, "code").unwrap();
         }
-        Built {
-            server,
-            plugins: plugins.to_vec(),
-        }
+        Built { server, plugins: plugins.to_vec() }
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -189,6 +167,7 @@ mod tests {
 
     #[test]
     fn what_is_staged_is_signed_and_readable_and_the_key_is_gone() {
+        let _alone = alone();
         let home = tempfile::tempdir().unwrap();
         stage(&built(home.path()), home.path()).unwrap();
 
@@ -196,26 +175,16 @@ mod tests {
         assert_eq!(names(&place), ["about", "bundled.pub", "core"]);
         assert_eq!(names(&place.join("core")), ["core.so"]);
         assert_eq!([mode(&place), mode(&place.join("core"))], [0o755, 0o755]);
-        assert_eq!(
-            [
-                mode(&place.join("bundled.pub")),
-                mode(&place.join("core/core.so"))
-            ],
-            [0o644, 0o644]
-        );
+        assert_eq!([mode(&place.join("bundled.pub")), mode(&place.join("core/core.so"))], [0o644, 0o644]);
         assert!(!home.path().join(".stage").exists());
     }
 
     #[test]
     fn nothing_is_signed_again_until_something_changed() {
+        let _alone = alone();
         let home = tempfile::tempdir().unwrap();
         let built = built(home.path());
-        let signed = || {
-            fs::read_to_string(home.path().join("signed"))
-                .unwrap()
-                .lines()
-                .count()
-        };
+        let signed = || fs::read_to_string(home.path().join("signed")).unwrap().lines().count();
         stage(&built, home.path()).unwrap();
         stage(&built, home.path()).unwrap();
         assert_eq!(signed(), 2);
@@ -228,11 +197,7 @@ mod tests {
             "other code"
         );
 
-        fs::write(
-            home.path().join("bundled-plugins/core/core.so"),
-            "someone else's",
-        )
-        .unwrap();
+        fs::write(home.path().join("bundled-plugins/core/core.so"), "someone else's").unwrap();
         stage(&built, home.path()).unwrap();
         assert_eq!(
             fs::read_to_string(home.path().join("bundled-plugins/core/core.so")).unwrap(),
@@ -242,6 +207,7 @@ mod tests {
 
     #[test]
     fn a_plugin_that_cannot_be_signed_leaves_everything_as_it_was() {
+        let _alone = alone();
         let home = tempfile::tempdir().unwrap();
         let built = built(home.path());
         stage(&built, home.path()).unwrap();
@@ -262,10 +228,7 @@ mod tests {
                 about.display()
             )
         );
-        assert_eq!(
-            fs::read(home.path().join("bundled-plugins/bundled.pub")).unwrap(),
-            key
-        );
+        assert_eq!(fs::read(home.path().join("bundled-plugins/bundled.pub")).unwrap(), key);
         assert!(!home.path().join(".stage").exists());
     }
 }

@@ -19,33 +19,12 @@ struct Check {
 }
 
 const CHECKS: &[Check] = &[
-    Check {
-        name: "format",
-        arguments: &["fmt", "--all", "--check"],
-    },
-    Check {
-        name: "lints",
-        arguments: &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    },
-    Check {
-        name: TESTS,
-        arguments: &["test", "--workspace", "--no-fail-fast"],
-    },
+    Check { name: "format", arguments: &["fmt", "--all", "--check"] },
+    Check { name: "lints", arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"] },
+    Check { name: TESTS, arguments: &["test", "--workspace", "--no-fail-fast"] },
     Check {
         name: "documentation",
-        arguments: &[
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-        ],
+        arguments: &["doc", "--workspace", "--no-deps", "--document-private-items"],
     },
 ];
 
@@ -57,20 +36,10 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut report = String::new();
     let mut totals = Totals::default();
     for check in CHECKS {
-        writeln!(
-            io::stderr(),
-            "== {}: cargo {}",
-            check.name,
-            check.arguments.join(" ")
-        )
-        .map_err(printing)?;
+        writeln!(io::stderr(), "== {}: cargo {}", check.name, check.arguments.join(" ")).map_err(printing)?;
         let start = Instant::now();
         let result = check.run()?;
-        let outcome = if result.failed == 0 {
-            "passed"
-        } else {
-            "FAILED"
-        };
+        let outcome = if result.failed == 0 { "passed" } else { "FAILED" };
         report.push_str(&format!(
             "{:6.1} min  {outcome}  {}\n",
             start.elapsed().as_secs_f64() / 60.0,
@@ -79,25 +48,17 @@ pub(crate) fn run() -> Result<(), Failure> {
         totals += result;
     }
     writeln!(io::stdout(), "\n{report}\n{totals}").map_err(printing)?;
-    if totals.failed == 0 {
-        Ok(())
-    } else {
-        Err("not every check passed".to_owned())
-    }
+    if totals.failed == 0 { Ok(()) } else { Err("not every check passed".to_owned()) }
 }
 
 impl Check {
     fn run(&self) -> Result<Totals, Failure> {
         let mut command = cargo()?;
-        command
-            .args(self.arguments)
-            .env("RUSTDOCFLAGS", "-D warnings");
+        command.args(self.arguments).env("RUSTDOCFLAGS", "-D warnings");
         if self.name == TESTS {
             return tests(&mut command);
         }
-        let status = command
-            .status()
-            .map_err(|error| format!("cannot run cargo: {error}"))?;
+        let status = command.status().map_err(|error| format!("cannot run cargo: {error}"))?;
         Ok(Totals::of_check(status.success()))
     }
 }
@@ -107,13 +68,7 @@ fn tests(command: &mut Command) -> Result<Totals, Failure> {
     let running = |error: io::Error| format!("cannot run cargo: {error}");
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(running)?;
     let mut totals = Totals::default();
-    for line in child
-        .stdout
-        .take()
-        .map(BufReader::new)
-        .into_iter()
-        .flat_map(BufRead::lines)
-    {
+    for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
         let line = line.map_err(running)?;
         writeln!(io::stdout(), "{line}").map_err(printing)?;
         totals += totals::of_line(&line);
@@ -121,11 +76,7 @@ fn tests(command: &mut Command) -> Result<Totals, Failure> {
     let success = child.wait().map_err(running)?.success();
     // A run that failed without a failing test, or had no test, is a failure too.
     let unexplained = success != (totals.failed == 0) || totals.passed == 0;
-    Ok(if unexplained {
-        totals + Totals::of_check(false)
-    } else {
-        totals
-    })
+    Ok(if unexplained { totals + Totals::of_check(false) } else { totals })
 }
 
 fn printing(error: io::Error) -> Failure {

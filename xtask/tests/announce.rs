@@ -20,7 +20,8 @@ fn start(checkout: &Path, config: &str) -> Child {
     fs::write(checkout.join("config.yaml"), config).unwrap();
     fs::write(checkout.join(".env"), "LAPTOP_TOKEN=mus_fresh\n").unwrap();
     let server = checkout.join("server");
-    let script = "#!/bin/sh\ncd \"$(dirname \"$0\")\" && echo \"$*\" >> asked && test \"$(wc -l < asked)\" -ge 2\n";
+    let script =
+        "#!/bin/sh\ncd \"$(dirname \"$0\")\" && echo \"$*\" >> asked && test \"$(wc -l < asked)\" -ge 2\n";
     fs::write(&server, script).unwrap();
     fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
     Command::new(env!("CARGO_BIN_EXE_xtask"))
@@ -38,14 +39,9 @@ fn start(checkout: &Path, config: &str) -> Child {
 #[test]
 fn the_line_to_paste_follows_once_the_server_is_ready() {
     let checkout = tempfile::tempdir().unwrap();
-    let mut child = start(
-        checkout.path(),
-        "agents: { laptop: { token: \"${LAPTOP_TOKEN}\" } }\n",
-    );
+    let mut child = start(checkout.path(), "agents: { laptop: { token: \"${LAPTOP_TOKEN}\" } }\n");
     let mut input = child.stdin.take().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
 
     writeln!(input, "starting\n{LISTENING}").unwrap();
     assert_eq!(output.next().unwrap(), "starting");
@@ -66,17 +62,12 @@ fn the_line_to_paste_follows_once_the_server_is_ready() {
 #[test]
 fn a_configuration_without_the_token_gets_a_hint_instead() {
     let checkout = tempfile::tempdir().unwrap();
-    let mut child = start(
-        checkout.path(),
-        "agents: { mine: { token: \"sha256:00\" } }\n",
-    );
+    let mut child = start(checkout.path(), "agents: { mine: { token: \"sha256:00\" } }\n");
     let mut input = child.stdin.take().unwrap();
     writeln!(input, "{LISTENING}").unwrap();
 
     let mut hint = String::new();
-    BufReader::new(child.stderr.take().unwrap())
-        .read_line(&mut hint)
-        .unwrap();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut hint).unwrap();
     assert_eq!(
         hint,
         "The server is ready at http://127.0.0.1:4321/mcp. Its config.yaml does not use ${LAPTOP_TOKEN}: \
@@ -84,12 +75,7 @@ fn a_configuration_without_the_token_gets_a_hint_instead() {
     );
     drop(input);
     let mut output = String::new();
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut output)
-        .unwrap();
+    child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
     assert_eq!(output, format!("{LISTENING}\n"));
     assert!(child.wait().unwrap().success());
 }

@@ -10,16 +10,8 @@ use std::{
 };
 
 /// What `server-core` must do without, however far down.
-const NOT_IN_THE_CORE: &[&str] = &[
-    "abi_stable",
-    "axum",
-    "hyper",
-    "libloading",
-    "notify",
-    "reqwest",
-    "rmcp",
-    "tokio",
-];
+const NOT_IN_THE_CORE: &[&str] =
+    &["abi_stable", "axum", "hyper", "libloading", "notify", "reqwest", "rmcp", "tokio"];
 
 /// A file that passes 400 lines is asking to be two; at this it must be.
 const LINES: usize = 450;
@@ -41,20 +33,10 @@ fn the_core_decides_and_never_listens_connects_loads_or_waits() {
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(
-        tree.status.success(),
-        "{}",
-        String::from_utf8_lossy(&tree.stderr)
-    );
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let tree = String::from_utf8(tree.stdout).unwrap();
-    let names = tree
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .collect::<Vec<_>>();
-    assert!(
-        names.contains(&"serde"),
-        "this is not the tree of `server-core`:\n{tree}"
-    );
+    let names = tree.lines().filter_map(|line| line.split(' ').next()).collect::<Vec<_>>();
+    assert!(names.contains(&"serde"), "this is not the tree of `server-core`:\n{tree}");
     for name in NOT_IN_THE_CORE {
         assert!(
             !names.contains(name),
@@ -83,10 +65,7 @@ fn a_file_is_about_one_thing_and_not_long() {
 
 #[test]
 fn plugins_are_written_without_unsafe_code() {
-    for file in files("rs")
-        .into_iter()
-        .filter(|it| it.starts_with(root().join("plugins")))
-    {
+    for file in files("rs").into_iter().filter(|it| it.starts_with(root().join("plugins"))) {
         let text = fs::read_to_string(&file).unwrap();
         assert!(
             !text.contains("unsafe"),
@@ -97,10 +76,7 @@ fn plugins_are_written_without_unsafe_code() {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// The project's files with this extension.

@@ -106,8 +106,8 @@ pub fn compile(source: &Source, environment: &dyn Environment) -> Result<Compile
     }
     let raw = structure::read(&mut report);
     if !text.ends_with(['\n', '\r']) {
-        let message = "the last line has no end, so the file may have been cut short".to_owned();
-        report.warning_at_end("no_final_line_break", message, Some("end it with a line break".to_owned()));
+        let message = "the file does not end with a line break, so it may have been cut short".to_owned();
+        report.warning_at_end("no_final_line_break", message, Some("end the last line with one".to_owned()));
     }
     let folder = source.path.parent().unwrap_or(Path::new(""));
     let mut compiler = Compiler { report, folder, environment, secret_files: Default::default() };

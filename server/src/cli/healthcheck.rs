@@ -7,9 +7,11 @@ use std::{
 };
 
 use clap::Args;
-use server_core::config;
 
 use crate::cli::{Failure, config_path};
+
+/// Where it listens if no configuration says.
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// How long a server that is well takes at most to say so.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,13 +52,51 @@ fn innermost(error: &reqwest::Error) -> String {
 }
 
 /// Where the server listens. A configuration with problems must not make a
-/// server look dead that runs on the one before it, so the key is enough.
+/// server look dead that runs on the one before it, so only this key is read.
 fn address(path: &Path) -> SocketAddr {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    let mut address = config::listen_address(&text);
+    let mut address = listen(&text).unwrap_or(DEFAULT_ADDRESS);
     if address.ip().is_unspecified() {
-        let loopback = if address.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
+        let loopback =
+            if address.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
         address.set_ip(loopback);
     }
     address
+}
+
+/// `server.listen` of a text that need not be YAML as a whole.
+fn listen(text: &str) -> Option<SocketAddr> {
+    let mut in_server = false;
+    for line in text.lines() {
+        if !line.starts_with([' ', '\t', '#']) && !line.trim().is_empty() {
+            in_server = line.starts_with("server:");
+        }
+        let code = line.split('#').next().unwrap_or_default();
+        let value = code.split_once("listen:").filter(|_| in_server).map(|(_, value)| value.trim_start());
+        if let Some(value) = value {
+            let value = value.trim_start_matches(['"', '\'']);
+            let end = value.find([',', '}', '"', '\'', ' ']).unwrap_or(value.len());
+            return value.get(..end)?.parse().ok();
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listen_key_is_found_in_a_text_that_is_broken_elsewhere() {
+        for (text, address) in [
+            ("version: 1\nserver: { listen: \"127.0.0.1:81\", allowed_hosts: [] }\nagents: [", Some("127.0.0.1:81")),
+            ("server:\n  # listen: here\n  listen: 0.0.0.0:82 # all\n", Some("0.0.0.0:82")),
+            ("server:\n  allowed_hosts: []\n  listen: '[::1]:83'\n", Some("[::1]:83")),
+            ("admin: { listen: \"127.0.0.1:84\" }\n", None),
+            ("server: {}\nadmin:\n  listen: 127.0.0.1:85\n", None),
+            ("", None),
+        ] {
+            assert_eq!(listen(text), address.map(|address| address.parse().unwrap()), "{text}");
+        }
+    }
 }

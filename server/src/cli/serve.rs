@@ -9,7 +9,6 @@ use crate::{
     cli::{Failure, config_path},
     config_files::ConfigFiles,
     logging,
-    plugin::PluginHost,
     reload::Origin,
 };
 
@@ -17,7 +16,7 @@ pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
     let origin = origin(asked)?;
     logging::start();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(app::serve(origin, PluginHost::new())).map_err(|error| match error {
+    runtime.block_on(app::serve(origin)).map_err(|error| match error {
         ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
         ServeError::Listen { .. } | ServeError::Io(_) => Failure::failed(error),
     })
@@ -38,6 +37,6 @@ fn origin(asked: Option<PathBuf>) -> Result<Origin, Failure> {
             path.display()
         )));
     };
-    let settings = config::without_file(&token).map_err(|problem| Failure::Configuration(format!("MCP_TOKEN {problem}")))?;
+    let settings = config::without_file(&token).map_err(|problem| Failure::Configuration(format!("MCP_TOKEN cannot be used: {problem}")))?;
     Ok(Origin::Fixed(Box::new(settings)))
 }

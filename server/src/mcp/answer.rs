@@ -20,7 +20,7 @@ pub const REFUSED: ErrorCode = ErrorCode(-31001);
 
 /// What was asked for, where it was no tool.
 #[derive(Clone, Copy, Debug)]
-pub enum Asked<'a> {
+pub(super) enum Asked<'a> {
     /// A resource, by URI.
     Resource(&'a str),
     /// A prompt.
@@ -30,7 +30,7 @@ pub enum Asked<'a> {
 }
 
 /// The answer to the call of a tool.
-pub fn tool(answer: Answer<ToolResult>, name: &str) -> Result<CallToolResult, ErrorData> {
+pub(super) fn tool(answer: Answer<ToolResult>, name: &str) -> Result<CallToolResult, ErrorData> {
     match answer {
         Answer::Done(result) => Ok(to_mcp::tool_result(result)),
         Answer::Refused(denial) => Ok(refused(&denial)),
@@ -40,7 +40,7 @@ pub fn tool(answer: Answer<ToolResult>, name: &str) -> Result<CallToolResult, Er
 }
 
 /// The answer to any other request.
-pub fn other<T>(answer: Answer<T>, asked: Asked<'_>) -> Result<T, ErrorData> {
+pub(super) fn other<T>(answer: Answer<T>, asked: Asked<'_>) -> Result<T, ErrorData> {
     Err(match (answer, asked) {
         (Answer::Done(done), _) => return Ok(done),
         (Answer::Refused(denial), Asked::Prompt(_)) if of_arguments(&denial) => {

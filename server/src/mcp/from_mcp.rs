@@ -10,7 +10,7 @@ use super::answer::shown;
 
 /// Who sent the request. The transport put it beside the request that is being
 /// handled, so it is the one whose token this very request bore.
-pub fn principal(extensions: &Extensions) -> Result<&Principal, ErrorData> {
+pub(super) fn principal(extensions: &Extensions) -> Result<&Principal, ErrorData> {
     extensions
         .get::<http::request::Parts>()
         .and_then(|parts| parts.extensions.get())
@@ -18,7 +18,7 @@ pub fn principal(extensions: &Extensions) -> Result<&Principal, ErrorData> {
 }
 
 /// Lists are answered whole, so no cursor was ever given out.
-pub fn first_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+pub(super) fn first_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
     match request.and_then(|request| request.cursor) {
         None => Ok(()),
         Some(cursor) => Err(ErrorData::invalid_params(format!("unknown cursor: `{}`", shown(&cursor)), None)),
@@ -26,8 +26,8 @@ pub fn first_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorDa
 }
 
 /// A prompt's arguments, which MCP has as text only.
-pub fn prompt_arguments(arguments: Option<JsonObject>) -> Result<BTreeMap<String, String>, ErrorData> {
-    let text = |(name, value)| match value {
+pub(super) fn prompt_arguments(arguments: Option<JsonObject>) -> Result<BTreeMap<String, String>, ErrorData> {
+    let text = |(name, value): (String, Value)| match value {
         Value::String(text) => Ok((name, text)),
         _ => Err(ErrorData::invalid_params(format!("the arguments: `{}` is not text", shown(&name)), None)),
     };

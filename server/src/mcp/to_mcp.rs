@@ -12,8 +12,7 @@ use rmcp::model::{
 };
 
 /// A tool in `tools/list`.
-#[must_use]
-pub fn tool(spec: &ToolSpec) -> Tool {
+pub(super) fn tool(spec: &ToolSpec) -> Tool {
     let mut tool = Tool::new(spec.name.to_string(), spec.description.clone(), Arc::new(spec.input_schema.clone()));
     tool.title.clone_from(&spec.title);
     if spec.annotations != ToolAnnotations::default() {
@@ -33,8 +32,7 @@ fn annotations(annotations: &ToolAnnotations) -> model::ToolAnnotations {
 }
 
 /// A resource in `resources/list`.
-#[must_use]
-pub fn resource(spec: &ResourceSpec) -> Resource {
+pub(super) fn resource(spec: &ResourceSpec) -> Resource {
     let mut resource = Resource::new(spec.uri.as_str(), spec.name.as_str());
     resource.title.clone_from(&spec.title);
     resource.description = filled(&spec.description);
@@ -43,8 +41,7 @@ pub fn resource(spec: &ResourceSpec) -> Resource {
 }
 
 /// A template in `resources/templates/list`.
-#[must_use]
-pub fn template(spec: &ResourceTemplateSpec) -> ResourceTemplate {
+pub(super) fn template(spec: &ResourceTemplateSpec) -> ResourceTemplate {
     let mut template = ResourceTemplate::new(spec.uri_template.as_str(), spec.name.as_str());
     template.title.clone_from(&spec.title);
     template.description = filled(&spec.description);
@@ -53,8 +50,7 @@ pub fn template(spec: &ResourceTemplateSpec) -> ResourceTemplate {
 }
 
 /// A prompt in `prompts/list`.
-#[must_use]
-pub fn prompt(spec: &PromptSpec) -> Prompt {
+pub(super) fn prompt(spec: &PromptSpec) -> Prompt {
     let arguments = spec.arguments.iter().map(argument).collect();
     let mut prompt = Prompt::new(spec.name.as_str(), filled(&spec.description), Some(arguments));
     prompt.title.clone_from(&spec.title);
@@ -72,15 +68,13 @@ fn filled(text: &str) -> Option<String> {
 }
 
 /// What a tool answered.
-#[must_use]
-pub fn tool_result(result: op::ToolResult) -> CallToolResult {
+pub(super) fn tool_result(result: op::ToolResult) -> CallToolResult {
     let content = result.content.into_iter().map(content).collect();
     if result.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) }
 }
 
 /// What a resource holds.
-#[must_use]
-pub fn resource_contents(contents: op::ResourceContents) -> ReadResourceResult {
+pub(super) fn resource_contents(contents: op::ResourceContents) -> ReadResourceResult {
     ReadResourceResult::new(contents.contents.into_iter().map(resource_content).collect())
 }
 
@@ -90,8 +84,7 @@ fn resource_content(content: op::ResourceContent) -> model::ResourceContents {
 }
 
 /// A prompt, filled in.
-#[must_use]
-pub fn prompt_result(prompt: op::PromptResult) -> GetPromptResult {
+pub(super) fn prompt_result(prompt: op::PromptResult) -> GetPromptResult {
     let mut result = GetPromptResult::new(prompt.messages.into_iter().map(prompt_message).collect());
     result.description = prompt.description;
     result
@@ -108,6 +101,10 @@ fn prompt_message(message: op::PromptMessage) -> PromptMessage {
 fn content(content: op::Content) -> ContentBlock {
     match content {
         op::Content::Text { text } => ContentBlock::text(text),
+        // The contract may grow; all its content has MCP's own shape.
+        other => serde_json::to_value(other)
+            .and_then(serde_json::from_value)
+            .unwrap_or_else(|_| ContentBlock::text("a piece of this result has a form that the server cannot pass on")),
     }
 }
 
@@ -184,10 +181,12 @@ mod tests {
 
     #[test]
     fn what_plugins_answer_keeps_its_content() {
-        let text = || vec![op::Content::text("hello")];
-        for (is_error, result) in [(false, "isError"), (true, "isError")] {
-            let shown = wire(tool_result(op::ToolResult { content: text(), is_error }));
-            assert_eq!((&shown["content"], &shown[result]), (&json!([{ "type": "text", "text": "hello" }]), &json!(is_error)));
+        for is_error in [false, true] {
+            let shown = wire(tool_result(op::ToolResult { content: vec![op::Content::text("hello")], is_error }));
+            assert_eq!(
+                shown,
+                json!({ "resultType": "complete", "content": [{ "type": "text", "text": "hello" }], "isError": is_error })
+            );
         }
         let contents = json!([{ "uri": "demo://a", "mimeType": "text/plain", "text": "hello" }, { "uri": "demo://b", "text": "" }]);
         let shown = wire(resource_contents(spec(json!({ "contents": contents }))));

@@ -85,7 +85,8 @@ impl<'a> Library<'a> {
         let header = Header::parse(bytes).ok().filter(|it| it.is_little_endian())?;
         let segments = header.program_headers(LE, bytes).ok()?;
         let mut library = Self { bytes, header, segments, dynamic: &[] };
-        if let Some(dynamic) = library.segments(elf::PT_DYNAMIC).next() {
+        let dynamic = library.segments(elf::PT_DYNAMIC).next();
+        if let Some(dynamic) = dynamic {
             // The linker goes by the address, not by the offset in the file.
             let bytes = library.at(dynamic.p_vaddr.get(LE), dynamic.p_filesz.get(LE))?;
             library.dynamic = object::pod::slice_from_all_bytes(bytes).ok()?;
@@ -136,7 +137,7 @@ impl<'a> Library<'a> {
         problems
     }
 
-    fn segments(&self, kind: u32) -> impl Iterator<Item = &'a Segment> {
+    fn segments(&self, kind: u32) -> impl Iterator<Item = &'a Segment> + use<'a> {
         self.segments.iter().filter(move |it| it.p_type.get(LE) == kind)
     }
 
@@ -195,4 +196,4 @@ fn machine(number: u16) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -183,7 +183,11 @@ fn kind(stat: &Stat) -> FileType {
 
 /// Refuses what others than root and the server's user could have written.
 fn owned(stat: &Stat) -> Result<(), Fault> {
-    let mode = stat.st_mode & 0o7777;
+    owned_by(stat.st_mode, stat.st_uid, process::geteuid().as_raw())
+}
+
+fn owned_by(mode: u32, owner: u32, server: u32) -> Result<(), Fault> {
+    let mode = mode & 0o7777;
     if mode & 0o022 != 0 {
         return Err(Fault::new(
             "writable_by_others",
@@ -191,14 +195,10 @@ fn owned(stat: &Stat) -> Result<(), Fault> {
             "run `chmod go-w` on it, and look whether what it holds is what you put there",
         ));
     }
-    let server = process::geteuid().as_raw();
-    if stat.st_uid != 0 && stat.st_uid != server {
+    if owner != 0 && owner != server {
         return Err(Fault::new(
             "foreign_owner",
-            format!(
-                "it belongs to user {}, neither root nor the server's user {server}",
-                stat.st_uid
-            ),
+            format!("it belongs to user {owner}, neither root nor the server's user {server}"),
             "run `chown root` on it, and look whether what it holds is what you put there",
         ));
     }
@@ -220,4 +220,25 @@ fn unreadable(error: impl Into<io::Error>) -> Fault {
         format!("it cannot be read: {error}"),
         "make it readable for the server's user",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_root_and_the_servers_user_may_have_written_what_is_read() {
+        for (mode, owner, server, message) in [
+            (0o100_644, 0, 1000, ""),
+            (0o100_644, 1000, 1000, ""),
+            (0o040_700, 0, 0, ""),
+            (0o100_644, 1001, 1000, "it belongs to user 1001, neither root nor the server's user 1000"),
+            (0o100_644, 1000, 0, "it belongs to user 1000, neither root nor the server's user 0"),
+            (0o100_664, 1000, 1000, "group or others can write it (mode 0664)"),
+            (0o041_777, 0, 0, "group or others can write it (mode 1777)"),
+        ] {
+            let refusal = owned_by(mode, owner, server).map_err(|fault| fault.at(Path::new("")));
+            assert_eq!(refusal.err().map_or(String::new(), |it| it.message), message);
+        }
+    }
 }

@@ -7,12 +7,11 @@ use std::path::Path;
 use plugin_contract::{ApiVersion, Capability, Package, PluginName, manifest::PACKAGE_SCHEMA};
 use serde_json::Value;
 use server_core::registry::{Provenance, Refusal};
-use sha2::{Digest, Sha256};
 
 use super::{
-    elf::Facts,
     fault::{Fault, quote},
     folder::Folder,
+    image::{self, LibraryImage, RawLibrary},
     release::Marks,
     signature::Signature,
     trust::{KeyRing, Signer},
@@ -46,18 +45,13 @@ pub(crate) struct Signed<'k> {
 }
 
 /// A package with the library that was signed.
-pub(crate) struct Verified {
+pub(crate) struct Verified<'k> {
     pub(crate) package: Package,
     pub(crate) provenance: Provenance,
-    pub(crate) library: LibraryImage,
+    pub(crate) signer: &'k Signer<'k>,
     /// What the signer wrote beside the signature.
     pub(crate) comment: String,
-}
-
-/// A library's bytes that may reach the dynamic linker.
-pub(crate) struct LibraryImage {
-    bytes: Vec<u8>,
-    sha256: [u8; 32],
+    image: LibraryImage,
 }
 
 impl Unverified {
@@ -102,14 +96,9 @@ impl Unverified {
     }
 }
 
-impl Signed<'_> {
-    /// What is signed.
-    pub(crate) fn package(&self) -> &Package {
-        &self.package
-    }
-
+impl<'k> Signed<'k> {
     /// By whom.
-    pub(crate) fn signer(&self) -> &Signer<'_> {
+    pub(crate) fn signer(&self) -> &'k Signer<'k> {
         self.signer
     }
 
@@ -120,60 +109,31 @@ impl Signed<'_> {
 
     /// Reads the library and checks that it is the one that was signed, and none
     /// that would take the dynamic linker down.
-    pub(crate) fn read_library(self) -> Result<Verified, Refusal> {
+    pub(crate) fn read_library(self) -> Result<Verified<'k>, Refusal> {
         let artifact = &self.package.artifact;
         let manifest = self.folder.path().join(MANIFEST);
         plain(&artifact.file).map_err(|fault| fault.at(&manifest))?;
         let place = self.folder.path().join(&artifact.file);
         let Some(bytes) = self.folder.read(&artifact.file, MAX_LIBRARY)? else {
-            return Err(differs("it is not there").at(&place));
+            return Err(image::differs("it is not there").at(&place));
         };
-        if bytes.len() as u64 != artifact.size {
-            let message = format!("it has {} bytes, {} were signed", bytes.len(), artifact.size);
-            return Err(differs(&message).at(&place));
-        }
-        let library = LibraryImage::new(bytes);
-        if library.sha256_hex() != artifact.sha256 {
-            return Err(differs("it was changed after it was signed").at(&place));
-        }
-        library.check().map_err(|fault| fault.at(&place))?;
+        let image = LibraryImage::signed_as(artifact, RawLibrary::new(bytes));
+        let image = image.map_err(|fault| fault.at(&place))?;
         let provenance = Provenance {
             folder: self.folder.path().to_owned(),
             signer: self.signer.name.clone(),
             key_id: self.signer.id().to_string(),
-            sha256: library.sha256_hex(),
+            sha256: image.library().sha256_hex(),
         };
-        Ok(Verified { package: self.package, provenance, library, comment: self.comment })
+        let Self { package, signer, comment, .. } = self;
+        Ok(Verified { package, provenance, signer, comment, image })
     }
 }
 
-impl LibraryImage {
-    fn new(bytes: Vec<u8>) -> Self {
-        let sha256 = Sha256::digest(&bytes).into();
-        Self { bytes, sha256 }
-    }
-
-    /// A library that its own author is about to sign, and therefore trusts.
-    pub(crate) fn of_its_author(bytes: Vec<u8>) -> Result<Self, Fault> {
-        let library = Self::new(bytes);
-        library.check()?;
-        Ok(library)
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub(crate) fn sha256(&self) -> [u8; 32] {
-        self.sha256
-    }
-
-    pub(crate) fn sha256_hex(&self) -> String {
-        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    fn check(&self) -> Result<(), Fault> {
-        Facts::of(&self.bytes)?.check()
+impl Verified<'_> {
+    /// The library, which is the one that was signed.
+    pub(crate) fn image(&self) -> &LibraryImage {
+        &self.image
     }
 }
 
@@ -227,7 +187,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Package, Fault> {
 }
 
 /// Refuses a manifest that contradicts itself or this machine.
-fn coherent(package: &Package) -> Result<(), Fault> {
+pub(crate) fn coherent(package: &Package) -> Result<(), Fault> {
     let manifest = &package.manifest;
     for tool in &manifest.tools {
         if let Some(capability) = tool.capabilities.difference(&manifest.capabilities).next() {
@@ -263,7 +223,7 @@ fn named(folder: &Path, plugin: &PluginName) -> Result<(), Fault> {
 }
 
 /// Refuses a path where a file name should be.
-fn plain(file: &str) -> Result<(), Fault> {
+pub(crate) fn plain(file: &str) -> Result<(), Fault> {
     let plain = file.ends_with(".so")
         && !file.starts_with('.')
         && file.len() <= 255
@@ -277,14 +237,3 @@ fn plain(file: &str) -> Result<(), Fault> {
         "sign the plugin again with `mcp-universal-server plugin sign`",
     ))
 }
-
-fn differs(message: &str) -> Fault {
-    Fault::new(
-        "library_changed",
-        format!("it is not the library that was signed: {message}"),
-        "install the plugin's files again, all of them, as its author gave them",
-    )
-}
-
-#[cfg(test)]
-mod tests;

@@ -105,7 +105,10 @@ impl PluginServices {
                 log::write(&self.plugin, permit.as_deref(), &line);
                 encode(&())
             }
-            op::host::ABOUT_SERVER => encode(&self.server(&self.caller(call)?)),
+            op::host::ABOUT_SERVER => {
+                let permit = self.caller(call)?;
+                encode(&self.server(&permit))
+            }
             op::host::ABOUT_AGENT => {
                 let permit = self.caller(call)?;
                 match about::agent(permit.snapshot(), permit.principal()) {

@@ -9,7 +9,7 @@ use super::fault::Fault;
 pub(crate) struct KeyId(u64);
 
 impl KeyId {
-    fn new(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn new(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(u64::from_le_bytes).map(Self)
     }
 }

@@ -226,13 +226,10 @@ fn read_installed(path: &Path) -> Result<PublicKey, Refusal> {
         .ok_or_else(|| no_public_key().at(path))
 }
 
-fn no_public_key() -> Fault {
+pub(crate) fn no_public_key() -> Fault {
     Fault::new(
         "key_invalid",
         "it is no minisign public key",
         "write the line of the `.pub` file that begins with `RW`",
     )
 }
-
-#[cfg(test)]
-mod tests;

@@ -109,23 +109,13 @@ mod tests {
                 r#"{"level":"INFO","message":"listening","address":"127.0.0.1:41234","target":"server"}"#,
                 Some("127.0.0.1:41234"),
             ),
-            (
-                r#"{"message":"listening","address":"0.0.0.0:8080"}"#,
-                Some("127.0.0.1:8080"),
-            ),
-            (
-                r#"{"message":"listening","address":"[::]:8080"}"#,
-                Some("[::1]:8080"),
-            ),
+            (r#"{"message":"listening","address":"0.0.0.0:8080"}"#, Some("127.0.0.1:8080")),
+            (r#"{"message":"listening","address":"[::]:8080"}"#, Some("[::1]:8080")),
             (r#"{"message":"in force","address":"127.0.0.1:8080"}"#, None),
             (r#"{"message":"listening"}"#, None),
             ("listening on 127.0.0.1:8080", None),
         ] {
-            assert_eq!(
-                listening(line.as_bytes()),
-                expected.map(|it| it.parse().unwrap()),
-                "{line}"
-            );
+            assert_eq!(listening(line.as_bytes()), expected.map(|it| it.parse().unwrap()), "{line}");
         }
     }
 

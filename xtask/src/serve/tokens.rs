@@ -13,10 +13,7 @@ use crate::Failure;
 
 /// Adds a fresh token to `.env` for every one that config.yaml needs and nobody
 /// has set. What stands there already stays as it is.
-pub(super) fn complete(
-    root: &Path,
-    fresh: impl Fn() -> Result<String, Failure>,
-) -> Result<(), Failure> {
+pub(super) fn complete(root: &Path, fresh: impl Fn() -> Result<String, Failure>) -> Result<(), Failure> {
     let mut known = read(root)?;
     let mut lines = String::new();
     for name in needed(&config(root)?) {
@@ -55,12 +52,7 @@ fn read(root: &Path) -> Result<HashMap<String, String>, Failure> {
         return Ok(HashMap::new());
     }
     // The library's own message quotes the line, which may hold a token.
-    let unreadable = || {
-        format!(
-            "cannot read {}: write NAME=value, one a line",
-            path.display()
-        )
-    };
+    let unreadable = || format!("cannot read {}: write NAME=value, one a line", path.display());
     dotenvy::from_path_iter(&path)
         .map_err(|_| unreadable())?
         .collect::<Result<_, _>>()
@@ -78,10 +70,7 @@ fn needed(config: &str) -> Vec<String> {
             let Some((name, after)) = piece.split_once('}') else {
                 break;
             };
-            if name.ends_with("_TOKEN")
-                && before.contains("token")
-                && !names.iter().any(|it| it == name)
-            {
+            if name.ends_with("_TOKEN") && before.contains("token") && !names.iter().any(|it| it == name) {
                 names.push(name.to_owned());
             }
             before.push_str(after);
@@ -109,17 +98,8 @@ fn without_comment(line: &str) -> &str {
 /// One write: the server may be reading. Nobody else may read a new file.
 fn append(path: &Path, lines: &str) -> io::Result<()> {
     let whole = fs::read(path).map_or(true, |it| it.last().is_none_or(|last| *last == b'\n'));
-    let lines = if whole {
-        lines.to_owned()
-    } else {
-        format!("\n{lines}")
-    };
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)?
-        .write_all(lines.as_bytes())
+    let lines = if whole { lines.to_owned() } else { format!("\n{lines}") };
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)?.write_all(lines.as_bytes())
 }
 
 #[cfg(test)]
@@ -151,26 +131,17 @@ agents:
         };
         complete(root.path(), fresh).unwrap();
         complete(root.path(), fresh).unwrap();
-        assert_eq!(
-            fs::read_to_string(root.path().join(".env")).unwrap(),
-            expected
-        );
+        assert_eq!(fs::read_to_string(root.path().join(".env")).unwrap(), expected);
     }
 
     #[test]
     fn only_tokens_that_are_configured_are_needed() {
-        assert_eq!(
-            needed(CONFIG),
-            ["ONE_TEST_TOKEN", "TWO_TEST_TOKEN", "THREE_TEST_TOKEN"]
-        );
+        assert_eq!(needed(CONFIG), ["ONE_TEST_TOKEN", "TWO_TEST_TOKEN", "THREE_TEST_TOKEN"]);
     }
 
     #[test]
     fn what_is_missing_is_added_once_and_what_is_there_is_left_alone() {
-        check(
-            None,
-            "ONE_TEST_TOKEN=t1\nTWO_TEST_TOKEN=t2\nTHREE_TEST_TOKEN=t3\n",
-        );
+        check(None, "ONE_TEST_TOKEN=t1\nTWO_TEST_TOKEN=t2\nTHREE_TEST_TOKEN=t3\n");
         check(
             Some("# mine\nexport TWO_TEST_TOKEN='kept' # yes\nOTHER=1"),
             "# mine\nexport TWO_TEST_TOKEN='kept' # yes\nOTHER=1\nONE_TEST_TOKEN=t1\nTHREE_TEST_TOKEN=t2\n",
@@ -186,10 +157,7 @@ agents:
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("config.yaml"), CONFIG).unwrap();
         complete(root.path(), || Ok("t".to_owned())).unwrap();
-        let mode = fs::metadata(root.path().join(".env"))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = fs::metadata(root.path().join(".env")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -197,21 +165,11 @@ agents:
     fn a_token_is_found_where_the_configuration_names_it() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("config.yaml"), CONFIG).unwrap();
-        fs::write(
-            root.path().join(".env"),
-            "TWO_TEST_TOKEN=\"two\"\nUNUSED_TEST_TOKEN=x\n",
-        )
-        .unwrap();
-        for (name, expected) in [
-            ("TWO_TEST_TOKEN", Some("two")),
-            ("ONE_TEST_TOKEN", None),
-            ("UNUSED_TEST_TOKEN", None),
-        ] {
-            assert_eq!(
-                token(root.path(), name).unwrap().as_deref(),
-                expected,
-                "{name}"
-            );
+        fs::write(root.path().join(".env"), "TWO_TEST_TOKEN=\"two\"\nUNUSED_TEST_TOKEN=x\n").unwrap();
+        for (name, expected) in
+            [("TWO_TEST_TOKEN", Some("two")), ("ONE_TEST_TOKEN", None), ("UNUSED_TEST_TOKEN", None)]
+        {
+            assert_eq!(token(root.path(), name).unwrap().as_deref(), expected, "{name}");
         }
     }
 
@@ -223,10 +181,7 @@ agents:
         let failure = complete(root.path(), || Ok("t".to_owned())).unwrap_err();
         assert_eq!(
             failure,
-            format!(
-                "cannot read {}: write NAME=value, one a line",
-                root.path().join(".env").display()
-            )
+            format!("cannot read {}: write NAME=value, one a line", root.path().join(".env").display())
         );
     }
 }

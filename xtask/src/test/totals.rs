@@ -15,10 +15,7 @@ pub(super) struct Totals {
 impl Totals {
     /// A check that is no test counts as one.
     pub(super) fn of_check(passed: bool) -> Self {
-        Self {
-            passed: u64::from(passed),
-            failed: u64::from(!passed),
-        }
+        Self { passed: u64::from(passed), failed: u64::from(!passed) }
     }
 }
 
@@ -28,25 +25,17 @@ pub(super) fn of_line(line: &str) -> Totals {
         return Totals::default();
     };
     let count = |what: &str| {
-        let number = result
-            .split([';', '.'])
-            .find_map(|part| part.trim().strip_suffix(what));
+        let number = result.split([';', '.']).find_map(|part| part.trim().strip_suffix(what));
         number.and_then(|it| it.trim().parse().ok()).unwrap_or(0)
     };
-    Totals {
-        passed: count("passed"),
-        failed: count("failed"),
-    }
+    Totals { passed: count("passed"), failed: count("failed") }
 }
 
 impl Add for Totals {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self {
-            passed: self.passed + other.passed,
-            failed: self.failed + other.failed,
-        }
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
     }
 }
 
@@ -67,20 +56,14 @@ mod tests {
     use super::*;
 
     fn check(output: &str, expected: &str) {
-        let total = output
-            .lines()
-            .map(of_line)
-            .fold(Totals::default(), Totals::add);
+        let total = output.lines().map(of_line).fold(Totals::default(), Totals::add);
         assert_eq!(total.to_string(), expected, "{output}");
     }
 
     #[test]
     fn every_test_program_is_summed() {
         check("", "0 passed, 0 failed");
-        check(
-            "running 2 tests\ntest a ... ok\ntest 9 passed ... ok\n",
-            "0 passed, 0 failed",
-        );
+        check("running 2 tests\ntest a ... ok\ntest 9 passed ... ok\n", "0 passed, 0 failed");
         check(
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
              test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s\n",

@@ -11,6 +11,7 @@ use plugin_contract::Capability;
 
 use super::{
     Environment,
+    mask::quoted,
     place::Place,
     raw::{RawConfig, Texts},
     report::Report,
@@ -61,12 +62,14 @@ impl Compiler<'_> {
 
     /// A value, parsed; or its error, reported.
     fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, place: &Place, code: &'static str, text: &str) -> Option<T> {
-        let parsed = text.parse();
-        parsed.map_err(|error: T::Err| self.report.error(place, code, error.to_string(), None)).ok()
+        let parsed: Result<T, _> = text.parse();
+        let say = |error: T::Err| error.to_string().replace(&format!("`{text}`"), &quoted(text));
+        parsed.map_err(|error| self.report.error(place, code, say(error), None)).ok()
     }
 
     /// A mapping's entries whose names are valid, each compiled. The others are
-    /// compiled too, for the problems inside of them.
+    /// compiled too, for the problems inside of them. The name that `compile` is
+    /// given is the one to be shown.
     fn named<K: FromStr<Err: fmt::Display> + Ord, R, V>(
         &mut self,
         place: &Place,
@@ -75,11 +78,15 @@ impl Compiler<'_> {
     ) -> BTreeMap<K, V> {
         let mut compiled = BTreeMap::new();
         for (name, raw) in raw {
+            let shown = self.report.name(place, name);
             let place = place.key(name);
-            let value = compile(self, &place, name, raw);
+            let value = compile(self, &place, &shown, raw);
             match name.parse::<K>() {
                 Ok(name) => compiled.extend(value.map(|value| (name, value))),
-                Err(error) => self.report.key_error(&place, "invalid_name", error.to_string(), None),
+                Err(error) => {
+                    let message = error.to_string().replace(&format!("`{name}`"), &format!("`{shown}`"));
+                    self.report.key_error(&place, "invalid_name", message, None);
+                }
             }
         }
         compiled
@@ -99,9 +106,10 @@ impl Compiler<'_> {
     fn path(&mut self, place: &Place, text: Option<&str>) -> Option<PathBuf> {
         let text = text?;
         if text.starts_with('~') || text.contains("${") {
-            let message = format!("`{}` is taken as it is: `~` and variables are not replaced", place.label());
+            let message = format!("`{}` is taken as it is: `~` and variables are not replaced", self.report.shown(place).label());
             self.report.error(place, "invalid_path", message, Some("write the whole path".to_owned()));
         }
-        Some(self.folder.join(text))
+        // Without the `.` of `./state`.
+        Some(self.folder.join(text).components().collect())
     }
 }

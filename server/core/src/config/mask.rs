@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, ops::Range};
 use super::{
     schema::{KEYS, Known},
     secrets::Reference,
-    tree::{Kind, Node},
+    tree::{Entry, Kind, Node},
 };
 
 /// Stands for whatever is not shown.
@@ -35,6 +35,11 @@ impl Mask {
         Self { spans: None }
     }
 
+    /// Whether the key or value that begins at a byte may be shown.
+    pub(super) fn shows(&self, start: usize) -> bool {
+        self.spans.as_ref().and_then(|spans| spans.get(&start)).is_some_and(|(_, shown)| *shown)
+    }
+
     /// The parts of a line, in order and without gaps.
     pub(super) fn parts(&self, text: &str, line: Range<usize>) -> Vec<Part> {
         match &self.spans {
@@ -55,7 +60,9 @@ impl Spans<'_> {
         match &node.kind {
             Kind::Map(entries) => {
                 for entry in entries {
-                    self.add(&entry.key_span.bytes, known.is_some() && !secret);
+                    let is_key = known.is_some_and(|known| known.has(&entry.key) || self.is_key(entry));
+                    self.add(&entry.key_span.bytes, is_key && !secret);
+                    let secret = secret || names_secret(&entry.key);
                     self.collect(&entry.value, known.and_then(|known| known.key(&entry.key)), secret);
                 }
             }
@@ -65,10 +72,17 @@ impl Spans<'_> {
                 }
             }
             Kind::Text(text) if secret => {
-                self.add(&node.span.bytes, known.is_some() && Reference::names_a_source(text));
+                self.add(&node.span.bytes, known.is_some_and(Known::is_scalar) && Reference::names_a_source(text));
             }
-            _ => self.add(&node.span.bytes, known.is_some() && !secret),
+            _ => self.add(&node.span.bytes, known.is_some_and(Known::is_scalar) && !secret),
         }
+    }
+
+    /// Whether a key has its `:`. If not, it may be what comes after a comma in
+    /// a secret without quotes, or after a `token:` without a space.
+    fn is_key(&self, entry: &Entry) -> bool {
+        let rest = self.text.get(entry.key_span.bytes.end..).unwrap_or_default();
+        rest.trim_start().starts_with(':')
     }
 
     fn add(&mut self, bytes: &Range<usize>, shown: bool) {
@@ -99,16 +113,18 @@ fn read_parts(spans: &BTreeMap<usize, (usize, bool)>, text: &str, line: Range<us
     parts
 }
 
-/// What stands between keys and values: punctuation, anchors and comments; and
-/// what the reader dropped, such as a merged key that another one overrides.
+/// What stands between keys and values: punctuation and block headers; names of
+/// anchors and comments, which anything may be in; and what the reader dropped,
+/// such as a merged key that another one overrides.
 fn between(text: &str, range: Range<usize>, parts: &mut Vec<Part>) {
     let gap = text.get(range.clone()).unwrap_or_default();
     let (gap, comment) = gap.split_at(gap.find('#').unwrap_or(gap.len()));
     let mut at = range.start;
     for word in gap.split_inclusive(is_punctuation) {
-        let core = word.trim_end_matches(is_punctuation).len();
-        let shown = matches!(word.as_bytes().first(), Some(b'&' | b'*' | b'<' | b'|' | b'>'));
-        parts.extend([(at..at + core, shown), (at + core..at + word.len(), true)]);
+        let core = word.trim_end_matches(is_punctuation);
+        let shown = ["<<", "|", ">"].contains(&core);
+        let end = at + core.len();
+        parts.extend([(at..end, shown), (end..at + word.len(), true)]);
         at += word.len();
     }
     parts.push((at..at + comment.len(), false));
@@ -119,7 +135,11 @@ fn between(text: &str, range: Range<usize>, parts: &mut Vec<Part>) {
 fn unread_parts(text: &str, line: Range<usize>) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut at = line.start;
-    for word in text.get(line).unwrap_or_default().split_inclusive(char::is_whitespace) {
+    let (code, comment) = {
+        let line = text.get(line).unwrap_or_default();
+        line.split_at(line.find('#').unwrap_or(line.len()))
+    };
+    for word in code.split_inclusive(char::is_whitespace) {
         let inner = word.trim_start_matches(is_punctuation);
         let source = inner.trim_end_matches(|c| c != '}' && is_punctuation(c));
         let is_source = Reference::names_a_source(source);
@@ -130,6 +150,7 @@ fn unread_parts(text: &str, line: Range<usize>) -> Vec<Part> {
         parts.extend([(at..start, true), (start..end, shown), (end..at + word.len(), true)]);
         at += word.len();
     }
+    parts.push((at..at + comment.len(), false));
     parts.retain(|(part, _)| !part.is_empty());
     parts
 }
@@ -138,20 +159,52 @@ fn is_punctuation(character: char) -> bool {
     character.is_whitespace() || "{}[],:-?\"'".contains(character)
 }
 
-/// Whether a text looks made by a machine to be secret: long, of mixed letters
-/// and digits, without the rhythm of words; or like a URL with a password.
-pub(super) fn looks_secret(text: &str) -> bool {
-    let password = text.split_once("://").is_some_and(|(_, rest)| {
-        rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
-    });
-    password || text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-+=".contains(c))).any(is_opaque)
+/// Names of what is secret, in lower case.
+const SECRET_NAMES: [&str; 8] =
+    ["token", "secret", "password", "passwd", "api_key", "apikey", "authorization", "bearer"];
+
+/// Whether a key says that its value is secret, in whatever mapping it is.
+fn names_secret(key: &str) -> bool {
+    SECRET_NAMES.contains(&key.to_lowercase().trim_end_matches('s'))
 }
 
-/// The text without what [`looks_secret`] in it.
+/// Whether a text that somebody wrote may be a secret, or hold one: because it
+/// names it, as in `token:…` without a space, or because it looks like one.
+fn looks_secret(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let names = SECRET_NAMES.iter().flat_map(|name| lower.split(name).skip(1));
+    let named = |rest: &str| {
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_-'\"".contains(c));
+        rest.starts_with(|c: char| c.is_whitespace() || ":=".contains(c)) && rest.len() > 1
+    };
+    names.into_iter().any(named) || is_made_up(text)
+}
+
+/// Whether a text looks made by a machine to be secret: long, of mixed letters
+/// and digits, without the rhythm of words; or like a URL with a password.
+fn is_made_up(text: &str) -> bool {
+    let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-+=".contains(c)));
+    has_password(text) || words.any(is_opaque)
+}
+
+/// Whether there is a user before an `@`, or after `://` a `:` without a port.
+fn has_password(text: &str) -> bool {
+    let user = text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+    let authority = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#', '"', '\'']).next());
+    let port = authority.and_then(|authority| authority.rsplit_once(':')).map(|(_, port)| port);
+    user || port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit() || b"]*".contains(&byte)))
+}
+
+/// A value as a message may quote it.
+pub(super) fn quoted(text: &str) -> String {
+    if looks_secret(text) { format!("`{HIDDEN}`") } else { format!("`{text}`") }
+}
+
+/// The text without the words that look made by a machine to be secret.
 pub(super) fn mask(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     for word in text.split_inclusive(|c: char| c.is_whitespace() || "`'\"".contains(c)) {
-        if looks_secret(word) {
+        if is_made_up(word) {
             masked.push(HIDDEN);
             masked.extend(word.chars().next_back().filter(|c| c.is_whitespace() || "`'\"".contains(*c)));
         } else {

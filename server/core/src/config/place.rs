@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::mask::HIDDEN;
+
 /// The way from the root to a value: `agents.laptop.tools[0]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place(Vec<Step>);
@@ -50,7 +52,8 @@ impl fmt::Display for Place {
                 Step::Item(item) => write!(f, "[{item}]")?,
                 Step::Key(key) => {
                     let dot = if index == 0 { "" } else { "." };
-                    let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+                    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == HIDDEN;
+                    let plain = !key.is_empty() && key.chars().all(plain);
                     if plain { write!(f, "{dot}{key}")? } else { write!(f, "{dot}{key:?}")? }
                 }
             }

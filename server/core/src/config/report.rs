@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{
-    mask::{Mask, mask},
+    mask::{HIDDEN, Mask, mask},
     page::Page,
-    place::Place,
+    place::{Place, Step},
     problem::{Problem, Severity},
     snippet::snippet,
     tree::{Node, Span},
@@ -47,14 +47,34 @@ impl<'a> Report<'a> {
         self.tree
     }
 
-    /// Whether the configuration says anything at exactly this place, be it wrong.
-    pub(super) fn is_there(&self, place: &Place, key: &str) -> bool {
-        self.tree.find(place).node.get(key).is_some()
+    /// Whether the mapping at `place` has a key, be its value wrong.
+    pub(super) fn has(&self, place: &Place, key: &str) -> bool {
+        self.tree.entry(place, key).is_some()
+    }
+
+    /// A key of the mapping at `place`, as it may be shown.
+    pub(super) fn name(&self, place: &Place, key: &str) -> String {
+        let hidden = self.tree.entry(place, key).is_some_and(|entry| !self.mask.shows(entry.key_span.bytes.start));
+        if hidden { HIDDEN.to_string() } else { key.to_owned() }
+    }
+
+    /// A place, as it may be shown.
+    pub(super) fn shown(&self, place: &Place) -> Place {
+        let mut around = Place::root();
+        let mut shown = Place::root();
+        for step in place.steps() {
+            (shown, around) = match step {
+                Step::Key(key) => (shown.key(self.name(&around, key)), around.key(key)),
+                Step::Item(item) => (shown.item(*item), around.item(*item)),
+            };
+        }
+        shown
     }
 
     /// `line:column` of the value at `place`.
     pub(super) fn position(&self, place: &Place) -> String {
-        self.position_of(self.value_spot(place).bytes.start)
+        let spot = self.value_spot(place);
+        self.position_of(spot.alias.unwrap_or(spot.bytes.start))
     }
 
     /// `line:column` of a byte.
@@ -119,7 +139,7 @@ impl<'a> Report<'a> {
             self.untold += usize::from(facts.severity == Severity::Error);
             return;
         }
-        let problem = problem(self.path, self.page, &self.mask, place.to_string(), spot, facts);
+        let problem = problem(self.path, self.page, &self.mask, self.shown(place).to_string(), spot, facts);
         // A text that aliases repeat is wrong once.
         let said = |other: &Problem| {
             (other.line, other.column, &other.message) == (problem.line, problem.column, &problem.message)

@@ -13,7 +13,7 @@ use super::{
 };
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let mut settings = SchemaSettings::draft07().with_transform(RecursiveTransform(without_null));
+    let mut settings = SchemaSettings::draft07().with_transform(RecursiveTransform(for_editors));
     // So that a place in a configuration leads straight to its schema.
     settings.inline_subschemas = true;
     settings.into_generator().into_root_schema_for::<RawConfig>().to_value()
@@ -33,15 +33,20 @@ pub(super) fn validator() -> Option<&'static Validator> {
     VALIDATOR.as_ref()
 }
 
-/// `key:` without a value is more often an accident, or a file cut short, than
-/// a wish for the default, so nothing takes null.
-fn without_null(schema: &mut Schema) {
+/// Leaves out what is Rust's affair, and null: `key:` without a value is more
+/// often an accident, or a file cut short, than a wish for the default.
+fn for_editors(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else { return };
     if object.get("default") == Some(&Value::Null) {
         object.remove("default");
     }
     // Names of Rust's integers, which editors do not know.
     object.remove("format");
+    // Editors take a line break for the end of a paragraph.
+    if let Some(Value::String(description)) = object.get_mut("description") {
+        let paragraphs: Vec<String> = description.split("\n\n").map(|text| text.replace('\n', " ")).collect();
+        *description = paragraphs.join("\n\n");
+    }
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {
@@ -88,6 +93,11 @@ impl Known {
         self.properties().into_iter().flat_map(|properties| properties.keys().map(String::as_str))
     }
 
+    /// Whether a key is among [`Self::keys`].
+    pub(super) fn has(self, key: &str) -> bool {
+        self.properties().is_some_and(|properties| properties.contains_key(key))
+    }
+
     /// What is expected, in words.
     pub(super) fn describe(self) -> &'static str {
         match self.0.get("type").and_then(Value::as_str) {
@@ -103,14 +113,19 @@ impl Known {
         self.0.get("type").and_then(Value::as_str) == Some(name)
     }
 
+    /// Whether neither a mapping nor a list is expected.
+    pub(super) fn is_scalar(self) -> bool {
+        !self.expects("object") && !self.expects("array")
+    }
+
     /// Whether the value may be secret.
     pub(super) fn is_secret(self) -> bool {
         self.0.get("writeOnly") == Some(&Value::Bool(true))
     }
 
-    /// An example of the value, as JSON, which is YAML too.
+    /// An example of the value, as YAML on one line.
     pub(super) fn example(self) -> Option<String> {
-        self.0.get("examples")?.get(0).map(Value::to_string)
+        self.0.get("examples")?.get(0).map(flow)
     }
 
     /// Where in the schema a key is allowed: `agents.NAME`, say. The root is
@@ -124,7 +139,7 @@ impl Known {
     }
 
     fn collect_homes(self, key: &str, path: &str, homes: &mut Vec<String>) {
-        if !path.is_empty() && self.keys().any(|own| own == key) {
+        if !path.is_empty() && self.has(key) {
             homes.push(path.to_owned());
         }
         let named = self.keys().filter_map(|name| Some((name, self.key(name)?)));
@@ -137,6 +152,17 @@ impl Known {
 
     fn properties(self) -> Option<&'static Map<String, Value>> {
         self.0.get("properties")?.as_object()
+    }
+}
+
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let entries = map.iter().map(|(key, value)| format!("{key}: {}", flow(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        scalar => scalar.to_string(),
     }
 }
 

@@ -86,7 +86,7 @@ fn crop(text: Vec<char>, caret: usize) -> (String, usize) {
         return (text.into_iter().collect(), caret);
     }
     let start = caret.saturating_sub(WIDTH / 2).min(text.len() - WIDTH);
-    let more = |is: bool| is.then_some("...").unwrap_or_default();
+    let more = |is: bool| if is { "..." } else { "" };
     let middle: String = text.iter().skip(start).take(WIDTH).collect();
     let (before, after) = (more(start > 0), more(start + WIDTH < text.len()));
     (format!("{before}{middle}{after}"), caret - start + before.len())

@@ -4,6 +4,7 @@ use jsonschema::{ValidationError, error::ValidationErrorKind};
 use serde_json::Value;
 
 use super::{
+    mask::quoted,
     place::{Place, Step},
     raw::RawConfig,
     report::Report,
@@ -45,8 +46,9 @@ fn report_duplicates(report: &mut Report<'_>, node: &Node, place: &Place) {
                 if first == entry.key_span.bytes.start {
                     report_duplicates(report, &entry.value, &here);
                 } else {
-                    let message = format!("`{}` is here twice, first at {}", entry.key, report.position_of(first));
-                    let help = "keep one of the two".to_owned();
+                    let name = report.name(place, &entry.key);
+                    let message = format!("`{name}` is here twice, first at {}", report.position_of(first));
+                    let help = "keep one of them".to_owned();
                     report.error_at(&here, &entry.key_span, "duplicate_key", message, Some(help));
                 }
             }
@@ -116,7 +118,7 @@ impl Flaw {
 
     fn report(&self, report: &mut Report<'_>) {
         let place = &self.place;
-        let label = place.label();
+        let label = report.shown(place).label();
         match &self.fault {
             Fault::UnknownKeys(keys) => keys.iter().for_each(|key| unknown_key(report, place, key)),
             Fault::MissingKey(key) => {
@@ -128,7 +130,7 @@ impl Flaw {
             Fault::NoneOf(options) => {
                 let Kind::Text(text) = &report.tree().find(place).node.kind else { return };
                 let names = || options.iter().map(String::as_str);
-                let message = format!("`{text}` is not one of {}", listed(names(), "and"));
+                let message = format!("{} is not one of {}", quoted(text), listed(names(), "and"));
                 let help = closest(text, names()).map(|name| format!("did you mean `{name}`?"));
                 report.error(place, "unknown_value", message, help);
             }
@@ -147,7 +149,7 @@ impl Flaw {
     fn wrong_type(&self, report: &mut Report<'_>) {
         let Some(known) = Known::at(&self.place) else { return };
         let node = report.tree().find(&self.place).node;
-        let label = self.place.label();
+        let label = report.shown(&self.place).label();
         let example = || known.example().map(|example| format!("write it as in `{label}: {example}`"));
         let text = if let Kind::Text(text) = &node.kind { text.as_str() } else { "" };
         let (code, message) = match node.kind {
@@ -200,18 +202,21 @@ impl Flaw {
 
 fn unknown_key(report: &mut Report<'_>, place: &Place, key: &str) {
     let Some(known) = Known::at(place) else { return };
-    let help = if let Some(near) = closest(key, known.keys()) {
+    let Some(entry) = report.tree().entry(place, key) else { return };
+    let name = report.name(place, key);
+    let homes = Known::homes(key);
+    let help = if name != key {
+        "every key needs a `:` and a space after it".to_owned()
+    } else if let Some(near) = closest(key, known.keys()) {
         format!("did you mean `{near}`?")
+    } else if !homes.is_empty() {
+        format!("it belongs below {}", listed(homes.iter().map(String::as_str), "or"))
+    } else if let [only] = known.keys().collect::<Vec<_>>().as_slice() {
+        format!("only `{only}` is allowed here")
     } else {
-        let homes = Known::homes(key);
-        if homes.is_empty() {
-            format!("allowed here are {}", listed(known.keys(), "and"))
-        } else {
-            format!("it belongs below {}", listed(homes.iter().map(String::as_str), "or"))
-        }
+        format!("allowed here are {}", listed(known.keys(), "and"))
     };
-    let entry = report.tree().find(&place.key(key)).key.cloned().unwrap_or_default();
-    report.error_at(place, &entry, "unknown_key", format!("unknown key `{key}`"), Some(help));
+    report.error_at(place, &entry.key_span, "unknown_key", format!("unknown key `{name}`"), Some(help));
 }
 
 fn place_of_pointer(pointer: &str, root: &Value) -> Place {

@@ -70,20 +70,28 @@ impl Node {
         found
     }
 
+    /// The entry of a key of the mapping at `place`, if there is one.
+    pub(super) fn entry(&self, place: &Place, key: &str) -> Option<&Entry> {
+        let around = place.steps().iter().try_fold(self, |node, step| match (step, &node.kind) {
+            (Step::Key(key), _) => node.get(key),
+            (Step::Item(index), Kind::List(items)) => items.get(*index),
+            _ => None,
+        })?;
+        around.entries().iter().find(|entry| entry.key == key)
+    }
+
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        let Kind::Map(entries) = &self.kind else { return None };
-        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
     pub(super) fn is_map(&self) -> bool {
         matches!(self.kind, Kind::Map(_))
     }
 
-    /// The keys of a mapping; none of anything else.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        let entries = if let Kind::Map(entries) = &self.kind { entries.as_slice() } else { &[] };
-        entries.iter().map(|entry| entry.key.as_str())
+    /// The entries of a mapping; none of anything else.
+    pub(super) fn entries(&self) -> &[Entry] {
+        if let Kind::Map(entries) = &self.kind { entries } else { &[] }
     }
 
     /// The same as JSON. Of a key that is there twice, the first counts.

@@ -15,8 +15,8 @@ use plugin_abi::abi_stable::library::{
 
 use crate::plugin::{
     fault::{Fault, quote},
+    image::LibraryImage,
     in_process::{mapping, sealed::Sealed},
-    package::LibraryImage,
 };
 
 /// A library in this process. It stays there: what it made may point into it for

@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::plugin::package::LibraryImage;
+use crate::plugin::image::LibraryImage;
 
 /// A file without a name that holds a verified library.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ pub(super) struct Sealed(OwnedFd);
 
 impl Sealed {
     /// Copies the library and seals the copy.
-    pub(super) fn new(library: &LibraryImage) -> io::Result<Self> {
+    pub(super) fn new(image: &LibraryImage) -> io::Result<Self> {
         let mut file = File::from(create()?);
-        file.write_all(library.bytes())?;
+        file.write_all(image.library().bytes())?;
         let fd = OwnedFd::from(file);
         let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
         fcntl_add_seals(&fd, seals)?;
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_sealed_library_cannot_be_changed() {
-        let library = LibraryImage::for_tests(b"library");
+        let library = LibraryImage::unchecked(b"library");
         let sealed = Sealed::new(&library).unwrap();
         let file = File::from(sealed.0);
         let mut bytes = [0; 7];

@@ -50,6 +50,9 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.calls.table().remove(&self.token);
+        // It may be the last to hold an old plugin, whose own `Drop` may log: the
+        // table must be free by then.
+        let permit = self.calls.table().remove(&self.token);
+        drop(permit);
     }
 }

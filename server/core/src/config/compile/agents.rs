@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     config::{
+        mask::quoted,
         raw::{RawAgent, Texts},
         secrets::{InvalidReference, Reference, Token, Unresolved, resolve},
         suggest::{closest, listed},
@@ -39,7 +40,7 @@ impl Compiler<'_> {
         raw: &BTreeMap<String, RawAgent>,
         around: &Around<'_>,
     ) -> BTreeMap<AgentId, Agent> {
-        if raw.is_empty() && self.report.tree().get("agents").is_some_and(|agents| agents.keys().next().is_none()) {
+        if raw.is_empty() && self.report.tree().get("agents").is_some_and(|agents| agents.entries().is_empty()) {
             let message = "there are no agents, so nobody can connect".to_owned();
             self.report.warning(place, "no_agents", message, None);
         }
@@ -101,26 +102,29 @@ impl Compiler<'_> {
     /// The names that `section` has, if `name` is none of them. A section that
     /// is missing where it must not be, or no mapping, is a problem of its own.
     fn unknown(&self, section: &str, name: &str) -> Option<Vec<String>> {
-        let known: Vec<String> = match self.report.tree().get(section) {
-            Some(node) if node.is_map() => node.keys().map(str::to_owned).collect(),
-            None if section == "profiles" => Vec::new(),
+        let place = Place::root().key(section);
+        let entries = match self.report.tree().get(section) {
+            Some(node) if node.is_map() => node.entries(),
+            None if section == "profiles" => &[],
             _ => return None,
         };
-        (!known.iter().any(|known| known == name)).then_some(known)
+        let is_unknown = entries.iter().all(|entry| entry.key != name);
+        is_unknown.then(|| entries.iter().map(|entry| self.report.name(&place, &entry.key)).collect())
     }
 
     fn refer_to_nothing(&mut self, place: &Place, code: &'static str, kind: &str, name: &str, known: &[String]) {
         let names = || known.iter().map(String::as_str);
-        let help = match closest(name, names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if (1..=10).contains(&known.len()) => format!("there are {}", listed(names(), "and")),
-            None => format!("add it below `{kind}s`"),
+        let help = match (closest(name, names()), known) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, [only]) => format!("the only {kind} is `{only}`"),
+            (None, [_, ..]) if known.len() <= 10 => format!("the {kind}s are {}", listed(names(), "and")),
+            _ => format!("add it below `{kind}s`"),
         };
-        self.report.error(place, code, format!("there is no {kind} `{name}`"), Some(help));
+        self.report.error(place, code, format!("there is no {kind} {}", quoted(name)), Some(help));
     }
 
     fn tokens(&mut self, place: &Place, agent: &str, raw: &RawAgent, owners: &mut Owners) -> Vec<Token> {
-        if !self.report.is_there(place, "token") && !self.report.is_there(place, "tokens") {
+        if !self.report.has(place, "token") && !self.report.has(place, "tokens") {
             let message = format!("agent `{agent}` has no token, so it cannot connect");
             let help = format!("add `token: \"${{{}}}\"`", variable_for(agent));
             self.report.key_error(place, "no_token", message, Some(help));
@@ -216,7 +220,7 @@ impl Compiler<'_> {
     }
 
     fn warn_above_ceiling(&mut self, place: &Place, text: &str, tenant: &TenantId, key: &str) {
-        let message = format!("`{text}` grants nothing, because tenant `{tenant}` does not allow it");
+        let message = format!("{} grants nothing, because tenant `{tenant}` does not allow it", quoted(text));
         let help = format!("add it to `tenants.{tenant}.{key}`, or remove it here");
         self.report.warning(place, "above_ceiling", message, Some(help));
     }
@@ -256,7 +260,7 @@ fn reference_words(error: InvalidReference, agent: &str) -> (&'static str, &'sta
         InvalidReference::Digest => (
             "invalid_reference",
             "`sha256:` must be followed by 64 hexadecimal digits",
-            "`mcp-universal-server token new` prints them".to_owned(),
+            "they are the token's SHA-256, as `printf %s TOKEN | sha256sum` prints it".to_owned(),
         ),
     }
 }
@@ -264,6 +268,6 @@ fn reference_words(error: InvalidReference, agent: &str) -> (&'static str, &'sta
 /// A name for the variable that holds an agent's token.
 fn variable_for(agent: &str) -> String {
     let name: String = agent.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-    let first = name.chars().next().is_some_and(|c| c.is_ascii_digit()).then_some("AGENT_").unwrap_or_default();
+    let first = if name.starts_with(|c: char| c.is_ascii_digit()) { "AGENT_" } else { "" };
     format!("{first}{name}_TOKEN")
 }

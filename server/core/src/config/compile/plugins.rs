@@ -7,7 +7,10 @@ use plugin_contract::{Capability, PluginName};
 
 use super::{Compiler, Place, default_patterns};
 use crate::{
-    config::raw::{RawEntry, RawIsolation, RawKey, RawPlugins, Texts},
+    config::{
+        mask::quoted,
+        raw::{RawEntry, RawIsolation, RawKey, RawPlugins, Texts},
+    },
     id::KeyName,
     settings::{Isolation, KeySource, PluginEntry, PluginSettings, TrustedKey},
 };
@@ -87,7 +90,7 @@ impl Compiler<'_> {
         let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
         if date.is_none() {
             let help = "write year, month and day, as in `2027-12-31`".to_owned();
-            self.report.error(place, "invalid_date", format!("`{text}` is no date"), Some(help));
+            self.report.error(place, "invalid_date", format!("{} is no date", quoted(text)), Some(help));
         }
         date
     }

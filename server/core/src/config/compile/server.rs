@@ -6,7 +6,10 @@ use url::{Host, Url};
 
 use super::{Compiler, Place};
 use crate::{
-    config::raw::{RawServer, Texts},
+    config::{
+        mask::quoted,
+        raw::{RawServer, Texts},
+    },
     settings::ServerSettings,
 };
 
@@ -35,7 +38,7 @@ impl Compiler<'_> {
     fn listen(&mut self, place: &Place, text: &str) -> Option<SocketAddr> {
         let address = text.parse();
         if address.is_err() {
-            let message = format!("`{text}` is no IP address with a port");
+            let message = format!("{} is no IP address with a port", quoted(text));
             let help = "write it as in `127.0.0.1:8080`, or `0.0.0.0:8080` for every IPv4 address of this machine";
             self.report.error(place, "invalid_listen", message, Some(help.to_owned()));
         }
@@ -56,18 +59,21 @@ impl Compiler<'_> {
             || "write a name or an address, with or without a port, as in `mcp.example.lan`".to_owned(),
             |host| format!("write `{host}`"),
         );
-        self.report.error(place, "invalid_host", format!("`{text}` is no host name"), Some(help));
+        self.report.error(place, "invalid_host", format!("{} is no host name", quoted(text)), Some(help));
         None
     }
 
     fn origin(&mut self, place: &Place, text: &str) -> Option<String> {
-        let url = Url::parse(text).ok().filter(|url| is_web(url) && is_bare(url));
-        if let Some(url) = url.filter(|_| !text.ends_with('/')) {
-            return Some(url.origin().ascii_serialization());
+        let url = Url::parse(text).ok().filter(is_web);
+        let origin = url.as_ref().map(|url| url.origin().ascii_serialization());
+        if url.is_some_and(|url| is_bare(&url)) && !text.ends_with('/') {
+            return origin;
         }
-        let help = "write scheme and host, and a port if it is not the usual one, as in `https://inspector.example.lan`";
-        let message = format!("`{text}` is no web origin");
-        self.report.error(place, "invalid_origin", message, Some(help.to_owned()));
+        let help = origin.map_or_else(
+            || "write scheme and host, and an unusual port, as in `https://inspector.example.lan`".to_owned(),
+            |origin| format!("write `{origin}`"),
+        );
+        self.report.error(place, "invalid_origin", format!("{} is no web origin", quoted(text)), Some(help));
         None
     }
 

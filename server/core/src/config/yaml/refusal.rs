@@ -31,10 +31,7 @@ pub(super) fn words(error: &Error) -> Words {
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => too_complex("the aliases stand for too much text"),
         Error::RecursiveReferencesRequireWeakTypes { .. } => invalid("this alias stands for itself", None),
-        Error::UnknownAnchor { .. } => invalid(
-            "this alias names no anchor",
-            Some("a text that begins with `*` needs quotes, as in `\"*\"`"),
-        ),
+        Error::UnknownAnchor { .. } => no_anchor(),
         Error::MultipleDocuments { .. } => second_document(),
         Error::MergeValueNotMapOrSeqOfMaps { .. } => invalid("`<<` needs a mapping to merge", None),
         Error::NullIntoString { .. } | Error::Unexpected { .. } => invalid("a key must be text", None),
@@ -59,6 +56,10 @@ fn second_document() -> Words {
     invalid("a second document begins here", Some("keep everything in one document, without `---` in between"))
 }
 
+fn no_anchor() -> Words {
+    invalid("this alias names no anchor", Some("a text that begins with `*` needs quotes, as in `\"*\"`"))
+}
+
 fn complex(breach: &BudgetBreach) -> Words {
     match breach {
         BudgetBreach::Depth { .. } => too_complex(&format!("this is nested deeper than {MAX_DEPTH} levels")),
@@ -76,7 +77,7 @@ fn syntax(kind: &ErrorKind) -> Words {
     match kind {
         E::MappingValueNotAllowed => invalid(
             "a `key:` cannot stand here",
-            Some("compare the indentation with the lines above, and put a text that holds `: ` in quotes"),
+            Some("is a `:` missing in the line above, or the indentation wrong? a text that holds `: ` needs quotes"),
         ),
         E::SimpleKeyExpected | E::InvalidSimpleKey => {
             invalid("this line is no `key: value`", Some("is a `:` missing?"))
@@ -111,6 +112,7 @@ fn syntax(kind: &ErrorKind) -> Words {
         E::UnexpectedCharacter { character } => {
             invalid(&format!("a value cannot begin with `{}`", character.escape_default()), Some("put it in quotes"))
         }
+        E::MissingAnchorOrAliasName => no_anchor(),
         E::RecursionLimitExceeded => too_complex(&format!("this is nested deeper than {MAX_DEPTH} levels")),
         // INVARIANT: whatever carries a text of its own is not passed on.
         E::Custom(_) | E::InputIo { .. } | E::InputDecoding { .. } => invalid("this is not valid YAML", None),

@@ -1,0 +1,137 @@
+//! From a library to a folder that a server accepts: what `plugin sign` does.
+
+use std::{
+    fs::{self, DirBuilder, Permissions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use plugin_contract::{
+    Artifact, Manifest, Package,
+    manifest::{PACKAGE_SCHEMA, ToolSpec},
+};
+use server_core::{arguments::ArgumentSchema, registry::Refusal};
+
+use super::{
+    fault::Fault,
+    image::{LibraryImage, RawLibrary},
+    in_process::{Library, Module},
+    package::{self, MANIFEST, SIGNATURE},
+    signing_key::{KeyError, SigningKey},
+};
+
+/// A plugin's folder, signed.
+#[derive(Debug)]
+pub struct SignedFolder {
+    /// Where it is: named as the plugin.
+    pub folder: PathBuf,
+    /// What the library says of itself.
+    pub manifest: Manifest,
+}
+
+/// Why nothing was signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// A server would refuse it.
+    #[error("{}: {}; {}", .0.place.display(), .0.message, .0.help)]
+    Unusable(Refusal),
+    /// The key did not sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A file could not be read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// Signs the plugin in `library`, and puts it into a folder of its name below
+/// `out`.
+///
+/// **This runs the library's code**, in this process, to have it say what it is.
+/// It is for the plugin's author, who trusts it.
+pub fn sign(library: &Path, key: &SigningKey, out: &Path) -> Result<SignedFolder, SignError> {
+    let bytes = fs::read(library).map_err(|error| failed(library, error))?;
+    let unusable = |fault: Fault| SignError::Unusable(fault.at(library));
+    let image = LibraryImage::of_its_author(RawLibrary::new(bytes)).map_err(unusable)?;
+    let file = library.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    package::plain(&file).map_err(unusable)?;
+    let manifest = describe(&image).map_err(unusable)?;
+
+    let package = Package {
+        schema: PACKAGE_SCHEMA.to_owned(),
+        manifest,
+        artifact: Artifact {
+            file: file.clone(),
+            size: image.library().size(),
+            sha256: image.library().sha256_hex(),
+        },
+    };
+    package::coherent(&package).map_err(unusable)?;
+    let Package { manifest, .. } = &package;
+    let comment = format!("{} {} release={}", manifest.name, manifest.version, manifest.release);
+    let folder = out.join(manifest.name.as_str());
+    let mut json = serde_json::to_vec_pretty(&package)
+        .map_err(|error| failed(&folder.join(MANIFEST), error.into()))?;
+    json.push(b'\n');
+    let signature = key.sign(&json, &comment)?;
+
+    make_folder(&folder).map_err(|error| failed(&folder, error))?;
+    // A server that looks in between finds the old signature on the old manifest,
+    // or a library that does not match: it never finds a half that it would load.
+    for (name, bytes) in [
+        (file.as_str(), image.library().bytes()),
+        (MANIFEST, &json),
+        (SIGNATURE, signature.as_bytes()),
+    ] {
+        let path = folder.join(name);
+        write(&folder, &path, bytes).map_err(|error| failed(&path, error))?;
+    }
+    Ok(SignedFolder { folder, manifest: package.manifest })
+}
+
+/// Asks the library what it is, and looks whether a server could use that.
+fn describe(image: &LibraryImage) -> Result<Manifest, Fault> {
+    let manifest = Module::of(&Library::load(image)?)?.describe()?;
+    let schemas = manifest
+        .tools
+        .iter()
+        .map(|ToolSpec { name, input_schema, .. }| (format!("the input schema of tool `{name}`"), input_schema))
+        .chain(manifest.config_schema.iter().map(|schema| ("the configuration's schema".to_owned(), schema)));
+    for (what, schema) in schemas {
+        ArgumentSchema::new(schema).map_err(|error| {
+            Fault::new(
+                "invalid_schema",
+                format!("{what} cannot be used: {error}"),
+                "correct it in the plugin's source and build again",
+            )
+        })?;
+    }
+    Ok(manifest)
+}
+
+/// A folder that a server will read from, whatever the umask.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
+}
+
+fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".signing-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn failed(path: &Path, error: io::Error) -> SignError {
+    SignError::Io { path: path.to_owned(), error }
+}

@@ -1,0 +1,99 @@
+//! Reading a request's body, within limits of size and time.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http::{
+    HeaderMap,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+
+use super::refusal::Refusal;
+
+/// How large a message may be.
+pub(super) const LIMIT: usize = 4 * 1024 * 1024;
+
+/// How long one may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How much more is read and thrown away, so that a client that is still
+/// sending lives to see the answer.
+const DISCARD: usize = 4 * LIMIT;
+
+/// The body, announced as JSON and read whole.
+pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    if !is_json(headers) {
+        return Err(Refusal::MediaType);
+    }
+    if announced(headers).is_some_and(|length| length > LIMIT) {
+        discard(body).await;
+        return Err(Refusal::TooLarge { limit: LIMIT });
+    }
+    let mut body = body;
+    let collected = timeout(PATIENCE, Limited::new(&mut body, LIMIT).collect()).await.map_err(|_| Refusal::Slow)?;
+    match collected {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            discard(body).await;
+            Err(Refusal::TooLarge { limit: LIMIT })
+        }
+        Err(_) => Err(Refusal::Body),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+async fn discard(body: Body) {
+    let mut body = Limited::new(body, DISCARD);
+    let read_on = async { while let Some(Ok(_)) = body.frame().await {} };
+    // However it ends, what follows is the refusal.
+    let _ = timeout(PATIENCE, read_on).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(content_type: &str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_bytes(content_type.as_bytes()).unwrap())])
+    }
+
+    #[tokio::test]
+    async fn only_what_is_announced_as_json_is_read() {
+        for (content_type, read_it) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("", false),
+            ("text/plain", false),
+            ("application/json-patch+json", false),
+            ("text/plain; application/json", false),
+        ] {
+            let expected = if read_it { Ok(Bytes::from("{}")) } else { Err(Refusal::MediaType) };
+            assert_eq!(read(&headers(content_type), Body::from("{}")).await, expected, "{content_type}");
+        }
+        assert_eq!(read(&HeaderMap::new(), Body::from("{}")).await, Err(Refusal::MediaType));
+    }
+
+    #[tokio::test]
+    async fn the_limit_counts_what_arrives_and_what_is_announced() {
+        let json = headers("application/json");
+        assert_eq!(read(&json, Body::from(vec![b' '; LIMIT])).await.unwrap().len(), LIMIT);
+        let too_large = Err(Refusal::TooLarge { limit: LIMIT });
+        assert_eq!(read(&json, Body::from(vec![b' '; LIMIT + 1])).await, too_large);
+        let mut announced = json;
+        announced.insert(CONTENT_LENGTH, (LIMIT + 1).into());
+        assert_eq!(read(&announced, Body::empty()).await, too_large);
+    }
+}

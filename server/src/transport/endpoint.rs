@@ -1,0 +1,199 @@
+//! `/mcp`: everything that is asked of a request before rmcp may have it, in
+//! order, and what is made of rmcp's reply.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, Method, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+    request,
+};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use server_core::{principal::Principal, snapshot::Snapshot};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::error;
+
+use super::{
+    Shared, bearer, body,
+    held::Held,
+    message::{Malformed, Message},
+    names::{self, Wire},
+    refusal::Refusal,
+    sessions::{AllBusy, NoEntry, Visit},
+};
+
+const SESSION: &str = "mcp-session-id";
+const LAST_EVENT: &str = "last-event-id";
+const REVISION: &str = "mcp-protocol-version";
+
+/// The first revision without sessions.
+const STATELESS: &str = "2026-07-28";
+
+/// A request under way. It goes along with the request into its handler, and
+/// with the response to the client, and is over when both are.
+struct Flight {
+    /// Keeps the server from stopping.
+    _call: TaskTrackerToken,
+    visit: Option<Visit>,
+}
+
+impl Flight {
+    fn session_is_over(&self) -> bool {
+        self.visit.as_ref().is_some_and(Visit::is_over)
+    }
+}
+
+type Request = http::Request<Body>;
+type RmcpResponse = http::Response<BoxBody<Bytes, Infallible>>;
+
+pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    enter(&shared, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn enter(shared: &Shared, mut request: Request) -> Result<Response, Refusal> {
+    let wire = *request.extensions().get::<Wire>().ok_or(Refusal::Internal)?;
+    let snapshot = shared.gateway.live().load();
+    let server = &snapshot.settings.server;
+    names::host(request.uri(), request.headers(), server, wire)?;
+    names::origin(request.headers(), server, wire)?;
+    let principal = authenticate(shared, &snapshot, request.headers(), request.uri(), wire).await?;
+    drop(snapshot);
+    // From here on nobody needs the token, so nobody can leak it.
+    request.headers_mut().remove(AUTHORIZATION);
+    request.extensions_mut().insert(principal.clone());
+    let (parts, body) = request.into_parts();
+    match parts.method {
+        Method::POST => post(shared, &principal, parts, body).await,
+        Method::GET => stream(shared, &principal, parts).await,
+        Method::DELETE => delete(shared, &principal, &parts),
+        _ => Err(Refusal::Method { allow: "POST, GET and DELETE" }),
+    }
+}
+
+async fn authenticate(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    headers: &HeaderMap,
+    uri: &Uri,
+    wire: Wire,
+) -> Result<Principal, Refusal> {
+    let why = match bearer::token(headers).map(|token| snapshot.authenticate(token)) {
+        Ok(Some(principal)) => return Ok(principal),
+        Ok(None) => bearer::NoAccess::UnknownToken,
+        Err(why) => why,
+    };
+    shared.throttle.failed(wire.peer.ip(), uri.path(), why).await;
+    Err(Refusal::Unauthorized(why))
+}
+
+async fn post(shared: &Shared, principal: &Principal, mut parts: request::Parts, body: Body) -> Result<Response, Refusal> {
+    let body = body::read(&parts.headers, body).await?;
+    let message = Message::read(&body)?;
+    // What is under way may still be cancelled, and its questions be answered.
+    if message.id().is_some() && shared.readiness.draining() {
+        return Err(Refusal::Draining);
+    }
+    let visit = match session(&mut parts.headers) {
+        Some(session) => Some(visit(shared, principal, &session?, &message)?),
+        None => None,
+    };
+    let flight = Arc::new(Flight { _call: shared.calls.token(), visit });
+    parts.extensions.insert(flight.clone());
+    let handled = shared.rmcp.handle(http::Request::from_parts(parts, Full::new(body.clone())));
+    let response = match message {
+        Message::Request { id, initialize: true } => {
+            let agent = &principal.agent;
+            let busy = |AllBusy| Refusal::AllBusy { id, agent: agent.clone() };
+            shared.sessions.opening(agent, handled).await.map_err(busy)?
+        }
+        Message::Request { .. } | Message::OneWay => handled.await,
+    };
+    match refused(response).await {
+        Ok(response) => Ok(response.map(|body| Body::new(Held::new(body, flight)))),
+        // The type was checked, so it is the body that rmcp cannot read.
+        Err(Refusal::Protocol { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, .. }) => Err(Malformed::deep(&body).into()),
+        Err(_) if flight.session_is_over() => Err(Refusal::UnknownSession),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// The stream on which a session hears of what it did not ask for.
+async fn stream(shared: &Shared, principal: &Principal, mut parts: request::Parts) -> Result<Response, Refusal> {
+    let Some(session) = session(&mut parts.headers) else {
+        return Err(if is_stateless(&parts.headers) { Refusal::Method { allow: "POST" } } else { Refusal::NoSession });
+    };
+    if shared.readiness.draining() {
+        return Err(Refusal::Draining);
+    }
+    let visit = visit(shared, principal, &session?, &Message::OneWay)?;
+    // Looked up after entering: a snapshot that comes later finds the visit.
+    if shared.gateway.live().load().standing(principal).is_none() {
+        return Err(Refusal::UnknownSession);
+    }
+    let ended = visit.ended().clone();
+    let response = shared.rmcp.handle(http::Request::from_parts(parts, Full::<Bytes>::default())).await;
+    let response = refused(response).await?;
+    Ok(response.map(|body| Body::new(Held::new(body, visit).until(ended))))
+}
+
+fn delete(shared: &Shared, principal: &Principal, parts: &request::Parts) -> Result<Response, Refusal> {
+    if is_stateless(&parts.headers) {
+        return Err(Refusal::Method { allow: "POST" });
+    }
+    let session = parts.headers.get(SESSION).ok_or(Refusal::NoSession)?;
+    let session = session.to_str().map_err(|_| Refusal::UnknownSession)?;
+    if shared.sessions.close(session, &principal.agent) {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(Refusal::UnknownSession)
+    }
+}
+
+/// The session that the headers name, in the revisions that have sessions.
+/// Later ones ignore the header, and so must whoever comes after.
+fn session(headers: &mut HeaderMap) -> Option<Result<String, Refusal>> {
+    if is_stateless(headers) {
+        headers.remove(SESSION);
+        headers.remove(LAST_EVENT);
+        return None;
+    }
+    let session = headers.get(SESSION)?.to_str();
+    Some(session.map(ToOwned::to_owned).map_err(|_| Refusal::UnknownSession))
+}
+
+fn is_stateless(headers: &HeaderMap) -> bool {
+    headers.get(REVISION).and_then(|revision| revision.to_str().ok()).is_some_and(|revision| revision >= STATELESS)
+}
+
+fn visit(shared: &Shared, principal: &Principal, session: &str, message: &Message) -> Result<Visit, Refusal> {
+    shared.sessions.enter(session, &principal.agent, message.id()).map_err(|no_entry| match (no_entry, message) {
+        (NoEntry::IdInUse, Message::Request { id, .. }) => Refusal::IdInUse(id.clone()),
+        (NoEntry::IdInUse | NoEntry::Unknown, _) => Refusal::UnknownSession,
+    })
+}
+
+/// Takes rmcp's refusals in plain words out of its replies.
+async fn refused(response: RmcpResponse) -> Result<RmcpResponse, Refusal> {
+    let status = response.status();
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == "application/json");
+    if !(status.is_client_error() || status.is_server_error()) || is_json {
+        return Ok(response);
+    }
+    let Ok(body) = response.into_body().collect().await;
+    let words = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    Err(match status {
+        StatusCode::NOT_FOUND => Refusal::UnknownSession,
+        StatusCode::METHOD_NOT_ALLOWED => Refusal::Method { allow: "POST" },
+        StatusCode::BAD_REQUEST if words.ends_with("Session ID is required") => Refusal::NoSession,
+        _ if status.is_server_error() => {
+            error!(target: "mcp", status = status.as_u16(), reason = words, "a request could not be served");
+            Refusal::Internal
+        }
+        _ => Refusal::Protocol { status, message: words },
+    })
+}

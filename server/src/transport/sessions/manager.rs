@@ -1,0 +1,131 @@
+//! rmcp's way to the sessions. It hands over no request when it makes one, so
+//! the agent travels in a task-local beside it.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use futures::Stream;
+use rmcp::{
+    model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
+    transport::streamable_http_server::{
+        SessionId, SessionManager,
+        session::{
+            ServerSseMessage,
+            local::{LocalSessionManager, LocalSessionManagerError},
+        },
+    },
+};
+use server_core::id::AgentId;
+
+use super::Sessions;
+
+/// The agent's sessions are all busy, so none can give way to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::transport) struct AllBusy;
+
+/// Why there is no session. For rmcp only, which makes a plain 500 of it.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::transport) enum SessionError {
+    #[error("the agent's sessions are all busy")]
+    AllBusy,
+    #[error("a session was opened outside of `opening`")]
+    NoAgent,
+    #[error(transparent)]
+    Local(#[from] LocalSessionManagerError),
+}
+
+#[derive(Clone)]
+struct Opening {
+    agent: AgentId,
+    all_busy: Arc<AtomicBool>,
+}
+
+tokio::task_local! {
+    static OPENING: Opening;
+}
+
+impl Sessions {
+    /// Runs a handshake. The session that it opens is `agent`'s.
+    pub(in crate::transport) async fn opening<T>(
+        &self,
+        agent: &AgentId,
+        handshake: impl Future<Output = T>,
+    ) -> Result<T, AllBusy> {
+        let opening = Opening { agent: agent.clone(), all_busy: Arc::default() };
+        let all_busy = opening.all_busy.clone();
+        // Pinned here: the task-local's own future would be the larger for it.
+        let output = OPENING.scope(opening, pin!(handshake)).await;
+        if all_busy.load(Ordering::Relaxed) { Err(AllBusy) } else { Ok(output) }
+    }
+}
+
+impl SessionManager for Sessions {
+    type Error = SessionError;
+    type Transport = <LocalSessionManager as SessionManager>::Transport;
+
+    async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
+        let opening = OPENING.try_with(Clone::clone).map_err(|_| SessionError::NoAgent)?;
+        let (id, transport) = self.local.create_session().await?;
+        // INVARIANT: nothing is awaited between the session's making and its
+        // entry, so that a client that hangs up leaves none that is not counted.
+        if self.add(id.clone(), opening.agent).is_none() {
+            opening.all_busy.store(true, Ordering::Relaxed);
+            self.local.close_session(&id).await?;
+            return Err(SessionError::AllBusy);
+        }
+        Ok((id, transport))
+    }
+
+    async fn initialize_session(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<ServerJsonRpcMessage, Self::Error> {
+        Ok(self.local.initialize_session(id, message).await?)
+    }
+
+    async fn has_session(&self, id: &SessionId) -> Result<bool, Self::Error> {
+        Ok(self.table().contains_key(id))
+    }
+
+    /// rmcp calls it when a session has ended by itself.
+    async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
+        let closed = self.table().remove(id);
+        if let Some(session) = closed {
+            session.ended.cancel();
+        }
+        Ok(self.local.close_session(id).await?)
+    }
+
+    async fn create_stream(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        Ok(self.local.create_stream(id, message).await?)
+    }
+
+    async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
+        Ok(self.local.accept_message(id, message).await?)
+    }
+
+    async fn create_standalone_stream(
+        &self,
+        id: &SessionId,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        Ok(self.local.create_standalone_stream(id).await?)
+    }
+
+    async fn resume(
+        &self,
+        id: &SessionId,
+        last_event_id: String,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        Ok(self.local.resume(id, last_event_id).await?)
+    }
+}
