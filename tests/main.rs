@@ -14,3 +14,4 @@ mod support;
 mod calls;
 mod cli;
 mod reload;
+mod transport;

@@ -13,21 +13,21 @@ use std::{
 
 use serde_json::Value;
 
-pub mod bundled;
-pub mod client;
+pub(crate) mod bundled;
+pub(crate) mod client;
 
 /// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-universal-server");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-universal-server");
 
 /// Tokens that the configurations of these tests name as `${LAPTOP_TOKEN}` and
 /// so on; the server finds them in its environment.
-pub const LAPTOP: &str = "laptop-token-0123456789-0123456789-abcdef";
+pub(crate) const LAPTOP: &str = "laptop-token-0123456789-0123456789-abcdef";
 /// See [`LAPTOP`].
-pub const REVIEWER: &str = "reviewer-token-0123456789-0123456789-abcd";
+pub(crate) const REVIEWER: &str = "reviewer-token-0123456789-0123456789-abcd";
 
 /// A configuration with two agents: `laptop` may call core.echo and core.sum,
 /// `reviewer` every tool but core.sum.
-pub const TWO_AGENTS: &str = r#"version: 1
+pub(crate) const TWO_AGENTS: &str = r#"version: 1
 server: { listen: "127.0.0.1:0" }
 tenants:
   research: { tools: ["*"] }
@@ -48,7 +48,7 @@ agents:
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `look` finds what the test is after.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
@@ -60,7 +60,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The same, for tests that run on a runtime.
-pub async fn eventually_async<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually_async<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {
@@ -72,7 +72,7 @@ pub async fn eventually_async<T, F: Future<Output = Option<T>>>(what: &str, mut 
 }
 
 /// The program, with nothing of this process's environment that could steer it.
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     let mut command = Command::new(PROGRAM);
     for name in ["MCP_CONFIG", "MCP_TOKEN", "MCP_BUNDLED_KEY", "RUST_LOG", "HTTP_PROXY", "http_proxy"] {
         command.env_remove(name);
@@ -82,9 +82,9 @@ pub fn program() -> Command {
 }
 
 /// A running server in a folder of its own, ended when dropped.
-pub struct Server {
+pub(crate) struct Server {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     folder: tempfile::TempDir,
     child: Child,
     log: Arc<Mutex<Vec<Value>>>,
@@ -92,12 +92,12 @@ pub struct Server {
 
 impl Server {
     /// Starts the program on a configuration and waits until it listens.
-    pub fn start(config: &str) -> Self {
+    pub(crate) fn start(config: &str) -> Self {
         Self::start_with(config, |_, _| {})
     }
 
     /// The same; `prepare` may add files to the folder and change the command.
-    pub fn start_with(config: &str, prepare: impl FnOnce(&Path, &mut Command)) -> Self {
+    pub(crate) fn start_with(config: &str, prepare: impl FnOnce(&Path, &mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config.yaml"), config).unwrap();
         let mut command = program();
@@ -132,38 +132,38 @@ impl Server {
     }
 
     /// `http://127.0.0.1:PORT` and the path.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// The folder with its config.yaml.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Its configuration file.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("config.yaml")
     }
 
     /// Every line logged so far.
-    pub fn log(&self) -> Vec<Value> {
+    pub(crate) fn log(&self) -> Vec<Value> {
         self.log.lock().unwrap().clone()
     }
 
     /// The first line logged so far of which `wanted` is true.
-    pub fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+    pub(crate) fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         self.log.lock().unwrap().iter().find(|line| wanted(line)).cloned()
     }
 
     /// Sends a signal, by number.
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     /// Waits for it to end by itself.
-    pub fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         eventually("the server to end", || self.child.try_wait().unwrap())
     }
 

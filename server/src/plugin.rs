@@ -208,4 +208,6 @@ fn panicked() -> Fault {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod testing;
+#[cfg(test)]
+mod tests;

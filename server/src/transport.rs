@@ -150,3 +150,6 @@ fn router(shared: Arc<Shared>) -> Router {
         .fallback(async || Refusal::NotFound)
         .with_state(shared)
 }
+
+#[cfg(test)]
+mod tests;

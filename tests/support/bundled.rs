@@ -15,13 +15,13 @@ const NAMES: [&str; 3] = ["about", "core", "prompts"];
 
 /// A folder with the bundled plugins and their public key, made once for every
 /// build of them.
-pub fn folder() -> &'static Path {
+pub(crate) fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(stage)
 }
 
 /// A library that cargo built beside this test program.
-pub fn library(package: &str) -> PathBuf {
+pub(crate) fn library(package: &str) -> PathBuf {
     let path = std::env::current_exe().unwrap().with_file_name(format!("lib{}.so", package.replace('-', "_")));
     assert!(path.exists(), "cargo should have built {}", path.display());
     path

@@ -12,7 +12,7 @@ use super::Server;
 
 /// The two ways to speak MCP over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Era {
+pub(crate) enum Era {
     /// 2025-11-25: `initialize`, then a session.
     Session,
     /// 2026-07-28: every request stands alone.
@@ -20,14 +20,14 @@ pub enum Era {
 }
 
 /// Both of them.
-pub const ERAS: [Era; 2] = [Era::Session, Era::Stateless];
+pub(crate) const ERAS: [Era; 2] = [Era::Session, Era::Stateless];
 
 /// A connected MCP client.
-pub struct Client(pub RunningService<RoleClient, ()>);
+pub(crate) struct Client(pub(crate) RunningService<RoleClient, ()>);
 
 impl Client {
     /// Connects with a token, in the given era.
-    pub async fn connect(server: &Server, token: &str, era: Era) -> Self {
+    pub(crate) async fn connect(server: &Server, token: &str, era: Era) -> Self {
         let config = StreamableHttpClientTransportConfig::with_uri(server.url("/mcp")).auth_header(token);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let transport = StreamableHttpClientTransport::with_client(http, config);
@@ -39,37 +39,37 @@ impl Client {
     }
 
     /// Calls a tool.
-    pub async fn call(&self, name: &str, arguments: Value) -> Result<CallToolResult, ServiceError> {
+    pub(crate) async fn call(&self, name: &str, arguments: Value) -> Result<CallToolResult, ServiceError> {
         let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
         self.0.call_tool(CallToolRequestParams::new(name.to_owned()).with_arguments(arguments)).await
     }
 
     /// Calls a tool that must answer one text block, and gives the text.
-    pub async fn text(&self, name: &str, arguments: Value) -> String {
+    pub(crate) async fn text(&self, name: &str, arguments: Value) -> String {
         let result = self.call(name, arguments).await.unwrap();
         only_text(&result)
     }
 
     /// The names of the tools that are listed.
-    pub async fn tools(&self) -> Vec<String> {
+    pub(crate) async fn tools(&self) -> Vec<String> {
         self.0.list_all_tools().await.unwrap().into_iter().map(|tool| tool.name.into_owned()).collect()
     }
 }
 
 /// The text of a result that has one text block and nothing else.
-pub fn only_text(result: &CallToolResult) -> String {
+pub(crate) fn only_text(result: &CallToolResult) -> String {
     let result = serde_json::to_value(result).unwrap();
     assert_eq!(result["content"].as_array().map(Vec::len), Some(1), "{result}");
     result["content"][0]["text"].as_str().unwrap().to_owned()
 }
 
 /// A client that sends what a test tells it to.
-pub fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// A POST to `/mcp` in the stateless era, with all that it demands.
-pub fn stateless(server: &Server, token: &str, method: &str, params: Value) -> reqwest::RequestBuilder {
+pub(crate) fn stateless(server: &Server, token: &str, method: &str, params: Value) -> reqwest::RequestBuilder {
     let mut params = params;
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",

@@ -127,7 +127,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
-    use crate::plugin::tests::package;
+    use crate::plugin::testing::package;
 
     fn release(version: &str, release: u64, library: &str) -> Package {
         let mut package = package();

@@ -49,8 +49,8 @@ pub enum SignError {
     },
 }
 
-/// Signs the plugin in `library`, and puts it into a folder of its name below
-/// `out`.
+/// Signs the plugin in `library`, and puts it into its folder: `out` if that bears
+/// the plugin's name, or else a folder of that name in `out`.
 ///
 /// **This runs the library's code**, in this process, to have it say what it is.
 /// It is for the plugin's author, who trusts it.
@@ -74,7 +74,8 @@ pub fn sign(library: &Path, key: &SigningKey, out: &Path) -> Result<SignedFolder
     package::coherent(&package).map_err(unusable)?;
     let Package { manifest, .. } = &package;
     let comment = format!("{} {} release={}", manifest.name, manifest.version, manifest.release);
-    let folder = out.join(manifest.name.as_str());
+    let named = out.file_name().is_some_and(|name| name == manifest.name.as_str());
+    let folder = if named { out.to_owned() } else { out.join(manifest.name.as_str()) };
     let mut json = serde_json::to_vec_pretty(&package)
         .map_err(|error| failed(&folder.join(MANIFEST), error.into()))?;
     json.push(b'\n');

@@ -6,19 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use plugin_contract::{Capability, Package};
+use plugin_contract::Capability;
 use serde_json::{Value, json};
 use server_core::{
-    pattern::Patterns,
     registry::Refusal,
     settings::{Isolation, KeySource, PluginEntry, PluginSettings, TrustedKey},
 };
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{
-    HostServices, Installation, PluginHost, ServerFacts, elf,
+    HostServices, Installation, PluginHost, elf,
     signing_key::{NewKeys, SigningKey},
+    testing::{facts, package, patterns, sha256},
     verify,
 };
 
@@ -35,46 +34,6 @@ struct Site {
     key: SigningKey,
     package: Value,
     settings: PluginSettings,
-}
-
-/// A package of plugin `weather` with one tool.
-pub(crate) fn package() -> Package {
-    serde_json::from_value(package_json()).unwrap()
-}
-
-fn package_json() -> Value {
-    let library = elf::tests::library();
-    let sha256: String = Sha256::digest(&library).iter().map(|byte| format!("{byte:02x}")).collect();
-    json!({
-        "schema": "mcp-universal-server.plugin/1",
-        "manifest": {
-            "name": "weather",
-            "version": "1.2.0",
-            "release": 12,
-            "api": "1.0",
-            "target": env!("SERVER_TARGET"),
-            "capabilities": ["network:outbound"],
-            "tools": [{
-                "name": "weather.now",
-                "description": "Tells the weather.",
-                "input_schema": { "type": "object" },
-                "capabilities": ["network:outbound"],
-            }],
-        },
-        "artifact": { "file": "libweather.so", "size": library.len(), "sha256": sha256 },
-    })
-}
-
-fn patterns(texts: &[&str]) -> Patterns {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
-}
-
-pub(crate) fn facts() -> ServerFacts {
-    ServerFacts {
-        name: "mcp-universal-server".to_owned(),
-        version: "0.1.0".to_owned(),
-        protocol_versions: vec!["2025-11-25".to_owned()],
-    }
 }
 
 impl Site {
@@ -102,7 +61,7 @@ impl Site {
         let site = Self {
             key: SigningKey::read(&key_file, || panic!("it has no password")).unwrap(),
             root,
-            package: package_json(),
+            package: serde_json::to_value(package()).unwrap(),
             settings,
         };
         fs::create_dir_all(site.folder()).unwrap();
@@ -127,9 +86,12 @@ impl Site {
     }
 
     fn sign(&self) {
-        let json = serde_json::to_vec(&self.package).unwrap();
-        fs::write(self.file("plugin.json"), &json).unwrap();
-        let signature = self.key.sign(&json, "weather 1.2.0 release=12").unwrap();
+        self.sign_text(&self.package.to_string());
+    }
+
+    fn sign_text(&self, json: &str) {
+        fs::write(self.file("plugin.json"), json).unwrap();
+        let signature = self.key.sign(json.as_bytes(), "weather 1.2.0 release=12").unwrap();
         fs::write(self.file("plugin.json.minisig"), signature).unwrap();
     }
 
@@ -364,11 +326,8 @@ fn a_manifest_from_elsewhere_or_the_future_is_told_so() {
         "plugin refused: plugins.d/weather/plugin.json: it needs plugin API 0.9, this server speaks 1.0; install a version of the plugin that was built for this server [api_unsupported]",
     );
     check(
-        |site| {
-            site.package["manifest"]["brand_new_field"] = json!(true);
-            site.sign();
-        },
-        "plugin refused: plugins.d/weather/plugin.json: it is no plugin manifest: unknown field `brand_new_field`, expected one of `name`, `title`, `description`, `version`, `release`, `api`, `target`, `capabilities`, `config_schema`, `tools`, `resources`, `resource_templates`, `prompts` at line 1 column 123; sign the plugin again with `mcp-universal-server plugin sign` [manifest_invalid]",
+        |site| site.sign_text(r#"{"schema": "mcp-universal-server.plugin/1", "extra": 1}"#),
+        "plugin refused: plugins.d/weather/plugin.json: it is no plugin manifest: unknown field `extra`, expected one of `schema`, `manifest`, `artifact` at line 1 column 51; sign the plugin again with `mcp-universal-server plugin sign` [manifest_invalid]",
     );
     check(
         |site| site.sign_with("/manifest/target", json!("aarch64-unknown-none")),
@@ -436,8 +395,7 @@ fn the_signed_library_lies_beside_the_manifest_and_is_one() {
         |site| {
             let script = b"#!/bin/sh\n";
             fs::write(site.file("libweather.so"), script).unwrap();
-            let sha256: String = Sha256::digest(script).iter().map(|byte| format!("{byte:02x}")).collect();
-            site.package["artifact"] = json!({ "file": "libweather.so", "size": script.len(), "sha256": sha256 });
+            site.package["artifact"] = json!({ "file": "libweather.so", "size": script.len(), "sha256": sha256(script) });
             site.sign();
         },
         "plugin refused: plugins.d/weather/libweather.so: it is no shared library for 64-bit Linux; build it with `crate-type = [\"cdylib\"]` and sign the `.so` that comes out [not_a_library]",
@@ -472,7 +430,7 @@ fn a_configuration_is_what_the_plugin_says_it_takes() {
             site.sign();
             site.entry().config.insert("days".to_owned(), json!("many"));
         },
-        "plugin refused: plugins.d/weather: the configuration of plugin `weather` cannot be used: `days`: the value is not of type \"integer\"; `city` is missing; correct `plugins.entries.weather.config` [config_invalid]",
+        "plugin refused: plugins.d/weather: the configuration of plugin `weather` cannot be used: `city` is missing; `days`: the value is not of type \"integer\"; correct `plugins.entries.weather.config` [config_invalid]",
     );
 }
 

@@ -71,7 +71,7 @@ async fn enter(shared: &Shared, mut request: Request) -> Result<Response, Refusa
         Method::POST => post(shared, &principal, parts, body).await,
         Method::GET => stream(shared, &principal, parts).await,
         Method::DELETE => delete(shared, &principal, &parts),
-        _ => Err(Refusal::Method { allow: "POST, GET and DELETE" }),
+        _ => Err(Refusal::Method { allow: "POST, GET, DELETE" }),
     }
 }
 

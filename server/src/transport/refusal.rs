@@ -11,6 +11,7 @@ use serde_json::json;
 use server_core::id::AgentId;
 
 use super::{bearer::NoAccess, message::Malformed, sessions};
+use crate::mcp::REFUSED;
 
 /// Why a request goes no further.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +99,7 @@ impl IntoResponse for Refusal {
             Self::AllBusy { id, agent } => {
                 let limit = sessions::PER_AGENT;
                 let message = format!("agent `{agent}` has {limit} sessions and all are busy: end one, or wait for a call");
-                json_rpc(StatusCode::OK, Some(id), ErrorCode::INVALID_REQUEST, message)
+                json_rpc(StatusCode::OK, Some(id), REFUSED, message)
             }
             Self::NoSession => plain(StatusCode::BAD_REQUEST, "no_session", "the header `Mcp-Session-Id` is missing"),
             Self::UnknownSession => {

@@ -180,4 +180,12 @@ impl Drop for Visit {
 }
 
 #[cfg(test)]
-mod tests;
+impl Sessions {
+    pub(super) fn count(&self) -> usize {
+        self.table().len()
+    }
+
+    pub(super) async fn known_to_rmcp(&self) -> usize {
+        self.local.sessions.read().await.len()
+    }
+}

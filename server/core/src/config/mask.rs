@@ -78,11 +78,12 @@ impl Spans<'_> {
         }
     }
 
-    /// Whether a key has its `:`. If not, it may be what comes after a comma in
-    /// a secret without quotes, or after a `token:` without a space.
+    /// Whether a key is one word with a `:` after it. If not, it may be what comes
+    /// after a comma in a secret without quotes, or a `token:` without a space.
     fn is_key(&self, entry: &Entry) -> bool {
         let rest = self.text.get(entry.key_span.bytes.end..).unwrap_or_default();
-        rest.trim_start().starts_with(':')
+        let word = !entry.key.contains(|c: char| c.is_whitespace() || ":,*\"'".contains(c));
+        word && rest.trim_start().starts_with(':')
     }
 
     fn add(&mut self, bytes: &Range<usize>, shown: bool) {
@@ -187,10 +188,10 @@ fn is_made_up(text: &str) -> bool {
     has_password(text) || words.any(is_opaque)
 }
 
-/// Whether there is a user before an `@`, or after `://` a `:` without a port.
+/// Whether there is a user before an `@`, or after `//` a `:` without a port.
 fn has_password(text: &str) -> bool {
     let user = text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
-    let authority = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#', '"', '\'']).next());
+    let authority = text.split_once("//").and_then(|(_, rest)| rest.split(['/', '?', '#', '"', '\'']).next());
     let port = authority.and_then(|authority| authority.rsplit_once(':')).map(|(_, port)| port);
     user || port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit() || b"]*".contains(&byte)))
 }

@@ -30,7 +30,7 @@ pub struct Arguments {
     /// The secret key; if it has a password and there is no terminal, the password is read from stdin
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Where to put the plugin's folder [default: here]
+    /// The plugin's folder, or the folder to put it into [default: here]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print one JSON object
@@ -41,8 +41,7 @@ pub struct Arguments {
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let (library, home) = if arguments.plugin.is_dir() {
         let folder = arguments.plugin.canonicalize().map_err(Failure::failed)?;
-        let home = folder.parent().map(Path::to_owned);
-        (only_library(&folder)?, home)
+        (only_library(&folder)?, Some(folder))
     } else {
         (arguments.plugin.clone(), None)
     };

@@ -105,3 +105,6 @@ impl Drop for Waiting {
         self.0.store(false, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::plugin::tests::package;
+use crate::plugin::testing::package;
 
 fn differs(change: impl FnOnce(&mut Manifest)) -> String {
     let signed = package().manifest;

@@ -75,11 +75,14 @@ fn no_secret_is_shown_of_a_text_that_lacks_a_character() {
 
 #[test]
 fn no_secret_is_shown_of_a_text_with_a_character_too_many() {
-    for secret in SECRETS {
+    const CHARACTERS: [&str; 16] =
+        [":", ",", "\"", "{", ": ", "]", " #", "\n", "'", "}", "[", "\t", "- ", "*", "&", "!"];
+    for (turn, secret) in SECRETS.into_iter().enumerate() {
         for text in TEXTS {
             let text = text.replace('§', secret);
             for (at, _) in text.char_indices() {
-                for character in [":", ": ", ",", "\"", "'", "{", "}", "[", "]", " #", "\n", "\t", "- ", "*", "&", "!"] {
+                // All of them everywhere take a minute; each place sees some.
+                for character in CHARACTERS.into_iter().skip((at + turn) % 8).step_by(8) {
                     check(&format!("{}{character}{}", &text[..at], &text[at..]), secret);
                 }
             }
