@@ -13,5 +13,6 @@ mod support;
 
 mod calls;
 mod cli;
+mod plugins;
 mod reload;
 mod transport;

@@ -24,8 +24,7 @@ fn request(method: &str, params: Value) -> Value {
 
 /// The header of a new session.
 async fn session(server: &Server, token: &str) -> String {
-    let params =
-        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } });
+    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } });
     let response = post(server, token, request("initialize", params).to_string()).send().await.unwrap();
     assert_eq!(response.status(), 200);
     response.headers()["mcp-session-id"].to_str().unwrap().to_owned()
@@ -43,7 +42,8 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let streams = response.headers()["content-type"] == "text/event-stream";
     let text = response.text().await.unwrap();
     let json = if streams {
-        let data = text.lines().filter_map(|line| line.strip_prefix("data:")).find(|data| !data.trim().is_empty());
+        let data =
+            text.lines().filter_map(|line| line.strip_prefix("data:")).find(|data| !data.trim().is_empty());
         data.unwrap().to_owned()
     } else {
         text

@@ -7,11 +7,12 @@ use futures::FutureExt;
 use rmcp::{
     RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams, CompleteResult,
-        CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
-        Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
-        ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
-        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter,
+        CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
+        CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData,
+        GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
+        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+        ServerCapabilities, ServerConfig, SubscriptionFilter,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
@@ -27,8 +28,8 @@ mod audience;
 mod from_mcp;
 mod to_mcp;
 
-pub use answer::{DENIAL, REFUSED};
 use answer::Asked;
+pub use answer::{DENIAL, REFUSED};
 pub use audience::Audience;
 
 /// The revisions of MCP that are spoken, oldest first.
@@ -105,7 +106,9 @@ impl Handler {
         let Principal { agent, tenant } = principal;
         let who = format!("This server knows you as agent `{agent}` of tenant `{tenant}`.");
         let where_to_look = match (resource, prompt) {
-            (true, true) => " The resource about://policies and the prompt `tool_usage` say what you may do here.",
+            (true, true) => {
+                " The resource about://policies and the prompt `tool_usage` say what you may do here."
+            }
             (true, false) => " The resource about://policies says what you may do here.",
             (false, true) => " The prompt `tool_usage` says what you may do here.",
             (false, false) => "",
@@ -130,9 +133,7 @@ impl ServerHandler for Handler {
     ) -> Result<InitializeResult, ErrorData> {
         guarded("initialize", &context, async {
             let principal = from_mcp::principal(&context.extensions)?;
-            let result = self.negotiate_initialize(&request)?.with_instructions(self.instructions(principal));
-            context.peer.set_peer_info(request);
-            Ok(result)
+            Ok(self.negotiate_initialize(&request)?.with_instructions(self.instructions(principal)))
         })
         .await
     }
@@ -161,8 +162,10 @@ impl ServerHandler for Handler {
         guarded("tools/list", &context, async {
             from_mcp::first_page(request)?;
             let answer = self.gateway().tools(from_mcp::principal(&context.extensions)?);
-            let tools = answer::other(answer, Asked::List)?.iter().map(|tool| to_mcp::tool(&tool.spec)).collect();
-            let mut result = ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
+            let tools =
+                answer::other(answer, Asked::List)?.iter().map(|tool| to_mcp::tool(&tool.spec)).collect();
+            let mut result =
+                ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
             self.sign(&context, &mut result.meta);
             Ok(result)
         })
@@ -193,9 +196,11 @@ impl ServerHandler for Handler {
         guarded("resources/list", &context, async {
             from_mcp::first_page(request)?;
             let answer = self.gateway().resources(from_mcp::principal(&context.extensions)?);
-            let resources = answer::other(answer, Asked::List)?.iter().map(|it| to_mcp::resource(&it.spec)).collect();
-            let mut result =
-                ListResourcesResult::with_all_items(resources).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
+            let resources =
+                answer::other(answer, Asked::List)?.iter().map(|it| to_mcp::resource(&it.spec)).collect();
+            let mut result = ListResourcesResult::with_all_items(resources)
+                .with_ttl_ms(0)
+                .with_cache_scope(CacheScope::Private);
             self.sign(&context, &mut result.meta);
             Ok(result)
         })
@@ -210,9 +215,11 @@ impl ServerHandler for Handler {
         guarded("resources/templates/list", &context, async {
             from_mcp::first_page(request)?;
             let answer = self.gateway().templates(from_mcp::principal(&context.extensions)?);
-            let templates = answer::other(answer, Asked::List)?.iter().map(|it| to_mcp::template(&it.spec)).collect();
-            let mut result =
-                ListResourceTemplatesResult::with_all_items(templates).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
+            let templates =
+                answer::other(answer, Asked::List)?.iter().map(|it| to_mcp::template(&it.spec)).collect();
+            let mut result = ListResourceTemplatesResult::with_all_items(templates)
+                .with_ttl_ms(0)
+                .with_cache_scope(CacheScope::Private);
             self.sign(&context, &mut result.meta);
             Ok(result)
         })
@@ -244,9 +251,13 @@ impl ServerHandler for Handler {
         guarded("prompts/list", &context, async {
             from_mcp::first_page(request)?;
             let answer = self.gateway().prompts(from_mcp::principal(&context.extensions)?);
-            let prompts = answer::other(answer, Asked::List)?.iter().map(|prompt| to_mcp::prompt(&prompt.spec)).collect();
-            let mut result =
-                ListPromptsResult::with_all_items(prompts).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
+            let prompts = answer::other(answer, Asked::List)?
+                .iter()
+                .map(|prompt| to_mcp::prompt(&prompt.spec))
+                .collect();
+            let mut result = ListPromptsResult::with_all_items(prompts)
+                .with_ttl_ms(0)
+                .with_cache_scope(CacheScope::Private);
             self.sign(&context, &mut result.meta);
             Ok(result)
         })
@@ -270,7 +281,13 @@ impl ServerHandler for Handler {
     }
 
     fn accepted_subscription_filter(&self, _requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(SubscriptionFilter::builder().tools_list_changed().resources_list_changed().prompts_list_changed().build())
+        Some(
+            SubscriptionFilter::builder()
+                .tools_list_changed()
+                .resources_list_changed()
+                .prompts_list_changed()
+                .build(),
+        )
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {

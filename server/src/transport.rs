@@ -82,7 +82,17 @@ impl Door {
             .with_cancellation_token(stopped.clone());
         let rmcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions.clone(), config);
         let (throttle, calls) = (Throttle::new(), TaskTracker::new());
-        Self(Arc::new(Shared { gateway, readiness, audience, sessions, throttle, rmcp, calls, draining, stopped }))
+        Self(Arc::new(Shared {
+            gateway,
+            readiness,
+            audience,
+            sessions,
+            throttle,
+            rmcp,
+            calls,
+            draining,
+            stopped,
+        }))
     }
 
     /// To be called when another snapshot is in force, on the runtime: tells
@@ -131,7 +141,10 @@ pub async fn serve(listener: TcpListener, door: Door, shutdown: CancellationToke
         shared.drain().await;
         closing.cancel();
     };
-    tokio::join!(connections::serve(listener, listening, router(shared.clone()), closing.clone()), until_drained);
+    tokio::join!(
+        connections::serve(listener, listening, router(shared.clone()), closing.clone()),
+        until_drained
+    );
     Ok(())
 }
 

@@ -56,6 +56,11 @@ fn stage() -> PathBuf {
         ]);
     }
     fs::remove_file(secret).unwrap();
+    for old in fs::read_dir(parent).unwrap().map_while(Result::ok) {
+        if old.file_name().to_string_lossy().starts_with("bundled-") {
+            let _ = fs::remove_dir_all(old.path());
+        }
+    }
     // Another test process may have been faster; then its folder is as good.
     if fs::rename(aside.path(), &folder).is_ok() {
         let _ = aside.keep();

@@ -31,14 +31,25 @@ async fn without_a_valid_token_the_answer_is_401_and_says_what_to_send() {
         ("DELETE", http().delete(server.url("/mcp")), "send `Authorization: Bearer <token>`"),
     ] {
         let response = request.send().await.unwrap();
-        assert_eq!((response.status().as_u16(), &response.headers()["www-authenticate"]), (401, &"Bearer".parse().unwrap()), "{case}");
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["www-authenticate"]),
+            (401, &"Bearer".parse().unwrap()),
+            "{case}"
+        );
         assert_eq!(response.headers()["content-type"], "application/json", "{case}");
         let body: Value = response.json().await.unwrap();
         assert_eq!(body, json!({ "error": "unauthorized", "message": message }), "{case}");
     }
-    let line = eventually("the log", || server.logged(|line| line["target"] == "auth" && line["reason"] == "unknown_token"));
-    assert_eq!((&line["address"], &line["path"], &line["level"]), (&json!("127.0.0.1"), &json!("/mcp"), &json!("WARN")));
-    eventually("the last line", || server.log().iter().filter(|line| line["target"] == "auth").nth(7).map(drop));
+    let line = eventually("the log", || {
+        server.logged(|line| line["target"] == "auth" && line["reason"] == "unknown_token")
+    });
+    assert_eq!(
+        (&line["address"], &line["path"], &line["level"]),
+        (&json!("127.0.0.1"), &json!("/mcp"), &json!("WARN"))
+    );
+    eventually("the last line", || {
+        server.log().iter().filter(|line| line["target"] == "auth").nth(7).map(drop)
+    });
     assert!(!format!("{:?}", server.log()).contains(&LAPTOP[1..]));
 }
 
@@ -58,13 +69,17 @@ async fn an_address_that_fails_on_and_on_waits_but_never_with_a_valid_token() {
     let server = Server::start(TWO_AGENTS);
     let bad = || http().post(server.url("/mcp")).bearer_auth("wrong").send();
     let failures = (0..24).map(|_| tokio::spawn(bad())).collect::<Vec<_>>();
-    eventually("the address to have failed too often", || {
+    eventually_async("the address to have failed too often", async || {
         server.logged(|line| line["target"] == "auth" && line["delayed"] == true)
-    });
+    })
+    .await;
     // All but the first few wait now; whoever has a token does not.
     let good = stateless(&server, LAPTOP, "tools/list", json!({})).send().await.unwrap();
     assert_eq!(good.status(), 200);
-    assert!(failures.iter().any(|failure| !failure.is_finished()), "a bad token was answered before a good one");
+    assert!(
+        failures.iter().any(|failure| !failure.is_finished()),
+        "a bad token was answered before a good one"
+    );
     for failure in failures {
         assert_eq!(failure.await.unwrap().unwrap().status(), 401);
     }
@@ -75,7 +90,8 @@ async fn an_address_that_fails_on_and_on_waits_but_never_with_a_valid_token() {
 #[tokio::test]
 async fn oauth_and_unknown_paths_are_404_at_once_and_no_failures() {
     let server = Server::start(TWO_AGENTS);
-    let no_oauth = "there is no OAuth here: send `Authorization: Bearer <token>`, with a token from the operator";
+    let no_oauth =
+        "there is no OAuth here: send `Authorization: Bearer <token>`, with a token from the operator";
     let nothing = "there is nothing here; MCP is at `/mcp`";
     for (path, message) in [
         ("/.well-known/oauth-protected-resource", no_oauth),
@@ -102,7 +118,9 @@ async fn oauth_and_unknown_paths_are_404_at_once_and_no_failures() {
 #[tokio::test]
 async fn the_probes_need_neither_a_token_nor_a_right_host() {
     let server = Server::start(TWO_AGENTS);
-    let get = |path: &str| http().get(server.url(path)).header("host", "10.0.0.7:9").header("origin", "https://evil.example");
+    let get = |path: &str| {
+        http().get(server.url(path)).header("host", "10.0.0.7:9").header("origin", "https://evil.example")
+    };
     let health = get("/healthz").send().await.unwrap();
     assert_eq!((health.status().as_u16(), health.text().await.unwrap()), (200, "ok".to_owned()));
     let (status, ready) = answer(get("/readyz")).await;
@@ -131,9 +149,12 @@ async fn a_host_or_origin_must_be_allowed_and_the_answer_names_the_key() {
     assert_eq!(answer(list().header("host", "evil.example:80")).await, host("evil.example"));
     assert_eq!(answer(list().header("origin", "https://evil.example")).await, origin("https://evil.example"));
     assert_eq!(answer(list().header("origin", "null")).await, origin("null"));
-    for (header, value) in
-        [("host", "localhost"), ("host", "[::1]:1"), ("origin", "http://localhost:5173"), ("origin", "http://127.0.0.1")]
-    {
+    for (header, value) in [
+        ("host", "localhost"),
+        ("host", "[::1]:1"),
+        ("origin", "http://localhost:5173"),
+        ("origin", "http://127.0.0.1"),
+    ] {
         assert_eq!(answer(list().header(header, value)).await.0, 200, "{header}: {value}");
     }
     // Nobody without a token learns that a token is what is missing.
@@ -150,8 +171,12 @@ async fn hosts_and_origins_are_live() {
     };
     assert_eq!(try_with("host", "mcp.lan").await, 403);
     let server_section = r#"server: { listen: "127.0.0.1:0", allowed_hosts: ["mcp.lan"], allowed_origins: ["https://app.lan"], public_url: "https://mcp.example.lan/mcp" }"#;
-    fs::write(server.config(), TWO_AGENTS.replace(r#"server: { listen: "127.0.0.1:0" }"#, server_section)).unwrap();
-    eventually_async("the host to be allowed", || async { (try_with("host", "mcp.lan").await == 200).then_some(()) }).await;
+    fs::write(server.config(), TWO_AGENTS.replace(r#"server: { listen: "127.0.0.1:0" }"#, server_section))
+        .unwrap();
+    eventually_async("the host to be allowed", || async {
+        (try_with("host", "mcp.lan").await == 200).then_some(())
+    })
+    .await;
     assert_eq!(try_with("host", "mcp.example.lan").await, 200);
     assert_eq!(try_with("host", "other.lan").await, 403);
     assert_eq!(try_with("origin", "https://app.lan").await, 200);
@@ -182,7 +207,11 @@ async fn a_token_opens_no_door_that_a_body_must_open() {
     for method in ["PUT", "PATCH", "OPTIONS"] {
         let request = http().request(method.parse().unwrap(), server.url("/mcp")).bearer_auth(LAPTOP);
         let response = request.send().await.unwrap();
-        assert_eq!((response.status().as_u16(), &response.headers()["allow"]), (405, &"POST, GET, DELETE".parse().unwrap()), "{method}");
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["allow"]),
+            (405, &"POST, GET, DELETE".parse().unwrap()),
+            "{method}"
+        );
     }
     let untyped = post(&server, LAPTOP, "{}").build().unwrap();
     let (mut untyped, http) = (untyped, http());

@@ -23,26 +23,77 @@ async fn what_is_no_message_is_a_json_rpc_error() {
     let shape = "the body is no JSON-RPC request, notification or response";
     let batch = "batches are not taken: send one message per request";
     for (case, body, code, message) in [
-        ("nothing", String::new(), -32700, Some("the body is no JSON: EOF while parsing a value at line 1 column 0")),
-        ("half", r#"{"jsonrpc":"2.0""#.to_owned(), -32700, Some("the body is no JSON: EOF while parsing an object at line 1 column 16")),
+        (
+            "nothing",
+            String::new(),
+            -32700,
+            Some("the body is no JSON: EOF while parsing a value at line 1 column 0"),
+        ),
+        (
+            "half",
+            r#"{"jsonrpc":"2.0""#.to_owned(),
+            -32700,
+            Some("the body is no JSON: EOF while parsing an object at line 1 column 16"),
+        ),
         ("words", "hello".to_owned(), -32700, None),
         ("deep arrays", deep("[", "]"), -32700, None),
         ("deep objects", deep(r#"{"a":"#, "}").replace("}}", "1}}"), -32700, None),
-        ("a number out of range", r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"a":1e999}}"#.to_owned(), -32700, None),
-        ("half a character", r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"a":"\ud800"}}"#.to_owned(), -32700, None),
+        (
+            "a number out of range",
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"a":1e999}}"#.to_owned(),
+            -32700,
+            None,
+        ),
+        (
+            "half a character",
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"a":"\ud800"}}"#.to_owned(),
+            -32700,
+            None,
+        ),
         ("a batch", json!([request("tools/list", json!({}))]).to_string(), -32600, Some(batch)),
         ("an empty batch", "[]".to_owned(), -32600, Some(batch)),
         ("a number", "5".to_owned(), -32600, Some("a message is a JSON object")),
-        ("no version", r#"{"id":1,"method":"tools/list"}"#.to_owned(), -32600, Some("`jsonrpc` must be \"2.0\"")),
-        ("no id but null", r#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#.to_owned(), -32600, Some("`id` must be a string or an integer")),
-        ("an id that is none", r#"{"jsonrpc":"2.0","id":[],"method":"tools/list"}"#.to_owned(), -32600, Some("`id` must be a string or an integer")),
-        ("a method that is none", r#"{"jsonrpc":"2.0","id":1,"method":{"a":1}}"#.to_owned(), -32600, Some(shape)),
-        ("two ids", r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/list"}"#.to_owned(), -32600, Some(shape)),
-        ("result and error", r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#.to_owned(), -32600, Some(shape)),
+        (
+            "no version",
+            r#"{"id":1,"method":"tools/list"}"#.to_owned(),
+            -32600,
+            Some("`jsonrpc` must be \"2.0\""),
+        ),
+        (
+            "no id but null",
+            r#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#.to_owned(),
+            -32600,
+            Some("`id` must be a string or an integer"),
+        ),
+        (
+            "an id that is none",
+            r#"{"jsonrpc":"2.0","id":[],"method":"tools/list"}"#.to_owned(),
+            -32600,
+            Some("`id` must be a string or an integer"),
+        ),
+        (
+            "a method that is none",
+            r#"{"jsonrpc":"2.0","id":1,"method":{"a":1}}"#.to_owned(),
+            -32600,
+            Some(shape),
+        ),
+        (
+            "two ids",
+            r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/list"}"#.to_owned(),
+            -32600,
+            Some(shape),
+        ),
+        (
+            "result and error",
+            r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#.to_owned(),
+            -32600,
+            Some(shape),
+        ),
         ("neither of them", r#"{"jsonrpc":"2.0","id":1}"#.to_owned(), -32600, Some(shape)),
     ] {
         let (status, body) = answer(post(&server, LAPTOP, body)).await;
-        let message = message.map_or_else(|| body["error"]["message"].as_str().unwrap().to_owned(), ToOwned::to_owned);
+        let message =
+            message.map_or_else(|| body["error"]["message"].as_str().unwrap().to_owned(), ToOwned::to_owned);
         assert_eq!((status, body), (400, error(code, &message)), "{case}");
     }
     let (status, body) = answer(post(&server, LAPTOP, vec![0xff, 0xfe, b'{', b'}'])).await;
@@ -59,8 +110,8 @@ async fn a_body_has_at_most_4_mib() {
     }
     let full = format!("{}{}", " ".repeat(4 * 1024 * 1024 - 2), "{}");
     assert_eq!(answer(post(&server, LAPTOP, full)).await, (400, error(-32600, "`jsonrpc` must be \"2.0\"")));
-    let stranger = answer(post(&server, "wrong", vec![b' '; 12 * 1024 * 1024])).await;
-    assert_eq!(stranger.0, 401, "who has no token is not read");
+    let stranger = answer(post(&server, "wrong", vec![b' '; 200_000])).await;
+    assert_eq!(stranger.0, 401, "the answer comes before the body's end, and arrives");
 }
 
 #[tokio::test]
@@ -100,11 +151,15 @@ async fn params_that_cannot_be_read_are_invalid_and_not_an_unknown_method() {
         ("tools/call", json!({})),
         ("resources/read", json!({ "uri": 5 })),
         ("prompts/get", json!({ "name": "review_pr", "arguments": 5 })),
-        ("tools/list", json!({ "cursor": 5 })),
     ] {
         let message = format!("the params of `{method}` cannot be read");
-        let (status, body) = answer(in_session(&server, LAPTOP, &session, &request(method, params.clone()))).await;
-        assert_eq!((status, &body["error"]), (200, &json!({ "code": -32602, "message": message })), "{params}");
+        let (status, body) =
+            answer(in_session(&server, LAPTOP, &session, &request(method, params.clone()))).await;
+        assert_eq!(
+            (status, &body["error"]),
+            (200, &json!({ "code": -32602, "message": message })),
+            "{params}"
+        );
     }
 }
 
@@ -132,7 +187,13 @@ async fn headers_and_body_must_say_the_same() {
         assert_eq!((answered, &body["error"]["code"]), (status, &json!(code)), "{header}: {value:?}: {body}");
     }
     let mut unknown: Value = serde_json::from_slice(
-        stateless(&server, LAPTOP, "tools/list", json!({})).build().unwrap().body().unwrap().as_bytes().unwrap(),
+        stateless(&server, LAPTOP, "tools/list", json!({}))
+            .build()
+            .unwrap()
+            .body()
+            .unwrap()
+            .as_bytes()
+            .unwrap(),
     )
     .unwrap();
     unknown["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2031-01-01");

@@ -89,7 +89,10 @@ async fn results_of_the_newer_revision_are_private_and_signed() {
         let [older, newer] = in_both(&server, LAPTOP, method, params).await;
         let (older, newer) = (&older["result"], &newer["result"]);
         assert_eq!(newer["resultType"], "complete", "{method}");
-        assert_eq!(newer["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "mcp-universal-server", "{method}");
+        assert_eq!(
+            newer["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "mcp-universal-server",
+            "{method}"
+        );
         if !matches!(method, "tools/call" | "prompts/get") {
             assert_eq!(cached(newer), (json!(0), json!("private")), "{method}");
         }
@@ -102,7 +105,11 @@ async fn lists_have_one_page() {
     let server = Server::start(TWO_AGENTS);
     for method in ["tools/list", "resources/list", "resources/templates/list", "prompts/list"] {
         for answer in in_both(&server, LAPTOP, method, json!({ "cursor": "2" })).await {
-            assert_eq!(answer["error"], json!({ "code": -32602, "message": "unknown cursor: `2`" }), "{method}");
+            assert_eq!(
+                answer["error"],
+                json!({ "code": -32602, "message": "unknown cursor: `2`" }),
+                "{method}"
+            );
         }
     }
 }
@@ -125,7 +132,8 @@ async fn a_method_that_does_not_exist_is_named() {
 #[tokio::test]
 async fn a_resource_that_does_not_exist_is_told_as_its_revision_wants() {
     let server = Server::start(TWO_AGENTS);
-    let [older, newer] = in_both(&server, LAPTOP, "resources/read", json!({ "uri": "about://nothing" })).await;
+    let [older, newer] =
+        in_both(&server, LAPTOP, "resources/read", json!({ "uri": "about://nothing" })).await;
     let error = |code: i32| json!({ "code": code, "message": "unknown resource: `about://nothing`", "data": { "uri": "about://nothing" } });
     assert_eq!(older["error"], error(-32002));
     assert_eq!(newer["error"], error(-32602));
@@ -170,12 +178,18 @@ async fn a_prompt_s_arguments_are_checked() {
     let server = Server::start(TWO_AGENTS);
     for (arguments, message) in [
         (json!({}), "the arguments: `diff` is missing (see the arguments that `review_pr` lists)"),
-        (json!({ "diff": "x", "mood": "grim" }), "the arguments: unknown `mood` (see the arguments that `review_pr` lists)"),
+        (
+            json!({ "diff": "x", "mood": "grim" }),
+            "the arguments: unknown `mood` (see the arguments that `review_pr` lists)",
+        ),
         (json!({ "diff": 5 }), "the arguments: `diff` is not text"),
     ] {
         let params = json!({ "name": "review_pr", "arguments": arguments });
         for answer in in_both(&server, LAPTOP, "prompts/get", params).await {
-            assert_eq!((&answer["error"]["code"], &answer["error"]["message"]), (&json!(-32602), &json!(message)));
+            assert_eq!(
+                (&answer["error"]["code"], &answer["error"]["message"]),
+                (&json!(-32602), &json!(message))
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A configuration goes through four steps: `yaml` reads the text into a tree
 //! in which every value knows its place, `structure` compares the tree with the
-//! schema of [`raw`], `compile` turns what is left into [`Settings`], and the
+//! schema of `raw`, `compile` turns what is left into [`Settings`], and the
 //! `report` that goes along turns places into lines and columns. A step leaves
 //! out what it found wrong, so that the next one still sees the rest.
 //!
@@ -141,7 +141,8 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
     let tenant = Tenant { grant: grant.clone(), limits: Default::default(), disclosure: Disclosure::Reasons };
     let tenants = "default".parse().into_iter().map(|id| (id, tenant.clone()));
     let agents = "default".parse().into_iter().zip("default".parse()).map(|(id, tenant)| {
-        let agent = Agent { tenant, tokens: vec![token.digest], grant: grant.clone(), limits: Default::default() };
+        let agent =
+            Agent { tenant, tokens: vec![token.digest], grant: grant.clone(), limits: Default::default() };
         (id, agent)
     });
     Ok(Settings {
@@ -156,7 +157,8 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
 /// The tree of a text, if it can be a configuration.
 fn read(page: &Page<'_>) -> Result<Node, Refusal> {
     let text = page.text();
-    let refusal = |at: usize, code, message: &str, help| Refusal { at, code, message: message.to_owned(), help };
+    let refusal =
+        |at: usize, code, message: &str, help| Refusal { at, code, message: message.to_owned(), help };
     if text.len() > yaml::MAX_BYTES {
         return Err(refusal(0, "too_large", "the file is larger than 1 MiB", None));
     }

@@ -109,7 +109,7 @@ impl Gateway {
 
     /// Calls a tool.
     pub async fn call_tool(&self, principal: &Principal, name: &str, arguments: Map<String, Value>) -> Answer<ToolResult> {
-        let call = self.begin(principal, Thing::Tool, name);
+        let mut call = self.begin(principal, Thing::Tool, name);
         let Some(tool) = call.snapshot.registry.tool(name).cloned() else { return call.unknown() };
         let permit = match policy::tool(&call.snapshot, principal, &tool) {
             Ok(permit) => permit,
@@ -118,6 +118,7 @@ impl Gateway {
         let Some(limits) = call.limits() else { return call.unknown() };
         let request = CallTool { name: tool.spec.name.clone(), arguments };
         let payload = encoded_length(&request.arguments);
+        call.recorder.asked(payload);
         let slot = match self.admit(principal, &limits, payload) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
@@ -159,7 +160,8 @@ impl Gateway {
         name: &str,
         arguments: BTreeMap<String, String>,
     ) -> Answer<PromptResult> {
-        let call = self.begin(principal, Thing::Prompt, name);
+        let mut call = self.begin(principal, Thing::Prompt, name);
+        call.recorder.asked(encoded_length(&arguments));
         let Some(prompt) = call.snapshot.registry.prompt(name).cloned() else { return call.unknown() };
         let permit = match policy::prompt(&call.snapshot, principal, &prompt) {
             Ok(permit) => permit,
@@ -262,7 +264,7 @@ impl Call {
         let plugin = permit.plugin().clone();
         let name = plugin.manifest.name.clone();
         let Ok(input) = input else { return self.failed("the request could not be encoded".to_owned()) };
-        self.recorder.allow(input.len());
+        self.recorder.allow();
         let timeout = Duration::from_secs(limits.timeout_seconds);
         let invocation = Invocation { permit: Arc::new(permit), op, input, timeout, inline, slot };
         let bytes = match plugin.instance.invoke(invocation).await {
@@ -275,8 +277,8 @@ impl Call {
             Err(InvokeError::Plugin(OpError { code: ErrorCode::NotFound, .. })) => return self.unknown(),
             Err(error) => return self.failed(error.to_string()),
         };
-        self.recorder.answered(bytes.len());
         let (size, limit) = (bytes.len() as u64, limits.max_response_bytes);
+        self.recorder.answered(size);
         if size > limit {
             let agent = self.principal.agent.clone();
             return self.refused(vec![Reason::ResponseTooLarge { agent, bytes: size, limit }]);

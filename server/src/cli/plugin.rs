@@ -15,10 +15,20 @@ mod verify;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a pair of keys to sign plugins with
+    ///
+    /// Writes NAME.key, which signs and must stay secret, and NAME.pub, which servers
+    /// trust. Both are in minisign's format.
     Keygen(keygen::Arguments),
     /// Sign a plugin you built
+    ///
+    /// Loads the library to ask it what it is, so this runs its code: sign your own
+    /// plugins only. Makes a folder of the plugin's name, with plugin.json, its
+    /// signature and the library, to be put into a server's plugins folder.
     Sign(sign::Arguments),
     /// Say whether a server would accept a plugin, without running it
+    ///
+    /// Takes every step that the server takes before it loads a plugin, with the keys
+    /// and entries of the configuration; or, with --public-key, with that key alone.
     Verify(verify::Arguments),
     /// Show what a plugin says it is, without running or believing it
     Inspect(inspect::Arguments),

@@ -127,7 +127,10 @@ mod tests {
     }
 
     fn complaint() -> Reason {
-        Reason::InvalidArguments { complaint: "the arguments: `diff` is missing".to_owned(), name: "review".to_owned() }
+        Reason::InvalidArguments {
+            complaint: "the arguments: `diff` is missing".to_owned(),
+            name: "review".to_owned(),
+        }
     }
 
     fn denial(reasons: Vec<Reason>) -> Denial {
@@ -210,13 +213,22 @@ mod tests {
     fn what_is_unknown_is_named() {
         let [resource, prompt, list] = ALL;
         for (error, expected) in [
-            (tool(Answer::Unknown, "core.wipe").unwrap_err(), json!({ "code": -32602, "message": "unknown tool: `core.wipe`" })),
+            (
+                tool(Answer::Unknown, "core.wipe").unwrap_err(),
+                json!({ "code": -32602, "message": "unknown tool: `core.wipe`" }),
+            ),
             (
                 other(Answer::<()>::Unknown, resource).unwrap_err(),
                 json!({ "code": -32002, "message": "unknown resource: `demo://x`", "data": { "uri": "demo://x" } }),
             ),
-            (other(Answer::<()>::Unknown, prompt).unwrap_err(), json!({ "code": -32602, "message": "unknown prompt: `review`" })),
-            (other(Answer::<()>::Unknown, list).unwrap_err(), json!({ "code": -32603, "message": "there is no such list" })),
+            (
+                other(Answer::<()>::Unknown, prompt).unwrap_err(),
+                json!({ "code": -32602, "message": "unknown prompt: `review`" }),
+            ),
+            (
+                other(Answer::<()>::Unknown, list).unwrap_err(),
+                json!({ "code": -32603, "message": "there is no such list" }),
+            ),
         ] {
             assert_eq!(json(error), expected);
         }

@@ -94,8 +94,11 @@ impl Audience {
         let (before, members) = {
             let mut state = self.state();
             state.prune();
-            let members: Vec<_> =
-                state.members.values().map(|member| (member.principal.clone(), member.line.clone())).collect();
+            let members: Vec<_> = state
+                .members
+                .values()
+                .map(|member| (member.principal.clone(), member.line.clone()))
+                .collect();
             (std::mem::replace(&mut state.told, after.clone()), members)
         };
         let mut known = HashMap::new();
@@ -104,7 +107,8 @@ impl Audience {
                 ended.cancel();
                 continue;
             }
-            let changed = *known.entry(principal).or_insert_with_key(|who| Changed::between(&before, &after, who));
+            let changed =
+                *known.entry(principal).or_insert_with_key(|who| Changed::between(&before, &after, who));
             if changed != Changed::default() {
                 tokio::spawn(tokio::time::timeout(PATIENCE, tell(line, changed)));
             }
@@ -222,7 +226,8 @@ impl<'a> Lists<'a> {
         let resources = registry
             .resources()
             .filter(|it| policy::resource(snapshot, principal, it.spec.uri.as_str(), &it.plugin).is_ok());
-        let templates = registry.templates().filter(|template| policy::template(snapshot, principal, template));
+        let templates =
+            registry.templates().filter(|template| policy::template(snapshot, principal, template));
         let prompts = registry.prompts().filter(|prompt| policy::prompt(snapshot, principal, prompt).is_ok());
         Self {
             tools: tools.map(|tool| &tool.spec).collect(),

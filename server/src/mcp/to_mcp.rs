@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use plugin_contract::{
-    manifest::{PromptArgumentSpec, PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolAnnotations, ToolSpec},
+    manifest::{
+        PromptArgumentSpec, PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolAnnotations, ToolSpec,
+    },
     op,
 };
 use rmcp::model::{
-    self, CallToolResult, ContentBlock, GetPromptResult, Prompt, PromptArgument, PromptMessage, ReadResourceResult,
-    Resource, ResourceTemplate, Tool,
+    self, CallToolResult, ContentBlock, GetPromptResult, Prompt, PromptArgument, PromptMessage,
+    ReadResourceResult, Resource, ResourceTemplate, Tool,
 };
 
 /// A tool in `tools/list`.
 pub(super) fn tool(spec: &ToolSpec) -> Tool {
-    let mut tool = Tool::new(spec.name.to_string(), spec.description.clone(), Arc::new(spec.input_schema.clone()));
+    let mut tool =
+        Tool::new(spec.name.to_string(), spec.description.clone(), Arc::new(spec.input_schema.clone()));
     tool.title.clone_from(&spec.title);
     if spec.annotations != ToolAnnotations::default() {
         tool.annotations = Some(annotations(&spec.annotations));
@@ -102,9 +105,9 @@ fn content(content: op::Content) -> ContentBlock {
     match content {
         op::Content::Text { text } => ContentBlock::text(text),
         // The contract may grow; all its content has MCP's own shape.
-        other => serde_json::to_value(other)
-            .and_then(serde_json::from_value)
-            .unwrap_or_else(|_| ContentBlock::text("a piece of this result has a form that the server cannot pass on")),
+        other => serde_json::to_value(other).and_then(serde_json::from_value).unwrap_or_else(|_| {
+            ContentBlock::text("a piece of this result has a form that the server cannot pass on")
+        }),
     }
 }
 
@@ -182,7 +185,8 @@ mod tests {
     #[test]
     fn what_plugins_answer_keeps_its_content() {
         for is_error in [false, true] {
-            let shown = wire(tool_result(op::ToolResult { content: vec![op::Content::text("hello")], is_error }));
+            let shown =
+                wire(tool_result(op::ToolResult { content: vec![op::Content::text("hello")], is_error }));
             assert_eq!(
                 shown,
                 json!({ "resultType": "complete", "content": [{ "type": "text", "text": "hello" }], "isError": is_error })

@@ -77,20 +77,20 @@ struct Library<'a> {
     bytes: &'a [u8],
     header: &'a Header,
     segments: &'a [Segment],
-    dynamic: &'a [Dyn64<LE>],
+    /// What the linker is told to do, if that can be found.
+    dynamic: Option<&'a [Dyn64<LE>]>,
 }
 
 impl<'a> Library<'a> {
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         let header = Header::parse(bytes).ok().filter(|it| it.is_little_endian())?;
         let segments = header.program_headers(LE, bytes).ok()?;
-        let mut library = Self { bytes, header, segments, dynamic: &[] };
-        let dynamic = library.segments(elf::PT_DYNAMIC).next();
-        if let Some(dynamic) = dynamic {
+        let mut library = Self { bytes, header, segments, dynamic: None };
+        library.dynamic = library.segments(elf::PT_DYNAMIC).next().and_then(|dynamic| {
             // The linker goes by the address, not by the offset in the file.
             let bytes = library.at(dynamic.p_vaddr.get(LE), dynamic.p_filesz.get(LE))?;
-            library.dynamic = object::pod::slice_from_all_bytes(bytes).ok()?;
-        }
+            object::pod::slice_from_all_bytes(bytes).ok()
+        });
         Some(library)
     }
 
@@ -108,6 +108,7 @@ impl<'a> Library<'a> {
         note(self.header.e_machine.get(LE) != MACHINE, "it is built for another machine");
         note(self.segments(elf::PT_LOAD).next().is_none(), "it has no code");
         note(truncated, "it is truncated");
+        note(self.dynamic.is_none(), "it does not tell the linker what to do");
         note(self.segments(elf::PT_INTERP).next().is_some(), "it is a program");
         note(
             self.segments(elf::PT_LOAD).any(|it| flags(it, elf::PF_W | elf::PF_X)),
@@ -149,7 +150,7 @@ impl<'a> Library<'a> {
 
     fn entries(&self) -> impl Iterator<Item = (u32, u64)> {
         let end = |it: &&Dyn64<LE>| it.d_tag.get(LE) != u64::from(elf::DT_NULL);
-        let entries = self.dynamic.iter().take_while(end);
+        let entries = self.dynamic.into_iter().flatten().take_while(end);
         entries.filter_map(|it| Some((it.tag32(LE)?, it.d_val.get(LE))))
     }
 

@@ -16,26 +16,13 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(crate) fn new(
-        code: &'static str,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            help: help.into(),
-        }
+    pub(crate) fn new(code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: help.into() }
     }
 
     /// The refusal of what lies at `place`.
     pub(crate) fn at(self, place: &Path) -> Refusal {
-        Refusal {
-            place: place.to_owned(),
-            code: self.code,
-            message: self.message,
-            help: self.help,
-        }
+        Refusal { place: place.to_owned(), code: self.code, message: self.message, help: self.help }
     }
 }
 

@@ -6,10 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read},
-    os::{
-        fd::OwnedFd,
-        unix::ffi::OsStringExt,
-    },
+    os::{fd::OwnedFd, unix::ffi::OsStringExt},
     path::{Path, PathBuf},
 };
 
@@ -99,10 +96,7 @@ impl Folder {
             .map_err(unreadable)
             .and_then(|stat| owned(&stat))
             .map_err(|fault| OpenError::Refused(fault.at(path)))?;
-        Ok(Self {
-            fd,
-            path: path.to_owned(),
-        })
+        Ok(Self { fd, path: path.to_owned() })
     }
 
     fn list(&self) -> rustix::io::Result<Vec<Entry>> {
@@ -153,19 +147,13 @@ pub(crate) fn read_file(path: &Path, max: u64) -> Result<Option<Vec<u8>>, Refusa
 fn read(fd: OwnedFd, max: u64) -> Result<Vec<u8>, Fault> {
     let stat = fs::fstat(&fd).map_err(unreadable)?;
     if kind(&stat) != FileType::RegularFile {
-        return Err(Fault::new(
-            "not_a_file",
-            "it is no regular file",
-            "put the file itself there",
-        ));
+        return Err(Fault::new("not_a_file", "it is no regular file", "put the file itself there"));
     }
     owned(&stat)?;
     let mut bytes = Vec::new();
     // One byte more than allowed, to see whether there is one: the file may grow
     // between the look at its size and here.
-    let read = File::from(fd)
-        .take(max.saturating_add(1))
-        .read_to_end(&mut bytes);
+    let read = File::from(fd).take(max.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(unreadable)?;
     if bytes.len() as u64 > max {
         return Err(Fault::new(
@@ -215,11 +203,7 @@ fn link(what: &str) -> Fault {
 
 fn unreadable(error: impl Into<io::Error>) -> Fault {
     let error: io::Error = error.into();
-    Fault::new(
-        "unreadable",
-        format!("it cannot be read: {error}"),
-        "make it readable for the server's user",
-    )
+    Fault::new("unreadable", format!("it cannot be read: {error}"), "make it readable for the server's user")
 }
 
 #[cfg(test)]

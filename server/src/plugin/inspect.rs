@@ -65,10 +65,7 @@ pub fn inspect(folder: &Path) -> Result<Contents, String> {
 fn signature(folder: &Path) -> Result<SignatureFacts, String> {
     let bytes = read(folder, SIGNATURE)?;
     let signature = Signature::parse(&bytes).map_err(|fault| at(folder, SIGNATURE, fault))?;
-    Ok(SignatureFacts {
-        key_id: signature.id().to_string(),
-        comment: signature.comment().to_owned(),
-    })
+    Ok(SignatureFacts { key_id: signature.id().to_string(), comment: signature.comment().to_owned() })
 }
 
 fn library(folder: &Path, package: &Package, tell: &mut impl FnMut(String)) -> Result<LibraryFacts, String> {

@@ -132,7 +132,11 @@ impl Loader {
         Ok(instance)
     }
 
-    fn start(&mut self, verified: &Verified<'_>, config: &Map<String, Value>) -> Result<Arc<dyn Instance>, Fault> {
+    fn start(
+        &mut self,
+        verified: &Verified<'_>,
+        config: &Map<String, Value>,
+    ) -> Result<Arc<dyn Instance>, Fault> {
         let manifest = &verified.package.manifest;
         let plugin = &manifest.name;
         let module = Module::of(self.library(verified)?.as_ref())?;

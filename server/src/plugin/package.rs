@@ -79,8 +79,8 @@ impl Unverified {
     /// Checks the signature, and only then looks at what was signed.
     pub(crate) fn verify<'k>(self, keys: &'k KeyRing<'k>) -> Result<Signed<'k>, Refusal> {
         let folder = self.folder.path().to_owned();
-        let signature = Signature::parse(&self.signature)
-            .map_err(|fault| fault.at(&folder.join(SIGNATURE)))?;
+        let signature =
+            Signature::parse(&self.signature).map_err(|fault| fault.at(&folder.join(SIGNATURE)))?;
         let signed = || {
             let signer = keys.signer(&signature)?;
             signer.verify(&self.manifest, &signature)?;

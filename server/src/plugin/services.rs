@@ -84,9 +84,8 @@ impl Host for PluginServices {
     ) -> RResult<RVec<u8>, RVec<u8>> {
         // A panic must not cross the ABI: it would end the server.
         let answer = AssertUnwindSafe(|| self.answer(&op, &call, &input));
-        let answer = catch_unwind(answer).unwrap_or_else(|_| {
-            Err(OpError::new(ErrorCode::Failed, format!("the server failed at `{op}`")))
-        });
+        let answer = catch_unwind(answer)
+            .unwrap_or_else(|_| Err(OpError::new(ErrorCode::Failed, format!("the server failed at `{op}`"))));
         match answer {
             Ok(answer) => RResult::ROk(answer.into()),
             Err(error) => RResult::RErr(serde_json::to_vec(&error).unwrap_or_default().into()),
@@ -135,9 +134,8 @@ impl PluginServices {
 
     /// The same, where nothing can be done for nobody.
     fn caller(&self, call: &[u8]) -> Result<Arc<Permit>, OpError> {
-        self.permit(call)?.ok_or_else(|| {
-            OpError::new(ErrorCode::Denied, "there is no such call, or it is over already")
-        })
+        self.permit(call)?
+            .ok_or_else(|| OpError::new(ErrorCode::Denied, "there is no such call, or it is over already"))
     }
 
     fn server(&self, permit: &Permit) -> ServerAbout {

@@ -76,19 +76,17 @@ pub fn sign(library: &Path, key: &SigningKey, out: &Path) -> Result<SignedFolder
     let comment = format!("{} {} release={}", manifest.name, manifest.version, manifest.release);
     let named = out.file_name().is_some_and(|name| name == manifest.name.as_str());
     let folder = if named { out.to_owned() } else { out.join(manifest.name.as_str()) };
-    let mut json = serde_json::to_vec_pretty(&package)
-        .map_err(|error| failed(&folder.join(MANIFEST), error.into()))?;
+    let mut json =
+        serde_json::to_vec_pretty(&package).map_err(|error| failed(&folder.join(MANIFEST), error.into()))?;
     json.push(b'\n');
     let signature = key.sign(&json, &comment)?;
 
     make_folder(&folder).map_err(|error| failed(&folder, error))?;
     // A server that looks in between finds the old signature on the old manifest,
     // or a library that does not match: it never finds a half that it would load.
-    for (name, bytes) in [
-        (file.as_str(), image.library().bytes()),
-        (MANIFEST, &json),
-        (SIGNATURE, signature.as_bytes()),
-    ] {
+    for (name, bytes) in
+        [(file.as_str(), image.library().bytes()), (MANIFEST, &json), (SIGNATURE, signature.as_bytes())]
+    {
         let path = folder.join(name);
         write(&folder, &path, bytes).map_err(|error| failed(&path, error))?;
     }
@@ -101,7 +99,9 @@ fn describe(image: &LibraryImage) -> Result<Manifest, Fault> {
     let schemas = manifest
         .tools
         .iter()
-        .map(|ToolSpec { name, input_schema, .. }| (format!("the input schema of tool `{name}`"), input_schema))
+        .map(|ToolSpec { name, input_schema, .. }| {
+            (format!("the input schema of tool `{name}`"), input_schema)
+        })
         .chain(manifest.config_schema.iter().map(|schema| ("the configuration's schema".to_owned(), schema)));
     for (what, schema) in schemas {
         ArgumentSchema::new(schema).map_err(|error| {

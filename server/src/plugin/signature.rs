@@ -43,10 +43,7 @@ impl PublicKey {
             .rfind(|line| !line.is_empty() && !line.starts_with("untrusted comment:"))?;
         let key = minisign_verify::PublicKey::from_base64(line).ok()?;
         let id = minisign::PublicKey::from_base64(line).ok()?;
-        Some(Self {
-            id: KeyId::new(id.keynum())?,
-            key,
-        })
+        Some(Self { id: KeyId::new(id.keynum())?, key })
     }
 
     pub(crate) fn id(&self) -> KeyId {
@@ -145,10 +142,7 @@ QtKMXWyYcwdpZAlPF7tE2ENJkRd1ujvKjlj1m9RtHTBnZPa5WKU5uWRs5GoP5M/VqE81QFuMKI5k/SfN
 
     #[test]
     fn other_files_are_told_from_signatures() {
-        assert_eq!(
-            message(LEGACY),
-            "it is a signature in minisign's legacy format, which is not accepted"
-        );
+        assert_eq!(message(LEGACY), "it is a signature in minisign's legacy format, which is not accepted");
         for text in ["", "untrusted comment: x\nAAAA\ntrusted comment: y\nAAAA\n", "a\nb\nc\nd\n"] {
             assert_eq!(message(text), "it is no minisign signature");
         }

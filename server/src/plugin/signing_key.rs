@@ -66,8 +66,7 @@ impl NewKeys {
     /// Makes a key. One with a password takes a second to open, on purpose.
     pub fn generate(password: Option<String>) -> Result<Self, KeyError> {
         let protected = password.is_some();
-        let KeyPair { pk, mut sk } =
-            KeyPair::generate_encrypted_keypair(Some(password.unwrap_or_default()))?;
+        let KeyPair { pk, mut sk } = KeyPair::generate_encrypted_keypair(Some(password.unwrap_or_default()))?;
         let key_id = key_id(pk.keynum());
         let comment = if protected {
             format!("minisign encrypted secret key {key_id}")
@@ -92,13 +91,10 @@ impl NewKeys {
 
 impl SigningKey {
     /// Reads a key's file. `password` is asked only for a key that has one.
-    pub fn read(
-        path: &Path,
-        password: impl FnOnce() -> io::Result<String>,
-    ) -> Result<Self, KeyError> {
+    pub fn read(path: &Path, password: impl FnOnce() -> io::Result<String>) -> Result<Self, KeyError> {
         let place = || Box::from(path);
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| KeyError::Unreadable { path: place(), error })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| KeyError::Unreadable { path: place(), error })?;
         let open = |password: String| {
             let key = SecretKeyBox::from(text.clone()).into_secret_key(Some(password));
             key.map(Self).map_err(|error| error.to_string())
@@ -123,8 +119,7 @@ impl SigningKey {
     /// The signature of `bytes`, as minisign writes it to a file.
     pub fn sign(&self, bytes: &[u8], trusted_comment: &str) -> Result<String, KeyError> {
         let untrusted = format!("signature from minisign secret key {}", self.key_id());
-        let signature =
-            minisign::sign(None, &self.0, bytes, Some(trusted_comment), Some(&untrusted))?;
+        let signature = minisign::sign(None, &self.0, bytes, Some(trusted_comment), Some(&untrusted))?;
         Ok(signature.into_string())
     }
 }

@@ -142,7 +142,8 @@ fn mode(path: impl AsRef<Path>, mode: u32) {
 fn a_plugin_with_everything_in_order_is_accepted() {
     let site = Site::new();
     let state = site.root.path().join("state");
-    let accepted = verify::as_server(&site.folder(), &site.settings, &state, &Installation::default()).unwrap();
+    let accepted =
+        verify::as_server(&site.folder(), &site.settings, &state, &Installation::default()).unwrap();
     assert_eq!(accepted.kept_out, None);
     assert_eq!(accepted.manifest.name.as_str(), "weather");
     assert_eq!(accepted.comment, "weather 1.2.0 release=12");
@@ -349,7 +350,8 @@ fn a_key_signs_what_its_owner_may_only() {
         |site| {
             site.trusted().names = Some(patterns(&["weather.*"]));
             site.package["manifest"]["resources"] = json!([{ "uri": "about://server", "name": "server" }]);
-            site.package["manifest"]["resource_templates"] = json!([{ "uri_template": "about://{page}", "name": "page" }]);
+            site.package["manifest"]["resource_templates"] =
+                json!([{ "uri_template": "about://{page}", "name": "page" }]);
             site.package["manifest"]["prompts"] = json!([{ "name": "review_pr" }]);
             site.sign();
         },
@@ -395,7 +397,8 @@ fn the_signed_library_lies_beside_the_manifest_and_is_one() {
         |site| {
             let script = b"#!/bin/sh\n";
             fs::write(site.file("libweather.so"), script).unwrap();
-            site.package["artifact"] = json!({ "file": "libweather.so", "size": script.len(), "sha256": sha256(script) });
+            site.package["artifact"] =
+                json!({ "file": "libweather.so", "size": script.len(), "sha256": sha256(script) });
             site.sign();
         },
         "plugin refused: plugins.d/weather/libweather.so: it is no shared library for 64-bit Linux; build it with `crate-type = [\"cdylib\"]` and sign the `.so` that comes out [not_a_library]",

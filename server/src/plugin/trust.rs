@@ -140,7 +140,9 @@ impl Signer<'_> {
         Err(Fault::new(
             "plugin_out_of_scope",
             format!("key `{name}` may not sign a plugin named `{plugin}`"),
-            format!("add a pattern that covers `{plugin}` to `plugins.trusted_keys.{name}.plugins`, if its owner may"),
+            format!(
+                "add a pattern that covers `{plugin}` to `plugins.trusted_keys.{name}.plugins`, if its owner may"
+            ),
         ))
     }
 
@@ -165,11 +167,7 @@ impl Signer<'_> {
                 "begin it with `{plugin}.` (a resource with `{plugin}://`), or add a pattern that covers it to `plugins.trusted_keys.{key}.names`"
             ),
         };
-        Err(Fault::new(
-            "name_out_of_scope",
-            format!("key `{key}` may not sign {}", refused.join(", ")),
-            help,
-        ))
+        Err(Fault::new("name_out_of_scope", format!("key `{key}` may not sign {}", refused.join(", ")), help))
     }
 
     fn signs_capabilities(&self, manifest: &Manifest) -> Result<(), Fault> {
@@ -190,11 +188,10 @@ impl Signer<'_> {
         let beyond: Vec<_> = beyond.iter().map(|it| format!("`{it}`")).collect();
         Err(Fault::new(
             "capability_out_of_scope",
+            format!("key `{key}` may not sign a plugin that needs {}", beyond.join(" and ")),
             format!(
-                "key `{key}` may not sign a plugin that needs {}",
-                beyond.join(" and ")
+                "add what it needs to `plugins.trusted_keys.{key}.capabilities`, if its owner may have it"
             ),
-            format!("add what it needs to `plugins.trusted_keys.{key}.capabilities`, if its owner may have it"),
         ))
     }
 }
@@ -203,10 +200,8 @@ impl Signer<'_> {
 fn names(manifest: &Manifest) -> impl Iterator<Item = (&'static str, &str)> {
     let tools = manifest.tools.iter().map(|it| ("tool", it.name.as_str()));
     let resources = manifest.resources.iter().map(|it| ("resource", it.uri.as_str()));
-    let templates = manifest
-        .resource_templates
-        .iter()
-        .map(|it| ("resource template", it.uri_template.as_str()));
+    let templates =
+        manifest.resource_templates.iter().map(|it| ("resource template", it.uri_template.as_str()));
     let prompts = manifest.prompts.iter().map(|it| ("prompt", it.name.as_str()));
     tools.chain(resources).chain(templates).chain(prompts)
 }
@@ -220,10 +215,7 @@ fn read_installed(path: &Path) -> Result<PublicKey, Refusal> {
         );
         return Err(fault.at(path));
     };
-    std::str::from_utf8(&bytes)
-        .ok()
-        .and_then(PublicKey::parse)
-        .ok_or_else(|| no_public_key().at(path))
+    std::str::from_utf8(&bytes).ok().and_then(PublicKey::parse).ok_or_else(|| no_public_key().at(path))
 }
 
 pub(crate) fn no_public_key() -> Fault {

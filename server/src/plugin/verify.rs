@@ -112,11 +112,8 @@ fn read_key(path: &Path) -> Result<String, Refusal> {
 fn open(folder: &Path) -> Result<Folder, Refusal> {
     let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     Folder::open(&path)?.ok_or_else(|| {
-        let fault = Fault::new(
-            "folder_missing",
-            "there is no such folder",
-            "name the folder that holds plugin.json",
-        );
+        let fault =
+            Fault::new("folder_missing", "there is no such folder", "name the folder that holds plugin.json");
         fault.at(folder)
     })
 }

@@ -31,8 +31,11 @@ impl NoAccess {
 pub(super) fn token(headers: &HeaderMap) -> Result<&str, NoAccess> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(NoAccess::NoToken)?;
-    let (scheme, token) =
-        value.to_str().ok().and_then(|value| value.trim_ascii().split_once(' ')).ok_or(NoAccess::Malformed)?;
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.trim_ascii().split_once(' '))
+        .ok_or(NoAccess::Malformed)?;
     let token = token.trim_ascii_start();
     let single = values.next().is_none() && token.bytes().all(|byte| byte.is_ascii_graphic());
     if single && scheme.eq_ignore_ascii_case("bearer") { Ok(token) } else { Err(NoAccess::Malformed) }

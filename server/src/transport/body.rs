@@ -18,29 +18,36 @@ pub(super) const LIMIT: usize = 4 * 1024 * 1024;
 /// How long one may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How much more is read and thrown away, so that a client that is still
-/// sending lives to see the answer.
-const DISCARD: usize = 4 * LIMIT;
+/// How much of the body of a refused request is read and thrown away, and how
+/// long that may take. Without it, a client that is still sending would see a
+/// broken connection in place of the answer.
+const DISCARD: usize = 256 * 1024;
+const DISCARD_TOO_LARGE: usize = 4 * LIMIT;
+const DISCARD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The body, announced as JSON and read whole.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+pub(super) async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, Refusal> {
     if !is_json(headers) {
         return Err(Refusal::MediaType);
     }
     if announced(headers).is_some_and(|length| length > LIMIT) {
-        discard(body).await;
         return Err(Refusal::TooLarge { limit: LIMIT });
     }
-    let mut body = body;
-    let collected = timeout(PATIENCE, Limited::new(&mut body, LIMIT).collect()).await.map_err(|_| Refusal::Slow)?;
-    match collected {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            discard(body).await;
-            Err(Refusal::TooLarge { limit: LIMIT })
-        }
-        Err(_) => Err(Refusal::Body),
+    match timeout(PATIENCE, Limited::new(body, LIMIT).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge { limit: LIMIT }),
+        Ok(Err(_)) => Err(Refusal::Body),
+        Err(_) => Err(Refusal::Slow),
     }
+}
+
+/// Reads on after a refusal.
+pub(super) async fn discard(body: Body, refusal: &Refusal) {
+    let limit = if let Refusal::TooLarge { .. } = refusal { DISCARD_TOO_LARGE } else { DISCARD };
+    let mut body = Limited::new(body, limit);
+    let read_on = async { while let Some(Ok(_)) = body.frame().await {} };
+    // However it ends, what follows is the refusal.
+    let _ = timeout(DISCARD_PATIENCE, read_on).await;
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -51,13 +58,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-async fn discard(body: Body) {
-    let mut body = Limited::new(body, DISCARD);
-    let read_on = async { while let Some(Ok(_)) = body.frame().await {} };
-    // However it ends, what follows is the refusal.
-    let _ = timeout(PATIENCE, read_on).await;
 }
 
 #[cfg(test)]
@@ -81,19 +81,19 @@ mod tests {
             ("text/plain; application/json", false),
         ] {
             let expected = if read_it { Ok(Bytes::from("{}")) } else { Err(Refusal::MediaType) };
-            assert_eq!(read(&headers(content_type), Body::from("{}")).await, expected, "{content_type}");
+            assert_eq!(read(&headers(content_type), &mut Body::from("{}")).await, expected, "{content_type}");
         }
-        assert_eq!(read(&HeaderMap::new(), Body::from("{}")).await, Err(Refusal::MediaType));
+        assert_eq!(read(&HeaderMap::new(), &mut Body::from("{}")).await, Err(Refusal::MediaType));
     }
 
     #[tokio::test]
     async fn the_limit_counts_what_arrives_and_what_is_announced() {
         let json = headers("application/json");
-        assert_eq!(read(&json, Body::from(vec![b' '; LIMIT])).await.unwrap().len(), LIMIT);
+        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT])).await.unwrap().len(), LIMIT);
         let too_large = Err(Refusal::TooLarge { limit: LIMIT });
-        assert_eq!(read(&json, Body::from(vec![b' '; LIMIT + 1])).await, too_large);
+        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT + 1])).await, too_large);
         let mut announced = json;
         announced.insert(CONTENT_LENGTH, (LIMIT + 1).into());
-        assert_eq!(read(&announced, Body::empty()).await, too_large);
+        assert_eq!(read(&announced, &mut Body::empty()).await, too_large);
     }
 }

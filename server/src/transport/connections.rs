@@ -38,7 +38,12 @@ const LINGER: Duration = Duration::from_secs(2);
 const RECOVERY: Duration = Duration::from_millis(500);
 
 /// Serves `router` until `closing` is cancelled.
-pub(super) async fn serve(listener: TcpListener, listening: SocketAddr, router: Router, closing: CancellationToken) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    listening: SocketAddr,
+    router: Router,
+    closing: CancellationToken,
+) {
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, Method, StatusCode, Uri,
+    HeaderMap, Method, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE},
     request,
 };
@@ -52,21 +52,27 @@ type Request = http::Request<Body>;
 type RmcpResponse = http::Response<BoxBody<Bytes, Infallible>>;
 
 pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    enter(&shared, request).await.unwrap_or_else(IntoResponse::into_response)
+    let (parts, mut body) = request.into_parts();
+    match enter(&shared, parts, &mut body).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            body::discard(body, &refusal).await;
+            refusal.into_response()
+        }
+    }
 }
 
-async fn enter(shared: &Shared, mut request: Request) -> Result<Response, Refusal> {
-    let wire = *request.extensions().get::<Wire>().ok_or(Refusal::Internal)?;
+async fn enter(shared: &Shared, mut parts: request::Parts, body: &mut Body) -> Result<Response, Refusal> {
+    let wire = *parts.extensions.get::<Wire>().ok_or(Refusal::Internal)?;
     let snapshot = shared.gateway.live().load();
     let server = &snapshot.settings.server;
-    names::host(request.uri(), request.headers(), server, wire)?;
-    names::origin(request.headers(), server, wire)?;
-    let principal = authenticate(shared, &snapshot, request.headers(), request.uri(), wire).await?;
+    names::host(&parts.uri, &parts.headers, server, wire)?;
+    names::origin(&parts.headers, server, wire)?;
+    let principal = authenticate(shared, &snapshot, &parts, wire).await?;
     drop(snapshot);
     // From here on nobody needs the token, so nobody can leak it.
-    request.headers_mut().remove(AUTHORIZATION);
-    request.extensions_mut().insert(principal.clone());
-    let (parts, body) = request.into_parts();
+    parts.headers.remove(AUTHORIZATION);
+    parts.extensions.insert(principal.clone());
     match parts.method {
         Method::POST => post(shared, &principal, parts, body).await,
         Method::GET => stream(shared, &principal, parts).await,
@@ -78,20 +84,24 @@ async fn enter(shared: &Shared, mut request: Request) -> Result<Response, Refusa
 async fn authenticate(
     shared: &Shared,
     snapshot: &Snapshot,
-    headers: &HeaderMap,
-    uri: &Uri,
+    parts: &request::Parts,
     wire: Wire,
 ) -> Result<Principal, Refusal> {
-    let why = match bearer::token(headers).map(|token| snapshot.authenticate(token)) {
+    let why = match bearer::token(&parts.headers).map(|token| snapshot.authenticate(token)) {
         Ok(Some(principal)) => return Ok(principal),
         Ok(None) => bearer::NoAccess::UnknownToken,
         Err(why) => why,
     };
-    shared.throttle.failed(wire.peer.ip(), uri.path(), why).await;
+    shared.throttle.failed(wire.peer.ip(), parts.uri.path(), why).await;
     Err(Refusal::Unauthorized(why))
 }
 
-async fn post(shared: &Shared, principal: &Principal, mut parts: request::Parts, body: Body) -> Result<Response, Refusal> {
+async fn post(
+    shared: &Shared,
+    principal: &Principal,
+    mut parts: request::Parts,
+    body: &mut Body,
+) -> Result<Response, Refusal> {
     let body = body::read(&parts.headers, body).await?;
     let message = Message::read(&body)?;
     // What is under way may still be cancelled, and its questions be answered.
@@ -116,16 +126,26 @@ async fn post(shared: &Shared, principal: &Principal, mut parts: request::Parts,
     match refused(response).await {
         Ok(response) => Ok(response.map(|body| Body::new(Held::new(body, flight)))),
         // The type was checked, so it is the body that rmcp cannot read.
-        Err(Refusal::Protocol { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, .. }) => Err(Malformed::deep(&body).into()),
+        Err(Refusal::Protocol { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, .. }) => {
+            Err(Malformed::deep(&body).into())
+        }
         Err(_) if flight.session_is_over() => Err(Refusal::UnknownSession),
         Err(refusal) => Err(refusal),
     }
 }
 
 /// The stream on which a session hears of what it did not ask for.
-async fn stream(shared: &Shared, principal: &Principal, mut parts: request::Parts) -> Result<Response, Refusal> {
+async fn stream(
+    shared: &Shared,
+    principal: &Principal,
+    mut parts: request::Parts,
+) -> Result<Response, Refusal> {
     let Some(session) = session(&mut parts.headers) else {
-        return Err(if is_stateless(&parts.headers) { Refusal::Method { allow: "POST" } } else { Refusal::NoSession });
+        return Err(if is_stateless(&parts.headers) {
+            Refusal::Method { allow: "POST" }
+        } else {
+            Refusal::NoSession
+        });
     };
     if shared.readiness.draining() {
         return Err(Refusal::Draining);
@@ -167,13 +187,18 @@ fn session(headers: &mut HeaderMap) -> Option<Result<String, Refusal>> {
 }
 
 fn is_stateless(headers: &HeaderMap) -> bool {
-    headers.get(REVISION).and_then(|revision| revision.to_str().ok()).is_some_and(|revision| revision >= STATELESS)
+    headers
+        .get(REVISION)
+        .and_then(|revision| revision.to_str().ok())
+        .is_some_and(|revision| revision >= STATELESS)
 }
 
 fn visit(shared: &Shared, principal: &Principal, session: &str, message: &Message) -> Result<Visit, Refusal> {
-    shared.sessions.enter(session, &principal.agent, message.id()).map_err(|no_entry| match (no_entry, message) {
-        (NoEntry::IdInUse, Message::Request { id, .. }) => Refusal::IdInUse(id.clone()),
-        (NoEntry::IdInUse | NoEntry::Unknown, _) => Refusal::UnknownSession,
+    shared.sessions.enter(session, &principal.agent, message.id()).map_err(|no_entry| {
+        match (no_entry, message) {
+            (NoEntry::IdInUse, Message::Request { id, .. }) => Refusal::IdInUse(id.clone()),
+            (NoEntry::IdInUse | NoEntry::Unknown, _) => Refusal::UnknownSession,
+        }
     })
 }
 

@@ -30,7 +30,10 @@ impl<B: Body<Data = Bytes> + Unpin, H: Unpin> Body for Held<B, H> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         if self.until.as_mut().is_some_and(|until| until.as_mut().poll(cx).is_ready()) {
             self.until = None;
             self.inner = None;

@@ -54,7 +54,8 @@ impl Message {
             return Err(Malformed::request("`jsonrpc` must be \"2.0\""));
         }
         let (Some(method), Some(id)) = (envelope.method, envelope.id) else { return Ok(Self::OneWay) };
-        let id = RequestId::deserialize(id).map_err(|_| Malformed::request("`id` must be a string or an integer"))?;
+        let id = RequestId::deserialize(id)
+            .map_err(|_| Malformed::request("`id` must be a string or an integer"))?;
         Ok(Self::Request { id, initialize: method == "initialize" })
     }
 }
@@ -139,7 +140,11 @@ mod tests {
             ("{]", -32700, "the body is no JSON: key must be a string at line 1 column 2"),
             ("[{", -32700, "the body is no JSON: EOF while parsing an object at line 1 column 2"),
             ("tools/list", -32700, "the body is no JSON: expected ident at line 1 column 2"),
-            (r#"{"jsonrpc":"2.0"} {}"#, -32700, "the body is no JSON: trailing characters at line 1 column 19"),
+            (
+                r#"{"jsonrpc":"2.0"} {}"#,
+                -32700,
+                "the body is no JSON: trailing characters at line 1 column 19",
+            ),
             ("[]", -32600, batch),
             (r#" [{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, -32600, batch),
             ("5", -32600, "a message is a JSON object"),
@@ -160,7 +165,11 @@ mod tests {
 
     #[test]
     fn what_only_a_full_read_finds_is_found_by_it() {
-        let deep = format!(r#"{{"jsonrpc":"2.0","method":"x","params":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let deep = format!(
+            r#"{{"jsonrpc":"2.0","method":"x","params":{}{}}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
         assert_eq!(Message::read(deep.as_bytes()), Ok(Message::OneWay));
         for (body, code) in [
             (deep.as_str(), -32700),

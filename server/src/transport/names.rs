@@ -29,7 +29,12 @@ pub(super) struct Wire {
 }
 
 /// May a request that names these hosts be answered?
-pub(super) fn host(uri: &Uri, headers: &HeaderMap, settings: &ServerSettings, wire: Wire) -> Result<(), Refusal> {
+pub(super) fn host(
+    uri: &Uri,
+    headers: &HeaderMap,
+    settings: &ServerSettings,
+    wire: Wire,
+) -> Result<(), Refusal> {
     let mut values = headers.get_all(HOST).iter();
     let (header, more) = (values.next(), values.next());
     // A target with an authority is what a proxy is sent; both must be right then.
@@ -89,7 +94,8 @@ impl<'a> Host<'a> {
     fn allowed(&self, settings: &ServerSettings, wire: Wire) -> bool {
         // An address cannot be made to point elsewhere, so the one that the
         // connection came in on goes without saying.
-        let own = |ip: IpAddr| [wire.local.ip(), settings.listen.ip()].iter().any(|own| own.to_canonical() == ip);
+        let own =
+            |ip: IpAddr| [wire.local.ip(), settings.listen.ip()].iter().any(|own| own.to_canonical() == ip);
         is_loopback(&self.name)
             || self.name.parse().is_ok_and(|ip: IpAddr| own(ip.to_canonical()))
             || settings.public_url.as_ref().and_then(Url::host_str).is_some_and(|host| self.is(host))
@@ -98,7 +104,8 @@ impl<'a> Host<'a> {
 
     /// An entry without a port stands for all of them.
     fn is(&self, entry: &str) -> bool {
-        Host::parse(entry).is_some_and(|entry| entry.name == self.name && (entry.port.is_none() || entry.port == self.port))
+        Host::parse(entry)
+            .is_some_and(|entry| entry.name == self.name && (entry.port.is_none() || entry.port == self.port))
     }
 }
 
@@ -111,11 +118,15 @@ fn origin_allowed(origin: &str, settings: &ServerSettings, wire: Wire) -> bool {
     if settings.allowed_origins.iter().any(|entry| entry == origin) {
         return true;
     }
-    let Some(url) = Url::parse(origin).ok().filter(|url| url.origin().is_tuple() && is_bare(url)) else { return false };
+    let Some(url) = Url::parse(origin).ok().filter(|url| url.origin().is_tuple() && is_bare(url)) else {
+        return false;
+    };
     let loopback = || wire.listener.ip().is_loopback() && url.host_str().is_some_and(is_loopback);
     let public = || settings.public_url.as_ref().is_some_and(|public| public.origin() == url.origin());
     let listed = |entry: &String| match entry.strip_suffix(":*") {
-        Some(entry) => Url::parse(entry).is_ok_and(|entry| entry.scheme() == url.scheme() && entry.host() == url.host()),
+        Some(entry) => {
+            Url::parse(entry).is_ok_and(|entry| entry.scheme() == url.scheme() && entry.host() == url.host())
+        }
         None => Url::parse(entry).is_ok_and(|entry| entry.origin() == url.origin()),
     };
     loopback() || public() || settings.allowed_origins.iter().any(listed)
@@ -182,7 +193,8 @@ mod tests {
             ("local host", Err(Refusal::NoHost)),
             ("lócalhost", Err(Refusal::NoHost)),
         ] {
-            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_bytes(host_header.as_bytes()).unwrap())]);
+            let headers =
+                HeaderMap::from_iter([(HOST, HeaderValue::from_bytes(host_header.as_bytes()).unwrap())]);
             assert_eq!(host(&Uri::from_static("/mcp"), &headers, &settings, wire), expected, "{host_header}");
         }
     }
@@ -201,7 +213,11 @@ mod tests {
             for host in hosts {
                 headers.append(HOST, HeaderValue::from_static(host));
             }
-            assert_eq!(host(&Uri::from_static(target), &headers, &settings, wire), expected, "{target} {hosts:?}");
+            assert_eq!(
+                host(&Uri::from_static(target), &headers, &settings, wire),
+                expected,
+                "{target} {hosts:?}"
+            );
         }
     }
 
@@ -209,7 +225,13 @@ mod tests {
     fn a_web_page_must_come_from_an_origin_that_is_allowed() {
         let settings = settings(
             &[],
-            &["https://app.example", "http://tools.lan:3000", "https://dev.lan:*", "vscode-webview://abc", "null"],
+            &[
+                "https://app.example",
+                "http://tools.lan:3000",
+                "https://dev.lan:*",
+                "vscode-webview://abc",
+                "null",
+            ],
             Some("https://mcp.example.com/mcp"),
         );
         let (local, open) =

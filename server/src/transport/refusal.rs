@@ -59,7 +59,9 @@ pub(super) enum Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
-            Self::NotFound => plain(StatusCode::NOT_FOUND, "not_found", "there is nothing here; MCP is at `/mcp`"),
+            Self::NotFound => {
+                plain(StatusCode::NOT_FOUND, "not_found", "there is nothing here; MCP is at `/mcp`")
+            }
             Self::NoOAuth => {
                 let message = "there is no OAuth here: send `Authorization: Bearer <token>`, with a token from the operator";
                 plain(StatusCode::NOT_FOUND, "not_found", message)
@@ -82,31 +84,45 @@ impl IntoResponse for Refusal {
                 let response = plain(StatusCode::UNAUTHORIZED, "unauthorized", &why.to_string());
                 with(response, header::WWW_AUTHENTICATE, "Bearer")
             }
-            Self::MediaType => {
-                plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", "the content type must be `application/json`")
-            }
+            Self::MediaType => plain(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "media_type",
+                "the content type must be `application/json`",
+            ),
             Self::TooLarge { limit } => {
                 let message = format!("the body has more than {limit} bytes");
                 json_rpc(StatusCode::PAYLOAD_TOO_LARGE, None, ErrorCode::INVALID_REQUEST, message)
             }
             Self::Body => plain(StatusCode::BAD_REQUEST, "bad_body", "the body did not arrive whole"),
             Self::Slow => plain(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time"),
-            Self::Malformed(Malformed { code, message }) => json_rpc(StatusCode::BAD_REQUEST, None, code, message),
+            Self::Malformed(Malformed { code, message }) => {
+                json_rpc(StatusCode::BAD_REQUEST, None, code, message)
+            }
             Self::IdInUse(id) => {
                 let message = "the id is in use by a request in flight".to_owned();
                 json_rpc(StatusCode::BAD_REQUEST, Some(id), ErrorCode::INVALID_REQUEST, message)
             }
             Self::AllBusy { id, agent } => {
                 let limit = sessions::PER_AGENT;
-                let message = format!("agent `{agent}` has {limit} sessions and all are busy: end one, or wait for a call");
+                let message = format!(
+                    "agent `{agent}` has {limit} sessions and all are busy: end one, or wait for a call"
+                );
                 json_rpc(StatusCode::OK, Some(id), REFUSED, message)
             }
-            Self::NoSession => plain(StatusCode::BAD_REQUEST, "no_session", "the header `Mcp-Session-Id` is missing"),
-            Self::UnknownSession => {
-                plain(StatusCode::NOT_FOUND, "unknown_session", "there is no such session: send `initialize` for another")
+            Self::NoSession => {
+                plain(StatusCode::BAD_REQUEST, "no_session", "the header `Mcp-Session-Id` is missing")
             }
+            Self::UnknownSession => plain(
+                StatusCode::NOT_FOUND,
+                "unknown_session",
+                "there is no such session: send `initialize` for another",
+            ),
             Self::Draining => {
-                let response = plain(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping: try again soon");
+                let response = plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "stopping",
+                    "the server is stopping: try again soon",
+                );
                 with(response, header::CONNECTION, "close")
             }
             Self::Protocol { status, message } => plain(status, "refused", &message),

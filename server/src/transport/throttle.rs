@@ -101,8 +101,12 @@ impl Failures {
 
     fn note(&mut self, address: IpAddr, now: Instant) -> Verdict {
         let address = self.place(address, now);
-        let record =
-            self.by_address.entry(address).or_insert(Record { level: 0.0, at: now, logged: now, unlogged: 0 });
+        let record = self.by_address.entry(address).or_insert(Record {
+            level: 0.0,
+            at: now,
+            logged: now,
+            unlogged: 0,
+        });
         record.level = (record.level_at(now) + 1.0).min(MOST);
         record.at = now;
         let over = record.level - FREE;
@@ -136,7 +140,11 @@ impl Record {
 }
 
 fn delay(over: f64) -> Duration {
-    if over <= 0.0 { Duration::ZERO } else { SHORTEST.mul_f64(2_f64.powf((over - 1.0).max(0.0))).min(LONGEST) }
+    if over <= 0.0 {
+        Duration::ZERO
+    } else {
+        SHORTEST.mul_f64(2_f64.powf((over - 1.0).max(0.0))).min(LONGEST)
+    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod limits;
 mod plugins;
 mod rights;
 mod server;
+mod tokens;
 
 pub(super) use plugins::default_plugins;
 pub(super) use rights::default_patterns;
@@ -50,7 +51,11 @@ impl Compiler<'_> {
         let limits = self.limits(&root.key("limits"), &raw.limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
         let tenants = self.tenants(&root.key("tenants"), &raw.tenants);
-        let agents = self.agents(&root.key("agents"), &raw.agents, &agents::Around { limits, profiles, tenants: &tenants });
+        let agents = self.agents(
+            &root.key("agents"),
+            &raw.agents,
+            &agents::Around { limits, profiles, tenants: &tenants },
+        );
         Settings {
             server,
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
@@ -61,7 +66,12 @@ impl Compiler<'_> {
     }
 
     /// A value, parsed; or its error, reported.
-    fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, place: &Place, code: &'static str, text: &str) -> Option<T> {
+    fn parsed<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        place: &Place,
+        code: &'static str,
+        text: &str,
+    ) -> Option<T> {
         let parsed: Result<T, _> = text.parse();
         let say = |error: T::Err| error.to_string().replace(&format!("`{text}`"), &quoted(text));
         parsed.map_err(|error| self.report.error(place, code, say(error), None)).ok()
@@ -81,15 +91,21 @@ impl Compiler<'_> {
             let shown = self.report.name(place, name);
             let place = place.key(name);
             let value = compile(self, &place, &shown, raw);
-            match name.parse::<K>() {
-                Ok(name) => compiled.extend(value.map(|value| (name, value))),
-                Err(error) => {
-                    let message = error.to_string().replace(&format!("`{name}`"), &format!("`{shown}`"));
-                    self.report.key_error(&place, "invalid_name", message, None);
-                }
-            }
+            let name = self.name(&place, name, &shown);
+            compiled.extend(name.zip(value));
+        }
+        // Of entries that are no mappings, only the names are left to check.
+        for name in self.report.keys(place).into_iter().filter(|name| !raw.contains_key(*name)) {
+            let shown = self.report.name(place, name);
+            self.name::<K>(&place.key(name), name, &shown);
         }
         compiled
+    }
+
+    fn name<K: FromStr<Err: fmt::Display>>(&mut self, place: &Place, name: &str, shown: &str) -> Option<K> {
+        let parsed: Result<K, _> = name.parse();
+        let say = |error: K::Err| error.to_string().replace(&format!("`{name}`"), &format!("`{shown}`"));
+        parsed.map_err(|error| self.report.key_error(place, "invalid_name", say(error), None)).ok()
     }
 
     fn patterns(&mut self, place: &Place, texts: &Texts) -> Vec<Pattern> {
@@ -106,7 +122,10 @@ impl Compiler<'_> {
     fn path(&mut self, place: &Place, text: Option<&str>) -> Option<PathBuf> {
         let text = text?;
         if text.starts_with('~') || text.contains("${") {
-            let message = format!("`{}` is taken as it is: `~` and variables are not replaced", self.report.shown(place).label());
+            let message = format!(
+                "`{}` is taken as it is: `~` and variables are not replaced",
+                self.report.shown(place).label()
+            );
             self.report.error(place, "invalid_path", message, Some("write the whole path".to_owned()));
         }
         // Without the `.` of `./state`.

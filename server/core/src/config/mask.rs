@@ -72,7 +72,10 @@ impl Spans<'_> {
                 }
             }
             Kind::Text(text) if secret => {
-                self.add(&node.span.bytes, known.is_some_and(Known::is_scalar) && Reference::names_a_source(text));
+                self.add(
+                    &node.span.bytes,
+                    known.is_some_and(Known::is_scalar) && Reference::names_a_source(text),
+                );
             }
             _ => self.add(&node.span.bytes, known.is_some_and(Known::is_scalar) && !secret),
         }

@@ -74,7 +74,9 @@ mod tests {
     #[test]
     fn every_kind_of_line_end_counts_once() {
         let page = Page::new("a\nbé\r\n\rc");
-        for (offset, line, column) in [(0, 1, 1), (1, 1, 2), (2, 2, 1), (5, 2, 3), (7, 3, 1), (8, 4, 1), (99, 4, 2)] {
+        for (offset, line, column) in
+            [(0, 1, 1), (1, 1, 2), (2, 2, 1), (5, 2, 3), (7, 3, 1), (8, 4, 1), (99, 4, 2)]
+        {
             assert_eq!(page.position(offset), Position { line, column }, "offset {offset}");
         }
         assert_eq!(page.slice(page.line(2)), "bé");

@@ -34,10 +34,12 @@ impl Place {
         &self.0
     }
 
-    /// The last key and what follows it: `tools[0]`.
+    /// The last key as it is and what follows it: `tools[0]`.
     pub(super) fn label(&self) -> String {
-        let from = self.0.iter().rposition(|step| matches!(step, Step::Key(_))).unwrap_or(0);
-        Self(self.0.iter().skip(from).cloned().collect()).to_string()
+        self.0.iter().fold(String::new(), |label, step| match step {
+            Step::Key(key) => key.clone(),
+            Step::Item(item) => format!("{label}[{item}]"),
+        })
     }
 
     fn then(&self, step: Step) -> Self {

@@ -52,9 +52,16 @@ impl<'a> Report<'a> {
         self.tree.entry(place, key).is_some()
     }
 
+    /// The keys of the mapping at `place`.
+    pub(super) fn keys(&self, place: &Place) -> Vec<&'a str> {
+        let entries = self.tree.at(place).map(Node::entries).unwrap_or_default();
+        entries.iter().map(|entry| entry.key.as_str()).collect()
+    }
+
     /// A key of the mapping at `place`, as it may be shown.
     pub(super) fn name(&self, place: &Place, key: &str) -> String {
-        let hidden = self.tree.entry(place, key).is_some_and(|entry| !self.mask.shows(entry.key_span.bytes.start));
+        let hidden =
+            self.tree.entry(place, key).is_some_and(|entry| !self.mask.shows(entry.key_span.bytes.start));
         if hidden { HIDDEN.to_string() } else { key.to_owned() }
     }
 
@@ -90,7 +97,13 @@ impl<'a> Report<'a> {
     }
 
     /// An error in the key at `place`.
-    pub(super) fn key_error(&mut self, place: &Place, code: &'static str, message: String, help: Option<String>) {
+    pub(super) fn key_error(
+        &mut self,
+        place: &Place,
+        code: &'static str,
+        message: String,
+        help: Option<String>,
+    ) {
         let spot = self.key_spot(place);
         self.add(place, &spot, Facts { severity: Severity::Error, code, message, help });
     }
@@ -109,7 +122,13 @@ impl<'a> Report<'a> {
     }
 
     /// Something in the value at `place` that is allowed, and probably not meant.
-    pub(super) fn warning(&mut self, place: &Place, code: &'static str, message: String, help: Option<String>) {
+    pub(super) fn warning(
+        &mut self,
+        place: &Place,
+        code: &'static str,
+        message: String,
+        help: Option<String>,
+    ) {
         let spot = self.value_spot(place);
         self.add(place, &spot, Facts { severity: Severity::Warning, code, message, help });
     }
@@ -181,7 +200,14 @@ struct Facts {
     help: Option<String>,
 }
 
-fn problem(path: &Path, page: &Page<'_>, hide: &Mask, config_path: String, spot: &Spot, facts: Facts) -> Problem {
+fn problem(
+    path: &Path,
+    page: &Page<'_>,
+    hide: &Mask,
+    config_path: String,
+    spot: &Spot,
+    facts: Facts,
+) -> Problem {
     let position = page.position(spot.bytes.start);
     Problem {
         severity: facts.severity,
@@ -199,6 +225,7 @@ fn problem(path: &Path, page: &Page<'_>, hide: &Mask, config_path: String, spot:
 
 /// The text on one line, and without what looks like a secret.
 fn tidy(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let line: String =
+        text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
     mask(&line)
 }

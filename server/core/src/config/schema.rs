@@ -143,7 +143,8 @@ impl Known {
             homes.push(path.to_owned());
         }
         let named = self.keys().filter_map(|name| Some((name, self.key(name)?)));
-        let any = self.0.get("additionalProperties").and_then(Value::as_object).map(|any| ("NAME", Self(any)));
+        let any =
+            self.0.get("additionalProperties").and_then(Value::as_object).map(|any| ("NAME", Self(any)));
         for (name, known) in named.chain(any) {
             let dot = if path.is_empty() { "" } else { "." };
             known.collect_homes(key, &format!("{path}{dot}{name}"), homes);

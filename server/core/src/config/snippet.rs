@@ -75,7 +75,9 @@ impl Shown {
 fn printable(character: char) -> char {
     match character {
         '\t' => ' ',
-        _ if character.is_control() || ('\u{202a}'..='\u{202e}').contains(&character) => char::REPLACEMENT_CHARACTER,
+        _ if character.is_control() || ('\u{202a}'..='\u{202e}').contains(&character) => {
+            char::REPLACEMENT_CHARACTER
+        }
         _ => character,
     }
 }

@@ -19,7 +19,12 @@ pub(super) fn read(report: &mut Report<'_>) -> RawConfig {
     let mut value = report.tree().to_json();
     whole_numbers(&mut value);
     let Some(validator) = schema::validator() else {
-        report.error(&Place::root(), "internal", "the schema of the configuration is broken".to_owned(), None);
+        report.error(
+            &Place::root(),
+            "internal",
+            "the schema of the configuration is broken".to_owned(),
+            None,
+        );
         return RawConfig::default();
     };
     // INVARIANT: an error's own words quote values, which may be secrets, so
@@ -161,7 +166,9 @@ impl Flaw {
             Kind::Null if known.expects("object") => Some("write `{}`, or remove the key".to_owned()),
             Kind::Null => Some("give it one, or remove the key".to_owned()),
             _ if known.expects("boolean") && ["yes", "on"].contains(&text) => Some("write `true`".to_owned()),
-            _ if known.expects("boolean") && ["no", "off"].contains(&text) => Some("write `false`".to_owned()),
+            _ if known.expects("boolean") && ["no", "off"].contains(&text) => {
+                Some("write `false`".to_owned())
+            }
             _ if known.expects("integer") && text.replace('_', "").parse::<u64>().is_ok() => {
                 Some("write it without quotes and in digits only".to_owned())
             }

@@ -70,14 +70,18 @@ impl Node {
         found
     }
 
-    /// The entry of a key of the mapping at `place`, if there is one.
-    pub(super) fn entry(&self, place: &Place, key: &str) -> Option<&Entry> {
-        let around = place.steps().iter().try_fold(self, |node, step| match (step, &node.kind) {
+    /// The value at exactly `place`.
+    pub(super) fn at(&self, place: &Place) -> Option<&Self> {
+        place.steps().iter().try_fold(self, |node, step| match (step, &node.kind) {
             (Step::Key(key), _) => node.get(key),
             (Step::Item(index), Kind::List(items)) => items.get(*index),
             _ => None,
-        })?;
-        around.entries().iter().find(|entry| entry.key == key)
+        })
+    }
+
+    /// The entry of a key of the mapping at `place`, if there is one.
+    pub(super) fn entry(&self, place: &Place, key: &str) -> Option<&Entry> {
+        self.at(place)?.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The value of a key.

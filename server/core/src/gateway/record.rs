@@ -36,10 +36,10 @@ pub struct CallRecord {
     pub outcome: Outcome,
     /// How long it took.
     pub duration: Duration,
-    /// Bytes handed to the plugin.
-    pub request_bytes: usize,
+    /// Bytes of the arguments, where they were looked at.
+    pub request_bytes: u64,
     /// Bytes the plugin answered.
-    pub response_bytes: usize,
+    pub response_bytes: u64,
 }
 
 /// How a call ended.
@@ -110,12 +110,15 @@ impl Recorder {
         &self.record.name
     }
 
-    pub(super) fn allow(&mut self, request_bytes: usize) {
-        self.record.allowed = true;
+    pub(super) fn asked(&mut self, request_bytes: u64) {
         self.record.request_bytes = request_bytes;
     }
 
-    pub(super) fn answered(&mut self, response_bytes: usize) {
+    pub(super) fn allow(&mut self) {
+        self.record.allowed = true;
+    }
+
+    pub(super) fn answered(&mut self, response_bytes: u64) {
         self.record.response_bytes = response_bytes;
     }
 

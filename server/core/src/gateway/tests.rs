@@ -148,6 +148,8 @@ fn a_payload_at_its_limit_passes_and_one_byte_more_does_not() {
     let world = world(|s| limits(s).max_payload_bytes = 14, echo());
     assert!(matches!(world.call("demo.say", json!({ "text": "abc" })), Answer::Done(_)));
     assert_eq!(world.refused("demo.say", json!({ "text": "abcd" })), ["payload_too_large"]);
+    let records = world.records.0.lock().unwrap();
+    assert_eq!(records.iter().map(|record| record.request_bytes).collect::<Vec<_>>(), [14, 15]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
     plugin::inspect::{self, Contents},
 };
 
-/// Show what a plugin says it is, without running or believing it
+/// What to look into.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  mcp-universal-server plugin inspect plugins.d/acme-jira")]
 pub struct Arguments {
@@ -129,7 +129,9 @@ fn fields(page: &mut String, indent: &str, schema: &Map<String, Value>) -> fmt::
         let is_required = required.is_some_and(|list| list.iter().any(|item| item == name));
         let kind = match schema.get("type") {
             Some(Value::String(kind)) => line(kind),
-            Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).map(line).collect::<Vec<_>>().join(" or "),
+            Some(Value::Array(kinds)) => {
+                kinds.iter().filter_map(Value::as_str).map(line).collect::<Vec<_>>().join(" or ")
+            }
             _ => "any".to_owned(),
         };
         let required = if is_required { "required" } else { "optional" };
@@ -151,6 +153,7 @@ fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
 /// Text of an unknown author on one line of a terminal, which takes control
 /// characters for orders.
 fn line(text: &str) -> String {
-    let words: Vec<_> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<_> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     words.join(" ")
 }

@@ -11,10 +11,7 @@ use clap::Args;
 
 use crate::{cli::Failure, plugin::signing_key::NewKeys};
 
-/// Make a pair of keys to sign plugins with
-///
-/// Writes NAME.key, which signs and must stay secret, and NAME.pub, which servers
-/// trust. Both are minisign's own format.
+/// What to make.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  mcp-universal-server plugin keygen acme")]
 pub struct Arguments {
@@ -45,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
     write(&public, 0o644, &keys.public)?;
     writeln!(
         out,
-        "{}  signs: keep it secret, and keep it\n{}  key {}, for servers to trust\n\n\
+        "{}  signs plugins: keep it secret and safe\n{}  key {}, for servers to trust\n\n\
          In config.yaml, under `plugins.trusted_keys`, with what its owner may sign:\n  \
          {name}: {{ minisign: \"{}\", plugins: [\"{name}\", \"{name}-*\"] }}",
         secret.display(),
@@ -65,7 +62,9 @@ fn new_password() -> Result<String, Failure> {
     let ask = |prompt| rpassword::prompt_password(prompt).map_err(Failure::failed);
     let password = ask("A password for the secret key: ")?;
     if password.is_empty() {
-        return Err(Failure::Usage("an empty password protects nothing: give --no-password if you want none".to_owned()));
+        return Err(Failure::Usage(
+            "an empty password protects nothing: give --no-password if you want none".to_owned(),
+        ));
     }
     if ask("The same again: ")? != password {
         return Err(Failure::Failed("these were two passwords: nothing was written".to_owned()));

@@ -14,11 +14,7 @@ use crate::{
     plugin::{sign, signing_key::SigningKey},
 };
 
-/// Sign a plugin you built
-///
-/// Loads the library to ask it what it is, so this runs its code: sign your own
-/// plugins only. Makes a folder of the plugin's name with plugin.json, its
-/// signature and the library, for a server's plugins folder.
+/// What to sign, and with which key.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  mcp-universal-server plugin sign target/release/libacme_jira.so --key acme.key --out dist"

@@ -15,10 +15,7 @@ use crate::{
     },
 };
 
-/// Say whether a server would accept a plugin, without running it
-///
-/// Takes every step that the server takes before it loads a plugin, with the keys
-/// and entries of the configuration; or, with --public-key, with that key alone.
+/// What to verify, and for whom.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mcp-universal-server plugin verify plugins.d/acme-jira --config config.yaml\n  mcp-universal-server plugin verify dist/acme-jira --public-key acme.pub"
@@ -34,7 +31,11 @@ pub struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    config: Option<PathBuf>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let verified = verification(arguments, config)?;
     if arguments.json {
         let json = match &verified {
@@ -66,7 +67,10 @@ pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>, out: &mut dyn 
     }
 }
 
-fn verification(arguments: &Arguments, config: Option<PathBuf>) -> Result<Result<Verification, Refusal>, Failure> {
+fn verification(
+    arguments: &Arguments,
+    config: Option<PathBuf>,
+) -> Result<Result<Verification, Refusal>, Failure> {
     if let Some(key) = &arguments.public_key {
         let name = key.file_stem().unwrap_or_default().to_string_lossy();
         let name: KeyName = name.parse().map_err(Failure::failed)?;

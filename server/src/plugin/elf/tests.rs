@@ -73,19 +73,17 @@ fn a_library_that_only_needs_libc_may_be_loaded() {
 #[test]
 fn everything_against_a_library_is_named() {
     type Change = fn(&mut Image) -> &mut Image;
-    let cases: [(Change, &str); 13] = [
+    let cases: [(Change, &str); 14] = [
         (|it| it.put(16, &elf::ET_EXEC.to_le_bytes()), "it is no shared object"),
         (|it| it.put(18, &elf::EM_386.to_le_bytes()), "it is built for another machine"),
         (|it| it.segment(3, elf::PT_LOAD, elf::PF_R, SIZE, 1), "it is truncated"),
+        (|it| it.segment(1, elf::PT_DYNAMIC, elf::PF_R, SIZE, 16), "it does not tell the linker what to do"),
         (|it| it.segment(3, elf::PT_INTERP, elf::PF_R, 0, 4), "it is a program"),
         (
             |it| it.segment(3, elf::PT_LOAD, elf::PF_R | elf::PF_W | elf::PF_X, 0, SIZE),
             "it has memory both writable and executable",
         ),
-        (
-            |it| it.segment(2, elf::PT_GNU_STACK, elf::PF_R | elf::PF_X, 0, 0),
-            "it wants an executable stack",
-        ),
+        (|it| it.segment(2, elf::PT_GNU_STACK, elf::PF_R | elf::PF_X, 0, 0), "it wants an executable stack"),
         (|it| it.segment(2, elf::PT_NULL, 0, 0, 0), "it wants an executable stack"),
         (|it| it.entry(3, elf::DT_TEXTREL, 0), "it relocates its code"),
         (|it| it.entry(3, elf::DT_FLAGS, 4), "it relocates its code"),

@@ -9,9 +9,7 @@ use std::{
 };
 
 use libloading::os::unix::{self, RTLD_LOCAL, RTLD_NOW};
-use plugin_abi::abi_stable::library::{
-    AbiHeader, AbiHeaderRef, ROOT_MODULE_LOADER_NAME_WITH_NUL,
-};
+use plugin_abi::abi_stable::library::{AbiHeader, AbiHeaderRef, ROOT_MODULE_LOADER_NAME_WITH_NUL};
 
 use crate::plugin::{
     fault::{Fault, quote},

@@ -64,10 +64,9 @@ fn incompatible(error: &LibraryError) -> Fault {
                 AbiHeader::VALUE.abi_minor
             ),
         ),
-        LibraryError::InvalidAbiHeader(_) => (
-            "no_plugin",
-            "what it exports as its plugin is none".to_owned(),
-        ),
+        LibraryError::InvalidAbiHeader(_) => {
+            ("no_plugin", "what it exports as its plugin is none".to_owned())
+        }
         LibraryError::IncompatibleVersionNumber { expected_version, actual_version, .. } => (
             "abi_mismatch",
             format!("it was built for plugin ABI {actual_version}, this server speaks {expected_version}"),
@@ -81,14 +80,12 @@ fn incompatible(error: &LibraryError) -> Fault {
                 format!("its binary interface is laid out differently: {}", first_error(&layout)),
             )
         }
-        LibraryError::RootModule { .. } => (
-            "plugin_panicked",
-            "it failed before it could say what it is".to_owned(),
-        ),
-        LibraryError::InvalidCAbi { .. } => (
-            "abi_mismatch",
-            "it passes values to functions differently than this server".to_owned(),
-        ),
+        LibraryError::RootModule { .. } => {
+            ("plugin_panicked", "it failed before it could say what it is".to_owned())
+        }
+        LibraryError::InvalidCAbi { .. } => {
+            ("abi_mismatch", "it passes values to functions differently than this server".to_owned())
+        }
         other => ("abi_mismatch", quote(&other.to_string())),
     };
     Fault::new(code, message, rebuild)

@@ -9,7 +9,6 @@ use server_core::limits::counters::Counters;
 
 use crate::plugin::testing::{ask, instance, invocation, permit, services, slot};
 
-
 /// What a plugin hears when it asks during a call of its own.
 fn asked(op: &'static str, input: &'static str) -> Result<Value, Value> {
     let (tell, told) = mpsc::channel();
@@ -57,7 +56,9 @@ fn a_plugin_learns_what_the_calling_agent_may() {
 fn what_this_server_does_not_know_is_unsupported() {
     assert_eq!(
         asked("coffee/make", "null"),
-        Err(json!({ "code": "unsupported", "message": "this server does not know the operation `coffee/make`" }))
+        Err(
+            json!({ "code": "unsupported", "message": "this server does not know the operation `coffee/make`" })
+        )
     );
     assert_eq!(
         asked(host::LOG, "\"hello\""),

@@ -18,7 +18,8 @@ impl Stream {
     async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let data = event.lines().find_map(|line| line.strip_prefix("data:")).unwrap_or_default().trim();
+                let data =
+                    event.lines().find_map(|line| line.strip_prefix("data:")).unwrap_or_default().trim();
                 let message = serde_json::from_str(data).ok();
                 self.text = rest.to_owned();
                 if message.is_some() {

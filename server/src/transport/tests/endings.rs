@@ -10,7 +10,8 @@ async fn a_handler_that_panics_still_answers() {
     let expected = json!({ "code": -32603, "message": "internal error" });
     let panicking = server.in_session(LAPTOP, &session, &call(1, "demo.panic")).send().await.unwrap();
     assert_eq!(events(panicking).await[0]["error"], expected);
-    let panicking = server.stateless(LAPTOP, "tools/call", json!({ "name": "demo.panic" })).send().await.unwrap();
+    let panicking =
+        server.stateless(LAPTOP, "tools/call", json!({ "name": "demo.panic" })).send().await.unwrap();
     assert_eq!(panicking.json::<Value>().await.unwrap()["error"], expected);
 }
 
@@ -37,7 +38,8 @@ async fn a_client_of_the_older_revisions_cancels_in_words() {
     let session = server.session(LAPTOP).await;
     let wait = server.in_session(LAPTOP, &session, &call(1, "demo.wait")).send().await.unwrap();
     server.running(1).await;
-    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } });
+    let cancel =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } });
     assert_eq!(server.in_session(LAPTOP, &session, &cancel).send().await.unwrap().status(), 202);
     assert_eq!(server.ends.recv().await, Some("cancelled"));
     assert_eq!(events(wait).await, Vec::<Value>::new());
@@ -50,7 +52,11 @@ async fn a_server_that_stops_finishes_calls_and_ends_streams() {
     let older = server.in_session(LAPTOP, &session, &call(1, "demo.wait")).send().await.unwrap();
     let newer = tokio::spawn(server.stateless(LAPTOP, "tools/call", json!({ "name": "demo.wait" })).send());
     let stream = server.get(LAPTOP, &session).send().await.unwrap();
-    let listening = server.stateless(LAPTOP, "subscriptions/listen", json!({ "notifications": { "toolsListChanged": true } }));
+    let listening = server.stateless(
+        LAPTOP,
+        "subscriptions/listen",
+        json!({ "notifications": { "toolsListChanged": true } }),
+    );
     let listening = listening.send().await.unwrap();
     server.running(2).await;
 
@@ -64,7 +70,10 @@ async fn a_server_that_stops_finishes_calls_and_ends_streams() {
     assert_eq!(ready.json::<Value>().await.unwrap()["ready"], false);
     for request in [server.post(LAPTOP, &call(2, "demo.echo")), server.get(LAPTOP, &session)] {
         let refused = request.send().await.unwrap();
-        assert_eq!((refused.status().as_u16(), &refused.headers()["connection"]), (503, &"close".parse().unwrap()));
+        assert_eq!(
+            (refused.status().as_u16(), &refused.headers()["connection"]),
+            (503, &"close".parse().unwrap())
+        );
         let body = json!({ "error": "stopping", "message": "the server is stopping: try again soon" });
         assert_eq!(refused.json::<Value>().await.unwrap(), body);
     }

@@ -16,7 +16,8 @@ async fn status_and_body(request: reqwest::RequestBuilder) -> (u16, String) {
 }
 
 fn unknown() -> (u16, String) {
-    let body = r#"{"error":"unknown_session","message":"there is no such session: send `initialize` for another"}"#;
+    let body =
+        r#"{"error":"unknown_session","message":"there is no such session: send `initialize` for another"}"#;
     (404, body.to_owned())
 }
 
@@ -28,7 +29,10 @@ async fn another_agent_s_session_cannot_be_told_from_one_that_does_not_exist() {
         let call = server.call("demo.echo");
         assert_eq!(status_and_body(server.in_session(REVIEWER, foreign, &call)).await, unknown());
         assert_eq!(status_and_body(server.get(REVIEWER, foreign)).await, unknown());
-        assert_eq!(status_and_body(server.get(REVIEWER, foreign).header("last-event-id", "0")).await, unknown());
+        assert_eq!(
+            status_and_body(server.get(REVIEWER, foreign).header("last-event-id", "0")).await,
+            unknown()
+        );
         assert_eq!(status_and_body(server.delete(REVIEWER, foreign)).await, unknown());
     }
     let response = server.in_session(LAPTOP, &session, &call(1, "demo.echo")).send().await.unwrap();
@@ -58,7 +62,10 @@ async fn the_revision_without_sessions_ignores_their_header() {
         assert_eq!(echo.json::<Value>().await.unwrap()["result"]["content"][0]["text"], "done");
         for request in [server.get(LAPTOP, session), server.delete(LAPTOP, session)] {
             let response = request.header("mcp-protocol-version", "2026-07-28").send().await.unwrap();
-            assert_eq!((response.status().as_u16(), &response.headers()["allow"]), (405, &"POST".parse().unwrap()));
+            assert_eq!(
+                (response.status().as_u16(), &response.headers()["allow"]),
+                (405, &"POST".parse().unwrap())
+            );
         }
     }
     assert_eq!(server.sessions(), 1);
@@ -175,9 +182,12 @@ async fn a_greeting_that_is_cut_short_leaves_no_session_that_is_not_counted() {
     for steps in 0..20 {
         let request = server.initialize(LAPTOP).build().unwrap();
         let body = Bytes::copy_from_slice(request.body().unwrap().as_bytes().unwrap());
-        let mut greeting = http::Request::post("/mcp").header("host", "localhost").body(Full::new(body)).unwrap();
+        let mut greeting =
+            http::Request::post("/mcp").header("host", "localhost").body(Full::new(body)).unwrap();
         greeting.headers_mut().extend(request.headers().clone());
-        greeting.extensions_mut().insert(Principal { agent: agent.clone(), tenant: "research".parse().unwrap() });
+        greeting
+            .extensions_mut()
+            .insert(Principal { agent: agent.clone(), tenant: "research".parse().unwrap() });
         let mut opening = std::pin::pin!(shared.sessions.opening(&agent, shared.rmcp.handle(greeting)));
         for _ in 0..steps {
             if futures::future::poll_immediate(opening.as_mut()).await.is_some() {

@@ -8,12 +8,12 @@ use super::{
     Compiler, Place,
     limits::first_of,
     rights::{Profile, RawRights},
+    tokens::Owners,
 };
 use crate::{
     config::{
         mask::quoted,
         raw::{RawAgent, Texts},
-        secrets::{InvalidReference, Reference, Token, Unresolved, resolve},
         suggest::{closest, listed},
     },
     id::{AgentId, ProfileName, TenantId},
@@ -30,9 +30,6 @@ pub(super) struct Around<'a> {
     pub(super) tenants: &'a BTreeMap<TenantId, Tenant>,
 }
 
-/// Whose each token is: the place where it was found, and the agent.
-type Owners = BTreeMap<String, (Place, String)>;
-
 impl Compiler<'_> {
     pub(super) fn agents(
         &mut self,
@@ -40,12 +37,16 @@ impl Compiler<'_> {
         raw: &BTreeMap<String, RawAgent>,
         around: &Around<'_>,
     ) -> BTreeMap<AgentId, Agent> {
-        if raw.is_empty() && self.report.tree().get("agents").is_some_and(|agents| agents.entries().is_empty()) {
+        if raw.is_empty()
+            && self.report.tree().get("agents").is_some_and(|agents| agents.entries().is_empty())
+        {
             let message = "there are no agents, so nobody can connect".to_owned();
             self.report.warning(place, "no_agents", message, None);
         }
         let mut owners = Owners::new();
-        self.named(place, raw, |compiler, place, name, raw| compiler.agent(place, name, raw, around, &mut owners))
+        self.named(place, raw, |compiler, place, name, raw| {
+            compiler.agent(place, name, raw, around, &mut owners)
+        })
     }
 
     fn agent(
@@ -67,7 +68,10 @@ impl Compiler<'_> {
             self.warn_about_limits(&place.key("limits"), &limits, id, &tenant.limits);
         }
         let all = profiles.iter().fold(own, |rights, profile| rights.and(&profile.rights));
-        let levels = [&limits].into_iter().chain(profiles.iter().map(|profile| &profile.limits)).chain([&around.limits]);
+        let levels = [&limits]
+            .into_iter()
+            .chain(profiles.iter().map(|profile| &profile.limits))
+            .chain([&around.limits]);
         Some(Agent {
             tenant: tenant_id?,
             tokens: tokens.into_iter().map(|token| token.digest).collect(),
@@ -112,7 +116,14 @@ impl Compiler<'_> {
         is_unknown.then(|| entries.iter().map(|entry| self.report.name(&place, &entry.key)).collect())
     }
 
-    fn refer_to_nothing(&mut self, place: &Place, code: &'static str, kind: &str, name: &str, known: &[String]) {
+    fn refer_to_nothing(
+        &mut self,
+        place: &Place,
+        code: &'static str,
+        kind: &str,
+        name: &str,
+        known: &[String],
+    ) {
         let names = || known.iter().map(String::as_str);
         let help = match (closest(name, names()), known) {
             (Some(near), _) => format!("did you mean `{near}`?"),
@@ -121,81 +132,6 @@ impl Compiler<'_> {
             _ => format!("add it below `{kind}s`"),
         };
         self.report.error(place, code, format!("there is no {kind} {}", quoted(name)), Some(help));
-    }
-
-    fn tokens(&mut self, place: &Place, agent: &str, raw: &RawAgent, owners: &mut Owners) -> Vec<Token> {
-        if !self.report.has(place, "token") && !self.report.has(place, "tokens") {
-            let message = format!("agent `{agent}` has no token, so it cannot connect");
-            let help = format!("add `token: \"${{{}}}\"`", variable_for(agent));
-            self.report.key_error(place, "no_token", message, Some(help));
-        }
-        let one = raw.token.iter().map(|text| (place.key("token"), text.as_str()));
-        let several = raw.tokens.iter().flat_map(Texts::iter);
-        let several = several.map(|(item, text)| (place.key("tokens").item(item), text));
-        let mut tokens = Vec::new();
-        for (place, text) in one.chain(several) {
-            let Some(token) = self.token(&place, agent, text) else { continue };
-            match owners.get(&token.hexadecimal) {
-                Some((first, owner)) => self.same_token(&place, agent, owner, first),
-                None => {
-                    owners.insert(token.hexadecimal.clone(), (place, agent.to_owned()));
-                }
-            }
-            tokens.push(token);
-        }
-        tokens
-    }
-
-    fn same_token(&mut self, place: &Place, agent: &str, owner: &str, first: &Place) {
-        let first = self.report.position(first);
-        let (message, help) = if agent == owner {
-            (format!("agent `{agent}` has the same token twice, first at {first}"), "keep one of the two")
-        } else {
-            (
-                format!("agents `{owner}` and `{agent}` have the same token, first at {first}"),
-                "give each agent a token of its own: `mcp-universal-server token new`",
-            )
-        };
-        self.report.error(place, "duplicate_token", message, Some(help.to_owned()));
-    }
-
-    fn token(&mut self, place: &Place, agent: &str, text: &str) -> Option<Token> {
-        let reference = match Reference::parse(text) {
-            Ok(reference) => reference,
-            Err(error) => {
-                let (code, message, help) = reference_words(error, agent);
-                self.report.error(place, code, message.to_owned(), Some(help));
-                return None;
-            }
-        };
-        if let Reference::File(path) = &reference {
-            self.secret_files.insert(self.folder.join(path));
-        }
-        let source = match &reference {
-            Reference::Variable(name) => format!("`{name}`"),
-            Reference::File(path) => format!("`{}`", path.display()),
-            Reference::Digest(_) => "it".to_owned(),
-        };
-        let (code, message, help) = match resolve(&reference, self.folder, self.environment) {
-            Ok(token) => return Some(token),
-            Err(Unresolved::Unset) => (
-                "unset_variable",
-                format!("the variable {source} is not set, so agent `{agent}` has no token"),
-                format!("add a line `{}=…` to the file `.env` beside this one, or set it where the server is started", source.trim_matches('`')),
-            ),
-            Err(Unresolved::Unreadable(error)) => (
-                "unreadable_file",
-                format!("the file {source} with the token of agent `{agent}` cannot be read: {error}"),
-                "create it, or let the server's user read it".to_owned(),
-            ),
-            Err(Unresolved::Invalid(error)) => (
-                "invalid_token",
-                format!("{source} holds no token that agent `{agent}` can use: {error}"),
-                error.help().to_owned(),
-            ),
-        };
-        self.report.error(place, code, message, Some(help));
-        None
     }
 
     fn warn_about_rights(&mut self, place: &Place, raw: &RawRights<'_>, tenant: &TenantId, ceiling: &Grant) {
@@ -225,13 +161,28 @@ impl Compiler<'_> {
         self.report.warning(place, "above_ceiling", message, Some(help));
     }
 
-    fn warn_about_limits(&mut self, place: &Place, own: &LimitCeilings, tenant: &TenantId, ceiling: &LimitCeilings) {
+    fn warn_about_limits(
+        &mut self,
+        place: &Place,
+        own: &LimitCeilings,
+        tenant: &TenantId,
+        ceiling: &LimitCeilings,
+    ) {
         let asked = first_of([own]);
         let held = asked.under(ceiling);
         for (key, higher) in [
-            ("max_payload_bytes", own.max_payload_bytes.is_some() && held.max_payload_bytes < asked.max_payload_bytes),
-            ("max_response_bytes", own.max_response_bytes.is_some() && held.max_response_bytes < asked.max_response_bytes),
-            ("timeout_seconds", own.timeout_seconds.is_some() && held.timeout_seconds < asked.timeout_seconds),
+            (
+                "max_payload_bytes",
+                own.max_payload_bytes.is_some() && held.max_payload_bytes < asked.max_payload_bytes,
+            ),
+            (
+                "max_response_bytes",
+                own.max_response_bytes.is_some() && held.max_response_bytes < asked.max_response_bytes,
+            ),
+            (
+                "timeout_seconds",
+                own.timeout_seconds.is_some() && held.timeout_seconds < asked.timeout_seconds,
+            ),
             ("concurrency", own.concurrency.is_some() && held.concurrency < asked.concurrency),
             ("rate_limit", own.rate.is_some() && held.rate != asked.rate),
         ] {
@@ -242,32 +193,4 @@ impl Compiler<'_> {
             }
         }
     }
-}
-
-fn reference_words(error: InvalidReference, agent: &str) -> (&'static str, &'static str, String) {
-    let variable = variable_for(agent);
-    match error {
-        InvalidReference::Literal => (
-            "literal_token",
-            "a token must not stand in the configuration",
-            format!("write it to the file `.env` beside this one, as `{variable}=…`, and `\"${{{variable}}}\"` here"),
-        ),
-        InvalidReference::Name => (
-            "invalid_reference",
-            "there is no name of a variable between `${` and `}`",
-            format!("write `\"${{{variable}}}\"`, or `\"${{file:/path}}\"` for a file"),
-        ),
-        InvalidReference::Digest => (
-            "invalid_reference",
-            "`sha256:` must be followed by 64 hexadecimal digits",
-            "they are the token's SHA-256, as `printf %s TOKEN | sha256sum` prints it".to_owned(),
-        ),
-    }
-}
-
-/// A name for the variable that holds an agent's token.
-fn variable_for(agent: &str) -> String {
-    let name: String = agent.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-    let first = if name.starts_with(|c: char| c.is_ascii_digit()) { "AGENT_" } else { "" };
-    format!("{first}{name}_TOKEN")
 }

@@ -25,8 +25,12 @@ pub(super) fn first_of<'a>(levels: impl IntoIterator<Item = &'a LimitCeilings> +
     let standard = Limits::default();
     let levels = || levels.clone().into_iter();
     Limits {
-        max_payload_bytes: levels().find_map(|level| level.max_payload_bytes).unwrap_or(standard.max_payload_bytes),
-        max_response_bytes: levels().find_map(|level| level.max_response_bytes).unwrap_or(standard.max_response_bytes),
+        max_payload_bytes: levels()
+            .find_map(|level| level.max_payload_bytes)
+            .unwrap_or(standard.max_payload_bytes),
+        max_response_bytes: levels()
+            .find_map(|level| level.max_response_bytes)
+            .unwrap_or(standard.max_response_bytes),
         timeout_seconds: levels().find_map(|level| level.timeout_seconds).unwrap_or(standard.timeout_seconds),
         concurrency: levels().find_map(|level| level.concurrency).unwrap_or(standard.concurrency),
         rate: levels().find_map(|level| level.rate).unwrap_or(standard.rate),

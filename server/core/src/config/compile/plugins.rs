@@ -24,7 +24,8 @@ const BUNDLED_NAMES: [&str; 5] = ["core.*", "llm.*", "about://*", "review_pr", "
 impl Compiler<'_> {
     pub(super) fn plugins(&mut self, place: &Place, raw: &RawPlugins) -> PluginSettings {
         let keys = raw.trusted_keys.as_ref().map(|keys| self.trusted_keys(&place.key("trusted_keys"), keys));
-        let entries = self.named(&place.key("entries"), &raw.entries, |_, _, name, raw| Some(entry(name, raw)));
+        let entries =
+            self.named(&place.key("entries"), &raw.entries, |_, _, name, raw| Some(entry(name, raw)));
         PluginSettings {
             dir: self.path(&place.key("dir"), raw.dir.as_deref()),
             bundled_dir: self.path(&place.key("bundled_dir"), raw.bundled_dir.as_deref()),
@@ -33,11 +34,16 @@ impl Compiler<'_> {
         }
     }
 
-    fn trusted_keys(&mut self, place: &Place, raw: &BTreeMap<String, RawKey>) -> BTreeMap<KeyName, TrustedKey> {
+    fn trusted_keys(
+        &mut self,
+        place: &Place,
+        raw: &BTreeMap<String, RawKey>,
+    ) -> BTreeMap<KeyName, TrustedKey> {
         let mut seen = BTreeMap::new();
         let keys = self.named(place, raw, |compiler, place, name, raw| {
             let key = compiler.trusted_key(place, raw);
-            let first = raw.minisign.as_deref().and_then(|text| seen.insert(text.to_owned(), name.to_owned()));
+            let first =
+                raw.minisign.as_deref().and_then(|text| seen.insert(text.to_owned(), name.to_owned()));
             if let Some(first) = first {
                 let message = format!("`{first}` and `{name}` are the same key");
                 let help = "merge the two: which of them counts would be a guess".to_owned();
@@ -81,7 +87,8 @@ impl Compiler<'_> {
             return Some(KeySource::Minisign(text.to_owned()));
         }
         let message = "this is no minisign public key".to_owned();
-        let help = "write the second line of the `.pub` file, 56 characters that begin with `RW`, or `installed`";
+        let help =
+            "write the second line of the `.pub` file, 56 characters that begin with `RW`, or `installed`";
         self.report.error(place, "invalid_key", message, Some(help.to_owned()));
         None
     }
@@ -98,7 +105,11 @@ impl Compiler<'_> {
 
 /// What counts without a configuration, or with one that is silent on plugins.
 pub(in crate::config) fn default_plugins() -> PluginSettings {
-    PluginSettings { trusted_keys: default_keys(), entries: default_entries().collect(), ..PluginSettings::default() }
+    PluginSettings {
+        trusted_keys: default_keys(),
+        entries: default_entries().collect(),
+        ..PluginSettings::default()
+    }
 }
 
 fn default_keys() -> BTreeMap<KeyName, TrustedKey> {

@@ -101,7 +101,11 @@ impl Compiler<'_> {
         })
     }
 
-    pub(super) fn tenants(&mut self, place: &Place, raw: &BTreeMap<String, RawTenant>) -> BTreeMap<TenantId, Tenant> {
+    pub(super) fn tenants(
+        &mut self,
+        place: &Place,
+        raw: &BTreeMap<String, RawTenant>,
+    ) -> BTreeMap<TenantId, Tenant> {
         self.named(place, raw, |compiler, place, _, raw| {
             let disclosure = match raw.disclosure {
                 None | Some(RawDisclosure::Reasons) => Disclosure::Reasons,
@@ -114,7 +118,8 @@ impl Compiler<'_> {
     }
 
     pub(super) fn rights(&mut self, place: &Place, raw: &RawRights<'_>) -> Rights {
-        let mut list = |key: &str, texts: Option<&Texts>| texts.map(|texts| self.patterns(&place.key(key), texts));
+        let mut list =
+            |key: &str, texts: Option<&Texts>| texts.map(|texts| self.patterns(&place.key(key), texts));
         Rights {
             tools: list("tools", raw.tools).unwrap_or_default(),
             deny: list("deny", raw.deny).unwrap_or_default(),

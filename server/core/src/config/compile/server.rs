@@ -20,7 +20,11 @@ impl Compiler<'_> {
         ServerSettings {
             listen: listen.unwrap_or_else(|| default_server().listen),
             allowed_hosts: self.texts(&place.key("allowed_hosts"), raw.allowed_hosts.as_ref(), Self::host),
-            allowed_origins: self.texts(&place.key("allowed_origins"), raw.allowed_origins.as_ref(), Self::origin),
+            allowed_origins: self.texts(
+                &place.key("allowed_origins"),
+                raw.allowed_origins.as_ref(),
+                Self::origin,
+            ),
             public_url: url,
         }
     }
@@ -39,7 +43,8 @@ impl Compiler<'_> {
         let address = text.parse();
         if address.is_err() {
             let message = format!("{} is no IP address with a port", quoted(text));
-            let help = "write it as in `127.0.0.1:8080`, or `0.0.0.0:8080` for every IPv4 address of this machine";
+            let help =
+                "write it as in `127.0.0.1:8080`, or `0.0.0.0:8080` for every IPv4 address of this machine";
             self.report.error(place, "invalid_listen", message, Some(help.to_owned()));
         }
         address.ok()
@@ -54,7 +59,8 @@ impl Compiler<'_> {
         if let Some(host) = host.filter(|_| plain) {
             return Some(host);
         }
-        let inside = Url::parse(text).ok().and_then(|url| Some(with_port(&url.host()?.to_owned(), url.port())));
+        let inside =
+            Url::parse(text).ok().and_then(|url| Some(with_port(&url.host()?.to_owned(), url.port())));
         let help = inside.map_or_else(
             || "write a name or an address, with or without a port, as in `mcp.example.lan`".to_owned(),
             |host| format!("write `{host}`"),

@@ -11,6 +11,9 @@ const SECRETS: [&str; 4] = [
     "a0b1c2d3e4f5a6b7-c8d9e0f1a2b3c4d5",
 ];
 
+/// Those that nothing but their place gives away, for the long runs.
+const PLAIN_SECRETS: [&str; 2] = [SECRETS[1], SECRETS[2]];
+
 /// Configurations with a secret at `§`, and mostly something else wrong too.
 const TEXTS: [&str; 14] = [
     "agents: { laptop: { tenant: none, token: \"§\", tolos: [] } }\n",
@@ -51,7 +54,7 @@ fn no_secret_is_shown_wherever_it_stands() {
 
 #[test]
 fn no_secret_is_shown_of_a_text_that_was_cut() {
-    for secret in SECRETS {
+    for secret in PLAIN_SECRETS {
         for text in TEXTS {
             let text = text.replace('§', secret);
             for (end, _) in text.char_indices() {
@@ -63,7 +66,7 @@ fn no_secret_is_shown_of_a_text_that_was_cut() {
 
 #[test]
 fn no_secret_is_shown_of_a_text_that_lacks_a_character() {
-    for secret in SECRETS {
+    for secret in PLAIN_SECRETS {
         for text in TEXTS {
             let text = text.replace('§', secret);
             for (at, character) in text.char_indices() {
@@ -77,14 +80,13 @@ fn no_secret_is_shown_of_a_text_that_lacks_a_character() {
 fn no_secret_is_shown_of_a_text_with_a_character_too_many() {
     const CHARACTERS: [&str; 16] =
         [":", ",", "\"", "{", ": ", "]", " #", "\n", "'", "}", "[", "\t", "- ", "*", "&", "!"];
-    for (turn, secret) in SECRETS.into_iter().enumerate() {
+    for (turn, secret) in PLAIN_SECRETS.into_iter().enumerate() {
         for text in TEXTS {
             let text = text.replace('§', secret);
             for (at, _) in text.char_indices() {
                 // All of them everywhere take a minute; each place sees some.
-                for character in CHARACTERS.into_iter().skip((at + turn) % 8).step_by(8) {
-                    check(&format!("{}{character}{}", &text[..at], &text[at..]), secret);
-                }
+                let character = CHARACTERS[(at + turn * 5) % CHARACTERS.len()];
+                check(&format!("{}{character}{}", &text[..at], &text[at..]), secret);
             }
         }
     }

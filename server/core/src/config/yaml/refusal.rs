@@ -37,7 +37,9 @@ pub(super) fn words(error: &Error) -> Words {
         Error::NullIntoString { .. } | Error::Unexpected { .. } => invalid("a key must be text", None),
         Error::UnsupportedTag { .. } => invalid(
             "tags that begin with `!` are not supported",
-            Some("write secrets as `\"${NAME}\"` or `\"${file:/path}\"`, and a text that begins with `!` in quotes"),
+            Some(
+                "write secrets as `\"${NAME}\"` or `\"${file:/path}\"`, and a text that begins with `!` in quotes",
+            ),
         ),
         Error::Eof { .. } => invalid("the file ends in the middle of a value", None),
         _ => invalid("this value is not valid YAML", None),
@@ -53,7 +55,10 @@ fn too_complex(message: &str) -> Words {
 }
 
 fn second_document() -> Words {
-    invalid("a second document begins here", Some("keep everything in one document, without `---` in between"))
+    invalid(
+        "a second document begins here",
+        Some("keep everything in one document, without `---` in between"),
+    )
 }
 
 fn no_anchor() -> Words {
@@ -64,10 +69,14 @@ fn complex(breach: &BudgetBreach) -> Words {
     match breach {
         BudgetBreach::Depth { .. } => too_complex(&format!("this is nested deeper than {MAX_DEPTH} levels")),
         BudgetBreach::Documents { .. } => second_document(),
-        BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } | BudgetBreach::AliasAnchorRatio { .. } => {
+        BudgetBreach::Aliases { .. }
+        | BudgetBreach::Anchors { .. }
+        | BudgetBreach::AliasAnchorRatio { .. } => {
             too_complex(&format!("there are more than {MAX_ALIASES} anchors or aliases"))
         }
-        BudgetBreach::MergeKeys { .. } => too_complex(&format!("there are more than {MAX_ALIASES} merge keys")),
+        BudgetBreach::MergeKeys { .. } => {
+            too_complex(&format!("there are more than {MAX_ALIASES} merge keys"))
+        }
         _ => too_complex("there are too many values, counting each as often as aliases repeat it"),
     }
 }
@@ -77,7 +86,9 @@ fn syntax(kind: &ErrorKind) -> Words {
     match kind {
         E::MappingValueNotAllowed => invalid(
             "a `key:` cannot stand here",
-            Some("is a `:` missing in the line above, or the indentation wrong? a text that holds `: ` needs quotes"),
+            Some(
+                "is a `:` missing in the line above, or the indentation wrong? a text that holds `: ` needs quotes",
+            ),
         ),
         E::SimpleKeyExpected | E::InvalidSimpleKey => {
             invalid("this line is no `key: value`", Some("is a `:` missing?"))
@@ -92,13 +103,16 @@ fn syntax(kind: &ErrorKind) -> Words {
         | E::TabAtBlockScalarStart
         | E::TabInPlainScalar => invalid("a tab cannot be used for indentation", Some("use spaces")),
         E::UnclosedQuotedScalar => invalid("the quote that opens here is never closed", None),
-        E::InvalidTrailingSingleQuotedScalar | E::InvalidTrailingDoubleQuotedScalar => {
-            invalid("a text goes on after its closing quote", Some("a `,` or a `#` may be missing, or a quote too many"))
-        }
+        E::InvalidTrailingSingleQuotedScalar | E::InvalidTrailingDoubleQuotedScalar => invalid(
+            "a text goes on after its closing quote",
+            Some("a `,` or a `#` may be missing, or a quote too many"),
+        ),
         E::UnknownQuotedScalarEscape => {
             invalid("this is no escape that YAML knows", Some("use single quotes to write a `\\` as it is"))
         }
-        E::UnclosedFlowCollection { open } => invalid(&format!("the `{open}` that opens here is never closed"), None),
+        E::UnclosedFlowCollection { open } => {
+            invalid(&format!("the `{open}` that opens here is never closed"), None)
+        }
         E::MismatchedFlowCollectionEnd { open, close } => {
             invalid(&format!("the `{open}` is closed by a `{close}`"), None)
         }
@@ -109,9 +123,10 @@ fn syntax(kind: &ErrorKind) -> Words {
         | E::FlowMappingValueAdjacentCollection => {
             invalid("a `,` or a closing bracket is missing before this", None)
         }
-        E::UnexpectedCharacter { character } => {
-            invalid(&format!("a value cannot begin with `{}`", character.escape_default()), Some("put it in quotes"))
-        }
+        E::UnexpectedCharacter { character } => invalid(
+            &format!("a value cannot begin with `{}`", character.escape_default()),
+            Some("put it in quotes"),
+        ),
         E::MissingAnchorOrAliasName => no_anchor(),
         E::RecursionLimitExceeded => too_complex(&format!("this is nested deeper than {MAX_DEPTH} levels")),
         // INVARIANT: whatever carries a text of its own is not passed on.

@@ -30,7 +30,8 @@ struct Gate {
 
 impl Gate {
     fn new() -> Self {
-        let ((begin, began), (end, may_end), (know, known)) = (mpsc::channel(), mpsc::channel(), mpsc::channel());
+        let ((begin, began), (end, may_end), (know, known)) =
+            (mpsc::channel(), mpsc::channel(), mpsc::channel());
         let inner = Mutex::new((begin, may_end, know));
         let runs = Arc::new(AtomicUsize::new(0));
         let count = runs.clone();
@@ -138,14 +139,8 @@ fn an_error_is_the_plugins_own_or_one_that_says_it_had_none() {
             &br#"{"code": "not_found", "message": "no such city"}"#[..],
             OpError::new(ErrorCode::NotFound, "no such city"),
         ),
-        (
-            &br#"{"code": "brand_new", "message": "?"}"#[..],
-            OpError::new(ErrorCode::Other, "?"),
-        ),
-        (
-            &b"oops"[..],
-            OpError::new(ErrorCode::Failed, "plugin `core` failed and did not say why"),
-        ),
+        (&br#"{"code": "brand_new", "message": "?"}"#[..], OpError::new(ErrorCode::Other, "?")),
+        (&b"oops"[..], OpError::new(ErrorCode::Failed, "plugin `core` failed and did not say why")),
     ] {
         let core = instance(&services(), |_, _, _| Err(bytes.to_vec()));
         let mut invocation = invocation(permit(core.clone()), slot(&Counters::new()).unwrap());

@@ -1,0 +1,130 @@
+//! `token` and `tokens`: from references to digests, none of them twice.
+
+use std::collections::BTreeMap;
+
+use super::{Compiler, Place};
+use crate::config::{
+    raw::{RawAgent, Texts},
+    secrets::{InvalidReference, Reference, Token, Unresolved, resolve},
+};
+
+/// Whose each token is: the place where it was found, and the agent.
+pub(super) type Owners = BTreeMap<String, (Place, String)>;
+
+impl Compiler<'_> {
+    /// An agent's tokens, of which no other agent has one.
+    pub(super) fn tokens(
+        &mut self,
+        place: &Place,
+        agent: &str,
+        raw: &RawAgent,
+        owners: &mut Owners,
+    ) -> Vec<Token> {
+        if !self.report.has(place, "token") && !self.report.has(place, "tokens") {
+            let message = format!("agent `{agent}` has no token, so it cannot connect");
+            let help = format!("add `token: \"${{{}}}\"`", variable_for(agent));
+            self.report.key_error(place, "no_token", message, Some(help));
+        }
+        let one = raw.token.iter().map(|text| (place.key("token"), text.as_str()));
+        let several = raw.tokens.iter().flat_map(Texts::iter);
+        let several = several.map(|(item, text)| (place.key("tokens").item(item), text));
+        let mut tokens = Vec::new();
+        for (place, text) in one.chain(several) {
+            let Some(token) = self.token(&place, agent, text) else { continue };
+            match owners.get(&token.hexadecimal) {
+                Some((first, owner)) => self.same_token(&place, agent, owner, first),
+                None => {
+                    owners.insert(token.hexadecimal.clone(), (place, agent.to_owned()));
+                }
+            }
+            tokens.push(token);
+        }
+        tokens
+    }
+
+    fn same_token(&mut self, place: &Place, agent: &str, owner: &str, first: &Place) {
+        let first = self.report.position(first);
+        let (message, help) = if agent == owner {
+            (format!("agent `{agent}` has the same token twice, first at {first}"), "keep one of the two")
+        } else {
+            (
+                format!("agents `{owner}` and `{agent}` have the same token, first at {first}"),
+                "give each agent a token of its own: `mcp-universal-server token new`",
+            )
+        };
+        self.report.error(place, "duplicate_token", message, Some(help.to_owned()));
+    }
+
+    fn token(&mut self, place: &Place, agent: &str, text: &str) -> Option<Token> {
+        let reference = match Reference::parse(text) {
+            Ok(reference) => reference,
+            Err(error) => {
+                let (code, message, help) = reference_words(error, agent);
+                self.report.error(place, code, message.to_owned(), Some(help));
+                return None;
+            }
+        };
+        if let Reference::File(path) = &reference {
+            self.secret_files.insert(self.folder.join(path));
+        }
+        let source = match &reference {
+            Reference::Variable(name) => format!("`{name}`"),
+            Reference::File(path) => format!("`{}`", path.display()),
+            Reference::Digest(_) => "it".to_owned(),
+        };
+        let (code, message, help) = match resolve(&reference, self.folder, self.environment) {
+            Ok(token) => return Some(token),
+            Err(Unresolved::Unset) => (
+                "unset_variable",
+                format!("the variable {source} is not set, so agent `{agent}` has no token"),
+                format!(
+                    "add a line `{}=…` to the file `.env` beside this one, or set it where the server is started",
+                    source.trim_matches('`')
+                ),
+            ),
+            Err(Unresolved::Unreadable(error)) => (
+                "unreadable_file",
+                format!("the file {source} with the token of agent `{agent}` cannot be read: {error}"),
+                "create it, or let the server's user read it".to_owned(),
+            ),
+            Err(Unresolved::Invalid(error)) => (
+                "invalid_token",
+                format!("{source} holds no token that agent `{agent}` can use: {error}"),
+                error.help().to_owned(),
+            ),
+        };
+        self.report.error(place, code, message, Some(help));
+        None
+    }
+}
+
+fn reference_words(error: InvalidReference, agent: &str) -> (&'static str, &'static str, String) {
+    let variable = variable_for(agent);
+    match error {
+        InvalidReference::Literal => (
+            "literal_token",
+            "a token must not stand in the configuration",
+            format!(
+                "write it to the file `.env` beside this one, as `{variable}=…`, and `\"${{{variable}}}\"` here"
+            ),
+        ),
+        InvalidReference::Name => (
+            "invalid_reference",
+            "there is no name of a variable between `${` and `}`",
+            format!("write `\"${{{variable}}}\"`, or `\"${{file:/path}}\"` for a file"),
+        ),
+        InvalidReference::Digest => (
+            "invalid_reference",
+            "`sha256:` must be followed by 64 hexadecimal digits",
+            "they are the token's SHA-256, as `printf %s TOKEN | sha256sum` prints it".to_owned(),
+        ),
+    }
+}
+
+/// A name for the variable that holds an agent's token.
+fn variable_for(agent: &str) -> String {
+    let name: String =
+        agent.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    let first = if name.starts_with(|c: char| c.is_ascii_digit()) { "AGENT_" } else { "" };
+    format!("{first}{name}_TOKEN")
+}

@@ -1,0 +1,226 @@
+//! `plugin keygen|sign|verify|inspect`, as authors and operators type them.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Output, Stdio},
+};
+
+use mcp_universal_server::plugin::signing_key::NewKeys;
+use serde_json::{Value, json};
+
+use crate::support::{bundled, program};
+
+use super::{no_plugin, workbench::Workbench};
+
+fn plugin<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>, stdin: &str) -> Output {
+    let mut child = program()
+        .arg("plugin")
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads nothing may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// Exit code, stdout and stderr of a command.
+fn said(output: &Output) -> (i32, &str, &str) {
+    let text = |bytes| std::str::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+fn core() -> String {
+    bundled::library("plugin-core").display().to_string()
+}
+
+#[test]
+fn a_team_makes_a_key_signs_and_an_operator_verifies() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let output = plugin(folder, ["keygen", "acme", "--no-password"], "");
+    let (code, stdout, stderr) = said(&output);
+    assert_eq!((code, stderr), (0, ""));
+    let public = fs::read_to_string(folder.join("acme.pub")).unwrap();
+    let (comment, key) = public.trim_end().split_once('\n').unwrap();
+    let id = comment.strip_prefix("untrusted comment: minisign public key ").unwrap();
+    assert_eq!(
+        stdout,
+        format!(
+            "acme.key  signs plugins: keep it secret and safe\nacme.pub  key {id}, for servers to trust\n\n\
+             In config.yaml, under `plugins.trusted_keys`, with what its owner may sign:\n  \
+             acme: {{ minisign: \"{key}\", plugins: [\"acme\", \"acme-*\"] }}\n"
+        )
+    );
+    let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("acme.key"), mode("acme.pub")), (0o600, 0o644));
+
+    let output = plugin(folder, ["sign", &core(), "--key", "acme.key", "--out", "dist"], "");
+    let signed = format!("dist/core: core 0.1.0, release 1000, signed with key {id}\n");
+    assert_eq!(said(&output), (0, signed.as_str(), ""));
+    assert_eq!((mode("dist"), mode("dist/core"), mode("dist/core/plugin.json")), (0o755, 0o755, 0o644));
+
+    let output = plugin(folder, ["verify", "dist/core", "--public-key", "acme.pub"], "");
+    let verified = format!(
+        "core 0.1.0, release 1000: its library is the one that was signed\n  with key `acme`, {id}: core 0.1.0 release=1000\n"
+    );
+    assert_eq!(said(&output), (0, verified.as_str(), ""));
+
+    // A folder is signed where it is.
+    fs::remove_file(folder.join("dist/core/plugin.json.minisig")).unwrap();
+    let output = plugin(folder, ["sign", "dist/core", "--key", "acme.key", "--json"], "");
+    let signed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        signed,
+        json!({
+            "name": "core", "version": "0.1.0", "release": 1000, "key_id": id,
+            "folder": folder.canonicalize().unwrap().join("dist/core"),
+        })
+    );
+    let output = plugin(folder, ["verify", "dist/core", "--public-key", "acme.pub"], "");
+    assert_eq!(said(&output), (0, verified.as_str(), ""));
+}
+
+#[test]
+fn a_key_is_never_overwritten_nor_left_unprotected_by_accident() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = plugin(folder.path(), ["keygen", "acme"], "");
+    let no_terminal =
+        "error: there is no terminal to read a password from: run it in one, or give --no-password\n";
+    assert_eq!(said(&output), (64, "", no_terminal));
+    fs::write(folder.path().join("acme.pub"), "precious").unwrap();
+    let output = plugin(folder.path(), ["keygen", "acme", "--no-password"], "");
+    let there = "error: acme.pub is there already: remove it if nothing that it signed is in use, or choose another name\n";
+    assert_eq!(said(&output), (1, "", there));
+    assert!(!folder.path().join("acme.key").exists());
+}
+
+#[test]
+fn a_machine_gives_the_keys_password_on_stdin() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = NewKeys::generate(Some("correct horse".to_owned())).unwrap();
+    fs::write(folder.path().join("acme.key"), &keys.secret).unwrap();
+    let sign = ["sign".to_owned(), core(), "--key".to_owned(), "acme.key".to_owned()];
+    let output = plugin(folder.path(), &sign, "battery staple\n");
+    assert_eq!(said(&output), (1, "", "error: acme.key: the password is wrong\n"));
+    let output = plugin(folder.path(), &sign, "correct horse\n");
+    let signed = format!("./core: core 0.1.0, release 1000, signed with key {}\n", keys.key_id);
+    assert_eq!(said(&output), (0, signed.as_str(), ""));
+}
+
+#[test]
+fn what_no_server_could_load_is_not_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = NewKeys::generate(None).unwrap();
+    fs::write(folder.path().join("acme.key"), &keys.secret).unwrap();
+    fs::write(folder.path().join("script.so"), "#!/bin/sh\n").unwrap();
+    fs::write(folder.path().join("derive.so"), no_plugin()).unwrap();
+    for (library, message) in [
+        (
+            "script.so",
+            "error: script.so: it is no shared library for 64-bit Linux; build it with `crate-type = [\"cdylib\"]` and sign the `.so` that comes out\n",
+        ),
+        (
+            "derive.so",
+            "error: derive.so: it is a library without a plugin in it; export one with `plugin_api::export!`\n",
+        ),
+        ("missing.so", "error: missing.so: No such file or directory (os error 2)\n"),
+    ] {
+        let output = plugin(folder.path(), ["sign", library, "--key", "acme.key"], "");
+        assert_eq!(said(&output), (1, "", message));
+    }
+}
+
+#[test]
+fn verify_says_what_the_server_of_a_configuration_would() {
+    let bench = Workbench::new();
+    let config = |trusted: &str, entry: &str| {
+        let text = format!(
+            "version: 1\nplugins:\n  trusted_keys:\n    acme: {{ minisign: \"{}\", {trusted} }}\n  entries:\n    core: {{ {entry} }}\ntenants: {{}}\nagents: {{}}\n",
+            bench.keys.public_line
+        );
+        fs::write(bench.path().join("config.yaml"), text).unwrap();
+    };
+    let verify = || plugin(bench.path(), ["verify", "plugins.d/core"], "");
+    let id = &bench.keys.key_id;
+    let folder = bench.folder().canonicalize().unwrap();
+    let folder = folder.display();
+    let verified = format!(
+        "core 0.1.0, release 1000: its library is the one that was signed\n  with key `acme`, {id}: core 0.1.0 release=1000\n"
+    );
+
+    config("plugins: [core], in_process: true", "isolation: in_process");
+    assert_eq!(said(&verify()), (0, verified.as_str(), ""));
+
+    config("plugins: [core], in_process: true", "enabled: false");
+    let disabled = format!(
+        "error: plugin refused: {folder}: plugin `core` is disabled; remove `plugins.entries.core.enabled: false`\n"
+    );
+    assert_eq!(said(&verify()), (1, verified.as_str(), disabled.as_str()));
+
+    config("plugins: [weather]", "isolation: in_process");
+    let out_of_scope = format!(
+        "error: plugin refused: {folder}/plugin.json: key `acme` may not sign a plugin named `core`; add a pattern that covers `core` to `plugins.trusted_keys.acme.plugins`, if its owner may\n"
+    );
+    assert_eq!(said(&verify()), (1, "", out_of_scope.as_str()));
+    let output = plugin(bench.path(), ["verify", "plugins.d/core", "--json"], "");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &said["refusal"]["code"]), (Some(1), &json!("plugin_out_of_scope")));
+}
+
+#[test]
+fn inspect_shows_what_a_plugin_claims_and_what_is_wrong_with_it() {
+    let bench = Workbench::new();
+    let inspect = |more: &[&str]| plugin(bench.path(), ["inspect", "plugins.d/core"].iter().chain(more), "");
+    let package = bench.package();
+    let id = &bench.keys.key_id;
+    let output = inspect(&[]);
+    let page = format!(
+        "core 0.1.0, release 1000
+  Echoes text and adds numbers.
+  written for API 1.0, built for {target}
+  signature by key {id}: core 0.1.0 release=1000 (unchecked: see `plugin verify`)
+  libplugin_core.so, {size} bytes for x86_64, links to libgcc_s.so.1, libc.so.6, ld-linux-x86-64.so.2
+  sha256 {sha256}
+
+Tools:
+  core.echo: Answers the given text unchanged. Use it to check that the server can be reached.
+    text (string, required): The text to answer.
+",
+        target = package.manifest.target,
+        size = package.artifact.size,
+        sha256 = package.artifact.sha256,
+    );
+    let (code, stdout, stderr) = said(&output);
+    assert_eq!((code, stderr), (0, ""));
+    assert_eq!(stdout.get(..page.len()), Some(page.as_str()), "{stdout}");
+
+    let output = inspect(&["--json"]);
+    let contents: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(contents["package"]["manifest"]["name"], "core");
+    assert_eq!(contents["signature"], json!({ "key_id": id, "comment": "core 0.1.0 release=1000" }));
+    assert_eq!(contents["problems"], json!([]));
+
+    fs::write(bench.folder().join("libplugin_core.so"), "#!/bin/sh\n").unwrap();
+    fs::remove_file(bench.folder().join("plugin.json.minisig")).unwrap();
+    let output = inspect(&["--json"]);
+    let contents: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        contents["problems"],
+        json!([
+            "plugins.d/core/plugin.json.minisig: No such file or directory (os error 2)",
+            format!(
+                "plugins.d/core/libplugin_core.so: it is not the library that was signed: it has 10 bytes, {} were signed; install the plugin's files again, all of them, as its author gave them",
+                package.artifact.size
+            ),
+            "plugins.d/core/libplugin_core.so: it is no shared library for 64-bit Linux; build it with `crate-type = [\"cdylib\"]` and sign the `.so` that comes out",
+        ])
+    );
+}
