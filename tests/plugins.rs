@@ -211,11 +211,15 @@ agents:
         let client = Client::connect(&server, LAPTOP, era).await;
         assert_eq!(client.text("core.echo", json!({ "text": "signed by acme" })).await, "signed by acme");
     }
-    let line = server.logged(|line| line["target"] == "plugin").unwrap();
+    let loaded = server.logged(|line| line["message"] == "plugin loaded").unwrap();
     assert_eq!(
-        (&line["level"], &line["message"], &line["place"], &line["code"], &line["help"]),
+        (&loaded["plugin"], &loaded["signer"], &loaded["key_id"], &loaded["isolation"]),
+        (&json!("core"), &json!("acme"), &json!(bench.keys.key_id), &json!("in_process"))
+    );
+    let line = server.logged(|line| line["target"] == "plugin" && line["level"] == "ERROR").unwrap();
+    assert_eq!(
+        (&line["message"], &line["place"], &line["code"], &line["help"]),
         (
-            &json!("ERROR"),
             &json!("plugin refused: group or others can write it (mode 0777)"),
             &json!(open),
             &json!("writable_by_others"),

@@ -1,11 +1,10 @@
 //! The plugin host: finds plugins, believes only what trusted keys signed, and
 //! runs that.
 //!
-//! The way of a plugin, each step a type of its own:
-//! [`folder`] (read, and nobody else could have written it) →
-//! [`package`] (signed by a key that may say all it says, and the very library
-//! that was signed) → [`load`] (in this process, if both the operator and the key
-//! allow it) → [`server_core::registry::Registry`].
+//! The way of a plugin, each step a type of its own so that none can be left out:
+//! `folder` (nobody else could have written it) → `package` (a trusted key signed
+//! it, may say all it says, and the library is the one that was signed) → `load`
+//! (operator and key let it into this process) → the registry.
 //!
 //! A plugin that is refused never stops the others.
 
@@ -67,8 +66,9 @@ impl PluginHost {
     ///
     /// Everything is verified anew each time, since a key may have been revoked;
     /// a plugin that is the same as before, with the same configuration, is not
-    /// loaded again but goes on as it is. Reads files and runs the plugins'
-    /// constructors: call it where a thread may block, one call at a time.
+    /// loaded again but goes on as it is. Reads files and runs the plugins' own
+    /// constructors, so call it where a thread may block. One that never returns,
+    /// or ends the process, does so: that is the price of `in_process`.
     pub fn load(&self, settings: &PluginSettings, state_dir: &Path) -> (Registry, Vec<Refusal>) {
         let bundled = self.installation.folder(settings);
         let (keys, mut refusals) = KeyRing::new(settings, &self.installation.key(&bundled));
@@ -82,6 +82,8 @@ impl PluginHost {
         };
         let comes_bundled = settings.trusted_keys.values().any(|key| key.minisign == KeySource::Installed);
         if !round.folder(&bundled) && comes_bundled {
+            // Nobody needs to hear that the key is not in it either.
+            refusals.retain(|refusal| !refusal.place.starts_with(&bundled));
             round.refusals.push(no_bundled_plugins().at(&bundled));
         }
         if let Some(dir) = &settings.dir {

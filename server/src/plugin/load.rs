@@ -12,6 +12,7 @@ use server_core::{
     registry::{Instance, Plugin, Refusal},
     settings::{Isolation, PluginEntry},
 };
+use tracing::info;
 
 use super::{
     fault::{Fault, quote},
@@ -129,6 +130,18 @@ impl Loader {
             instance: instance.clone(),
         };
         self.running.insert(manifest.name.clone(), running);
+        let provenance = &verified.provenance;
+        info!(
+            target: "plugin",
+            plugin = %manifest.name,
+            version = %manifest.version,
+            release = manifest.release,
+            signer = %provenance.signer,
+            key_id = provenance.key_id,
+            sha256 = provenance.sha256,
+            isolation = entry.isolation.as_str(),
+            "plugin loaded"
+        );
         Ok(instance)
     }
 

@@ -127,7 +127,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
-    use crate::plugin::testing::package;
+    use crate::plugin::testing::{package, put};
 
     fn release(version: &str, release: u64, library: &str) -> Package {
         let mut package = package();
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_file_that_says_nothing_lets_nothing_pass() {
         let state = tempfile::tempdir().unwrap();
-        fs::write(state.path().join(FILE), "{").unwrap();
+        put(state.path().join(FILE), "{");
         let refusal = Marks::read(state.path()).unwrap_err();
         assert_eq!(
             refusal.to_string(),

@@ -2,7 +2,8 @@
 
 use std::{io, path::Path};
 
-use minisign::{KeyPair, PError, SecretKey, SecretKeyBox};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use minisign::{KeyPair, PError, PublicKey, SecretKey, SecretKeyBox};
 
 use super::signature::KeyId;
 
@@ -10,6 +11,7 @@ use super::signature::KeyId;
 const WRONG_PASSWORD: &str = "Wrong password for that key";
 /// Where a key's bytes say how its password becomes a key; zeros are for none.
 const DERIVATION: std::ops::Range<usize> = 2..4;
+const SECRET_KEY_BYTES: usize = 158;
 
 /// A secret key, ready to sign.
 pub struct SigningKey(SecretKey);
@@ -93,20 +95,28 @@ impl SigningKey {
     /// Reads a key's file. `password` is asked only for a key that has one.
     pub fn read(path: &Path, password: impl FnOnce() -> io::Result<String>) -> Result<Self, KeyError> {
         let place = || Box::from(path);
+        let no_key = || KeyError::NoKey { path: place() };
         let text =
             std::fs::read_to_string(path).map_err(|error| KeyError::Unreadable { path: place(), error })?;
+        let bytes = text.lines().nth(1).and_then(|line| BASE64.decode(line.trim()).ok());
+        let bytes = bytes.filter(|bytes| bytes.len() == SECRET_KEY_BYTES).ok_or_else(no_key)?;
+        // minisign writes no checksum into such a key, which the library demands.
+        if bytes.get(DERIVATION) == Some(&[0, 0]) {
+            return SecretKey::from_bytes(&bytes).map(Self).map_err(|_| no_key());
+        }
         let open = |password: String| {
             let key = SecretKeyBox::from(text.clone()).into_secret_key(Some(password));
             key.map(Self).map_err(|error| error.to_string())
         };
+        // Other tools leave a key open without saying so in it.
         match open(String::new()) {
             Err(error) if error == WRONG_PASSWORD => {}
-            opened => return opened.map_err(|_| KeyError::NoKey { path: place() }),
+            opened => return opened.map_err(|_| no_key()),
         }
         let password = password().map_err(|error| KeyError::NoPassword { path: place(), error })?;
         open(password).map_err(|error| match error.as_str() {
             WRONG_PASSWORD => KeyError::WrongPassword { path: place() },
-            _ => KeyError::NoKey { path: place() },
+            _ => no_key(),
         })
     }
 
@@ -119,7 +129,9 @@ impl SigningKey {
     /// The signature of `bytes`, as minisign writes it to a file.
     pub fn sign(&self, bytes: &[u8], trusted_comment: &str) -> Result<String, KeyError> {
         let untrusted = format!("signature from minisign secret key {}", self.key_id());
-        let signature = minisign::sign(None, &self.0, bytes, Some(trusted_comment), Some(&untrusted))?;
+        let public = PublicKey::from_secret_key(&self.0)?;
+        let signature =
+            minisign::sign(Some(&public), &self.0, bytes, Some(trusted_comment), Some(&untrusted))?;
         Ok(signature.into_string())
     }
 }
@@ -133,12 +145,16 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::plugin::signature::{PublicKey, Signature};
+    use crate::plugin::signature::{self, Signature};
+
+    // Made with `minisign -G -W`, for this test alone.
+    const MINISIGN_KEY: &str = "untrusted comment: minisign encrypted secret key\nRWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAATUySkbTCadUZ9qF1xAtoNDl2DhGqkGcGwN8PkR0tIbM0L8Svowcv1LCKasM+1ppnNaYCBtOOg/jG07dXb8Q+Ud0EPDa53CaWAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+    const MINISIGN_PUBLIC: &str = "RWRNTJKRtMJp1bCKasM+1ppnNaYCBtOOg/jG07dXb8Q+Ud0EPDa53CaW";
 
     fn signs(keys: &NewKeys, secret: &SigningKey) {
         let signature = secret.sign(b"bytes", "weather 1.2.0 release=12").unwrap();
         let signature = Signature::parse(signature.as_bytes()).ok().unwrap();
-        let public = PublicKey::parse(&keys.public).unwrap();
+        let public = signature::PublicKey::parse(&keys.public).unwrap();
         assert!(public.verifies(b"bytes", &signature));
         assert_eq!(signature.comment(), "weather 1.2.0 release=12");
         assert_eq!(secret.key_id(), keys.key_id);
@@ -153,6 +169,17 @@ mod tests {
         fs::write(&path, &keys.secret).unwrap();
         let secret = SigningKey::read(&path, || panic!("it has no password")).unwrap();
         signs(&keys, &secret);
+    }
+
+    #[test]
+    fn a_key_that_minisign_made_without_a_password_signs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("team.key");
+        fs::write(&path, MINISIGN_KEY).unwrap();
+        let secret = SigningKey::read(&path, || panic!("it has no password")).unwrap();
+        let signature = secret.sign(b"bytes", "weather 1.2.0 release=12").unwrap();
+        let signature = Signature::parse(signature.as_bytes()).ok().unwrap();
+        assert!(signature::PublicKey::parse(MINISIGN_PUBLIC).unwrap().verifies(b"bytes", &signature));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Packages, servers and calls for this module's tests.
 
 use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -56,6 +59,12 @@ pub(super) fn package() -> Package {
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a file that a server may read, whatever the umask.
+pub(super) fn put(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) {
+    fs::write(&path, contents).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
 }
 
 pub(super) fn patterns(texts: &[&str]) -> Patterns {

@@ -52,8 +52,8 @@ pub(super) struct RawConfig {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawServer {
-    /// IP address and port. Port 0 takes a free one. A change counts from the
-    /// next start.
+    /// IP address and port. Port 0 takes a free one. Changing it needs a restart;
+    /// a running server refuses the edit.
     #[schemars(extend("default" = "127.0.0.1:8080", "examples" = ["127.0.0.1:8080"]))]
     pub(super) listen: Option<String>,
     /// Host names under which agents reach the server, with or without a port,
@@ -74,8 +74,8 @@ pub(super) struct RawServer {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawState {
-    /// The folder. A relative path starts at this file's folder. A change counts
-    /// from the next start.
+    /// The folder. A relative path starts at this file's folder. Changing it needs
+    /// a restart; a running server refuses the edit.
     #[schemars(length(min = 1), extend("default" = "./state", "examples" = ["./state"]))]
     pub(super) dir: Option<String>,
 }
@@ -169,7 +169,7 @@ pub(super) enum RawIsolation {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLimits {
     /// Bytes of a call's arguments, as JSON. 65536 unless set.
-    #[schemars(range(min = 1, max = 16_777_216), extend("examples" = [65_536]))]
+    #[schemars(range(min = 1, max = 2_097_152), extend("examples" = [65_536]))]
     pub(super) max_payload_bytes: Option<u64>,
     /// Bytes of a call's result, as JSON. 262144 unless set.
     #[schemars(range(min = 1, max = 67_108_864), extend("examples" = [262_144]))]

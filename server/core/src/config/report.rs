@@ -140,6 +140,10 @@ impl<'a> Report<'a> {
         self.add(&Place::root(), &spot, Facts { severity: Severity::Warning, code, message, help });
     }
 
+    pub(super) fn has_errors(&self) -> bool {
+        self.problems.iter().any(Problem::is_error)
+    }
+
     /// All problems in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(|problem| (problem.line, problem.column));

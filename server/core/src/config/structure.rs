@@ -30,9 +30,14 @@ pub(super) fn read(report: &mut Report<'_>) -> RawConfig {
     // INVARIANT: an error's own words quote values, which may be secrets, so
     // none of them is used.
     let flaws: Vec<Flaw> = validator.iter_errors(&value).map(|error| Flaw::new(&error, &value)).collect();
-    for flaw in flaws {
+    for flaw in &flaws {
         flaw.report(report);
         flaw.remove(&mut value);
+    }
+    // Nothing that the schema refuses may pass because we found no words for it.
+    if flaws.iter().any(Flaw::is_ours) && !report.has_errors() {
+        let message = "the configuration does not fit its schema".to_owned();
+        report.error(&Place::root(), "internal", message, None);
     }
     serde_json::from_value(value).unwrap_or_else(|_| {
         let message = "the configuration does not have the expected shape".to_owned();
@@ -119,6 +124,10 @@ impl Flaw {
             _ => Fault::Other,
         };
         Self { place: place_of_pointer(error.instance_path().as_str(), root), fault }
+    }
+
+    fn is_ours(&self) -> bool {
+        !matches!(self.fault, Fault::SaidElsewhere)
     }
 
     fn report(&self, report: &mut Report<'_>) {

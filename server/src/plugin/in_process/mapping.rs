@@ -15,8 +15,9 @@ struct FileId {
 pub(super) fn is_from(address: usize, size: usize, fd: impl AsFd) -> io::Result<bool> {
     let stat = fstat(fd)?;
     let file = FileId { device: (major(stat.st_dev), minor(stat.st_dev)), inode: stat.st_ino };
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    Ok(file_at(&maps, address, size) == Some(file))
+    // Paths in it are any bytes.
+    let maps = fs::read("/proc/self/maps")?;
+    Ok(file_at(&String::from_utf8_lossy(&maps), address, size) == Some(file))
 }
 
 fn file_at(maps: &str, address: usize, size: usize) -> Option<FileId> {

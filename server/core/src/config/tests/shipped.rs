@@ -1,8 +1,8 @@
 //! The files at the root of the repository, and the schema itself.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{LAPTOP, good, said};
+use super::{LAPTOP, good, report, said};
 use crate::{
     config::{
         PROMPTS, RESOURCES, SAFE_TOOLS, compile::default_patterns, compile::default_plugins, schema,
@@ -111,6 +111,33 @@ fn every_number_has_bounds_and_every_example_and_default_is_valid() {
         for value in values {
             assert!(validator.is_valid(value), "{path}: {value}");
         }
+    });
+}
+
+#[test]
+fn what_the_schema_has_a_pattern_for_has_a_parser_too() {
+    properties(&schema(), "", &mut |path, property| {
+        let bad = if property["pattern"].is_string() {
+            json!(" !")
+        } else if property["items"]["pattern"].is_string() {
+            json!([" !"])
+        } else if property["propertyNames"].is_object() {
+            json!({ "!": {} })
+        } else {
+            return;
+        };
+        let place = path.trim_start_matches('.').replace("NAME", "name");
+        let mut config = json!({
+            "version": 1,
+            "tenants": { "name": {} },
+            "agents": { "name": { "tenant": "name", "token": "${LAPTOP_TOKEN}" } },
+        });
+        let value = place.split('.').fold(&mut config, |value, key| &mut value[key]);
+        *value = bad;
+        let problems = said(&format!("{config}\n"));
+        let found =
+            problems.iter().any(|problem| problem.is_error() && problem.config_path.starts_with(&place));
+        assert!(found, "{place}: {}", report(&problems));
     });
 }
 
