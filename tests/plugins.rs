@@ -120,6 +120,20 @@ fn a_library_without_a_plugin_is_refused() {
 }
 
 #[test]
+fn a_library_that_needs_what_is_not_here_is_refused_before_its_first_call() {
+    let bench = Workbench::new();
+    bench.replace_library(&patched(b"\0pthread_key_create\0", b"\0pthread_key_creatf\0"));
+    let refusal = bench.refusal();
+    assert!(
+        refusal.starts_with(
+            "plugin refused: plugins.d/core: the dynamic linker refuses it: undefined symbol: pthread_key_creatf"
+        ),
+        "{refusal}"
+    );
+    assert!(refusal.ends_with("; build it on the oldest Linux it is to run on, without libraries that are missing here [library_unloadable]"));
+}
+
+#[test]
 fn a_library_for_another_abi_is_refused_in_a_line() {
     let AbiHeader { magic_string, abi_major, abi_minor, .. } = AbiHeader::VALUE;
     let header = |magic: [u8; 32], minor: u32| {

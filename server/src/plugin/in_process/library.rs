@@ -30,28 +30,30 @@ pub(crate) struct Library {
 impl Library {
     /// Loads a library and runs its constructors.
     pub(crate) fn load(image: &LibraryImage) -> Result<Self, Fault> {
-        let file = ManuallyDrop::new(Sealed::new(image).map_err(|error| {
+        let file = Sealed::new(image).map_err(|error| {
             Fault::new(
                 "memory_refused",
                 format!("the system gives no memory to load it from: {error}"),
                 "allow executable memfds (`sysctl vm.memfd_noexec` below 2), and enough memory",
             )
-        })?);
+        })?;
         let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
         let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_NODELETE;
         // SAFETY: the constructors that run here are those of a library which a
         // trusted key signed for running in this process, or, for `plugin sign`,
         // of one that its author is about to sign. Its bytes are sealed, so they
         // are those that were verified, and its segments are whole.
-        let handle = unsafe { unix::Library::open(Some(path), flags) };
+        let handle = unsafe { unix::Library::open(Some(&path), flags) };
         let handle = handle.map(ManuallyDrop::new).map_err(|error| {
+            let cause = cause(&error);
+            let cause = cause.strip_prefix(&path).unwrap_or(&cause).trim_start_matches(": ");
             Fault::new(
                 "library_unloadable",
-                format!("the dynamic linker refuses it: {}", quote(&cause(&error))),
+                format!("the dynamic linker refuses it: {}", quote(cause)),
                 "build it on the oldest Linux it is to run on, without libraries that are missing here",
             )
         })?;
-        Ok(Self { handle, file })
+        Ok(Self { handle, file: ManuallyDrop::new(file) })
     }
 
     /// The header that every plugin exports, not yet looked at.
