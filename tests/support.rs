@@ -136,11 +136,6 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// The folder with its config.yaml.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Its configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("config.yaml")

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
@@ -25,6 +25,7 @@ use server_core::{
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +54,9 @@ agents:
     token: "${REVIEWER}"
     tools: ["demo.echo"]
 "#;
+
+/// How long anything may take. It only matters when something is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Tokens;
 
@@ -163,7 +167,13 @@ impl Server {
 
     /// Waits until that many calls of `demo.wait` run.
     async fn running(&self, count: usize) {
-        self.running.clone().wait_for(|running| *running == count).await.unwrap();
+        let mut running = self.running.clone();
+        timeout(PATIENCE, running.wait_for(|running| *running == count)).await.unwrap().unwrap();
+    }
+
+    /// How the next call ends.
+    async fn end(&mut self) -> &'static str {
+        timeout(PATIENCE, self.ends.recv()).await.unwrap().unwrap()
     }
 
     /// Lets so many of them go.
@@ -243,7 +253,7 @@ fn call(id: usize, tool: &str) -> Value {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
 }
 
 /// The messages of an event stream, until it ends.

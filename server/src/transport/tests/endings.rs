@@ -27,9 +27,9 @@ async fn hanging_up_ends_a_call_of_the_newer_revision_only() {
     server.running(2).await;
     newer.abort();
     server.running(1).await;
-    assert_eq!(server.ends.recv().await, Some("cancelled"));
+    assert_eq!(server.end().await, "cancelled");
     server.let_go(1);
-    assert_eq!(server.ends.recv().await, Some("ok"));
+    assert_eq!(server.end().await, "ok");
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn a_client_of_the_older_revisions_cancels_in_words() {
     let cancel =
         json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } });
     assert_eq!(server.in_session(LAPTOP, &session, &cancel).send().await.unwrap().status(), 202);
-    assert_eq!(server.ends.recv().await, Some("cancelled"));
+    assert_eq!(server.end().await, "cancelled");
     assert_eq!(events(wait).await, Vec::<Value>::new());
 }
 
