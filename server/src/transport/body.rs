@@ -43,7 +43,12 @@ pub(super) async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, 
 
 /// Reads on after a refusal.
 pub(super) async fn discard(body: Body, refusal: &Refusal) {
-    let limit = if let Refusal::TooLarge { .. } = refusal { DISCARD_TOO_LARGE } else { DISCARD };
+    let limit = match refusal {
+        Refusal::TooLarge { .. } => DISCARD_TOO_LARGE,
+        // There is nothing to wait for.
+        Refusal::Slow | Refusal::Body => return,
+        _ => DISCARD,
+    };
     let mut body = Limited::new(body, limit);
     let read_on = async { while let Some(Ok(_)) = body.frame().await {} };
     // However it ends, what follows is the refusal.

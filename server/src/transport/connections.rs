@@ -25,8 +25,10 @@ use super::{names::Wire, refusal::Refusal};
 /// How many connections may be open. More wait until one is closed.
 const OPEN: usize = 4096;
 
-/// How long a request's head may take, and how long a connection may idle.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a connection may idle, and a request's head may take. Longer than
+/// proxies keep connections for their next request (Caddy: two minutes), or now
+/// and then one would send it into a connection that is just being closed.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// How much of a request's head is read.
 const HEAD: usize = 64 * 1024;
@@ -55,6 +57,9 @@ pub(super) async fn serve(
         match accepted {
             Ok((stream, peer)) => {
                 open.spawn(connection(stream, peer, listening, router.clone(), closing.clone()));
+                if open.len() == OPEN {
+                    warn!(target: "server", open = OPEN, "no more connections are taken until one is closed");
+                }
             }
             // Gone before it was accepted.
             Err(error) if is_of_one_connection(&error) => {}
