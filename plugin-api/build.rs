@@ -4,9 +4,6 @@ use std::{env, error::Error, io::Write};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let target = env::var("TARGET")?;
-    writeln!(
-        std::io::stdout(),
-        "cargo::rerun-if-changed=build.rs\ncargo::rustc-env=PLUGIN_TARGET={target}"
-    )?;
+    writeln!(std::io::stdout(), "cargo::rerun-if-changed=build.rs\ncargo::rustc-env=PLUGIN_TARGET={target}")?;
     Ok(())
 }

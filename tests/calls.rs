@@ -46,8 +46,13 @@ async fn every_reason_of_a_denial_reaches_the_client() {
         let denied = laptop.call("core.sum", json!({ "a": 2, "b": 3 })).await.unwrap();
         let denied = serde_json::to_value(&denied).unwrap();
         let denial = &denied["_meta"]["mcp-universal-server/denial"];
-        let codes: Vec<_> = denial["reasons"].as_array().unwrap().iter().map(|reason| reason["code"].clone()).collect();
-        assert_eq!(codes, ["tool_not_granted_to_agent", "tool_not_granted_to_tenant", "tool_denied_to_agent"], "{era:?}");
+        let codes: Vec<_> =
+            denial["reasons"].as_array().unwrap().iter().map(|reason| reason["code"].clone()).collect();
+        assert_eq!(
+            codes,
+            ["tool_not_granted_to_agent", "tool_not_granted_to_tenant", "tool_denied_to_agent"],
+            "{era:?}"
+        );
         assert_eq!(denial["generation"], 1);
         let text = denied["content"][0]["text"].as_str().unwrap();
         for reason in denial["reasons"].as_array().unwrap() {
@@ -105,7 +110,8 @@ async fn the_prompts_are_listed_and_filled_in() {
         let names: Vec<_> = prompts.iter().map(|prompt| prompt.name.as_str()).collect();
         assert_eq!(names, ["review_pr", "tool_usage"], "{era:?}");
 
-        let review = prompt(&laptop, "review_pr", json!({ "diff": "-a\n+b", "focus": "error handling" })).await;
+        let review =
+            prompt(&laptop, "review_pr", json!({ "diff": "-a\n+b", "focus": "error handling" })).await;
         assert!(review.contains("-a\n+b") && review.contains("error handling"), "{review}");
         let usage = prompt(&laptop, "tool_usage", json!({})).await;
         assert!(usage.contains("core.echo") && usage.contains("core.sum"), "{usage}");
@@ -124,7 +130,8 @@ async fn a_call_is_one_log_line_with_sizes_and_without_arguments_or_tokens() {
     let server = Server::start(TWO_AGENTS);
     let laptop = Client::connect(&server, LAPTOP, ERAS[1]).await;
     laptop.text("core.echo", json!({ "text": "a-word-only-said-here" })).await;
-    let line = crate::support::eventually("the call's log line", || server.logged(|line| line["target"] == "call"));
+    let line =
+        crate::support::eventually("the call's log line", || server.logged(|line| line["target"] == "call"));
     for (field, value) in [
         ("agent", json!("laptop")),
         ("tenant", json!("research")),

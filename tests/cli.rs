@@ -71,9 +71,12 @@ fn check_prints_problems_for_machines() {
 
 #[test]
 fn wrong_usage_exits_64_and_help_exits_0() {
-    for (arguments, expected) in
-        [(&["serve", "--no-such-option"][..], 64), (&["no-such-command"], 64), (&["--help"], 0), (&["serve", "--help"], 0)]
-    {
+    for (arguments, expected) in [
+        (&["serve", "--no-such-option"][..], 64),
+        (&["no-such-command"], 64),
+        (&["--help"], 0),
+        (&["serve", "--help"], 0),
+    ] {
         assert_eq!(code(&run(arguments, None).0), expected, "{arguments:?}");
     }
 }
@@ -202,7 +205,8 @@ fn an_address_in_use_is_said_plainly() {
     let taken = TWO_AGENTS.replace("127.0.0.1:0", &server.address.to_string());
     let (output, _folder) = run(&["serve"], Some(&taken));
     assert_eq!(code(&output), 1);
-    let expected = format!("error: cannot listen on {} (`server.listen`): Address already in use", server.address);
+    let expected =
+        format!("error: cannot listen on {} (`server.listen`): Address already in use", server.address);
     assert!(stderr(&output).starts_with(&expected), "{}", stderr(&output));
     let _ = eventually("a log line", || server.logged(|line| line["message"] == "configuration in force"));
 }

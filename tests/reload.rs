@@ -29,7 +29,8 @@ async fn a_right_edit_is_in_force_for_connected_agents() {
     for era in ERAS {
         clients.push(Client::connect(&server, REVIEWER, era).await);
     }
-    fs::write(server.config(), TWO_AGENTS.replace(r#"deny: ["core.sum"]"#, r#"deny: ["core.echo"]"#)).unwrap();
+    fs::write(server.config(), TWO_AGENTS.replace(r#"deny: ["core.sum"]"#, r#"deny: ["core.echo"]"#))
+        .unwrap();
     let answer = ready_when(&server, "the second generation", |answer| answer["generation"] == 2).await;
     assert_eq!(answer["last_reload"], json!({ "result": "applied", "problems": 0 }));
     for client in clients {
@@ -41,17 +42,25 @@ async fn a_right_edit_is_in_force_for_connected_agents() {
 #[tokio::test]
 async fn a_wrong_edit_changes_nothing_and_says_where_it_is_wrong() {
     let server = Server::start(TWO_AGENTS);
-    fs::write(server.config(), TWO_AGENTS.replace("tenant: research\n    token: \"${L", "tenant: reserch\n    token: \"${L")).unwrap();
-    let answer = ready_when(&server, "the refusal", |answer| answer["last_reload"]["result"] == "refused").await;
+    fs::write(
+        server.config(),
+        TWO_AGENTS.replace("tenant: research\n    token: \"${L", "tenant: reserch\n    token: \"${L"),
+    )
+    .unwrap();
+    let answer =
+        ready_when(&server, "the refusal", |answer| answer["last_reload"]["result"] == "refused").await;
     assert_eq!(answer["last_reload"], json!({ "result": "refused", "problems": 1 }));
     assert_eq!((&answer["ready"], &answer["generation"]), (&json!(true), &json!(1)));
-    let line = eventually("the log line", || server.logged(|line| line["target"] == "config" && line["level"] == "ERROR"));
+    let line = eventually("the log line", || {
+        server.logged(|line| line["target"] == "config" && line["level"] == "ERROR")
+    });
     assert!(line["place"].as_str().unwrap().contains("config.yaml:7:"), "{line}");
     assert!(line["help"].as_str().unwrap().contains("research"), "{line}");
     let laptop = Client::connect(&server, LAPTOP, ERAS[0]).await;
     assert_eq!(laptop.tools().await, ["core.echo", "core.sum"]);
 
-    fs::write(server.config(), TWO_AGENTS.replace("core.sum\"]\n  reviewer", "core.sum\"]\n\n  reviewer")).unwrap();
+    fs::write(server.config(), TWO_AGENTS.replace("core.sum\"]\n  reviewer", "core.sum\"]\n\n  reviewer"))
+        .unwrap();
     ready_when(&server, "the corrected file", |answer| answer["generation"] == 2).await;
 }
 
@@ -85,10 +94,13 @@ async fn a_plugin_is_disabled_and_enabled_by_an_edit() {
 #[tokio::test]
 async fn what_only_a_restart_can_change_refuses_the_whole_edit() {
     let server = Server::start(TWO_AGENTS);
-    let moved = format!("{}state: {{ dir: ./elsewhere }}\n", TWO_AGENTS.replace("deny: [\"core.sum\"]", "deny: []"));
+    let moved =
+        format!("{}state: {{ dir: ./elsewhere }}\n", TWO_AGENTS.replace("deny: [\"core.sum\"]", "deny: []"));
     fs::write(server.config(), moved).unwrap();
     ready_when(&server, "the refusal", |answer| answer["last_reload"]["result"] == "refused").await;
-    let line = eventually("the log line", || server.logged(|line| line["message"].as_str().is_some_and(|m| m.starts_with("reload refused"))));
+    let line = eventually("the log line", || {
+        server.logged(|line| line["message"].as_str().is_some_and(|m| m.starts_with("reload refused")))
+    });
     assert_eq!(line["reason"], "a change of `state.dir` needs a restart; nothing of this edit is in force");
     let reviewer = Client::connect(&server, REVIEWER, ERAS[0]).await;
     assert_eq!(reviewer.tools().await, ["core.echo"]);

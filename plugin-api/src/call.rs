@@ -2,9 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use plugin_contract::op::{
-    AgentAbout, ErrorCode, LogLevel, LogLine, OpError, ServerAbout, host as op,
-};
+use plugin_contract::op::{AgentAbout, ErrorCode, LogLevel, LogLine, OpError, ServerAbout, host as op};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::CallError;
@@ -34,11 +32,7 @@ pub(crate) type Config = Arc<dyn Any + Send + Sync>;
 
 impl Call {
     pub(crate) fn new(host: Arc<dyn Services>, token: &[u8], config: Option<Config>) -> Self {
-        Self {
-            host,
-            token: token.to_vec(),
-            config,
-        }
+        Self { host, token: token.to_vec(), config }
     }
 
     /// Writes a line to the server's log, never to the client. Leave secrets and
@@ -62,15 +56,12 @@ impl Call {
     /// The operator's configuration. `C` is the type that the plugin declares
     /// with [`Plugin::config`](crate::Plugin::config).
     pub fn config<C: Any>(&self) -> Result<&C, CallError> {
-        self.config
-            .as_deref()
-            .and_then(|config| config.downcast_ref())
-            .ok_or_else(|| {
-                let wanted = std::any::type_name::<C>();
-                CallError::failed(format!(
-                    "the plugin has no configuration of type `{wanted}`: declare it with `Plugin::config`"
-                ))
-            })
+        self.config.as_deref().and_then(|config| config.downcast_ref()).ok_or_else(|| {
+            let wanted = std::any::type_name::<C>();
+            CallError::failed(format!(
+                "the plugin has no configuration of type `{wanted}`: declare it with `Plugin::config`"
+            ))
+        })
     }
 
     fn ask<I: Serialize, O: DeserializeOwned>(&self, op: &str, input: &I) -> Result<O, HostError> {
@@ -80,9 +71,7 @@ impl Call {
         };
         let input = serde_json::to_vec(input).map_err(|error| unreadable("input", error))?;
         match self.host.invoke(op, &self.token, &input) {
-            Ok(answer) => {
-                serde_json::from_slice(&answer).map_err(|error| unreadable("answer", error))
-            }
+            Ok(answer) => serde_json::from_slice(&answer).map_err(|error| unreadable("answer", error)),
             Err(error) => Err(match serde_json::from_slice(&error) {
                 Ok(error) => HostError::new(op, error),
                 Err(error) => unreadable("error", error),
@@ -94,9 +83,8 @@ impl Call {
 impl HostError {
     pub(crate) fn new(op: &str, mut error: OpError) -> Self {
         if error.code == ErrorCode::Unsupported {
-            error.message = format!(
-                "the server does not know `{op}`: it is older than this plugin and must be updated"
-            );
+            error.message =
+                format!("the server does not know `{op}`: it is older than this plugin and must be updated");
         }
         Self { error }
     }
@@ -131,14 +119,8 @@ mod tests {
                 Err(r#"{"code": "unsupported", "message": "?"}"#),
                 "the server does not know `about/agent`: it is older than this plugin and must be updated",
             ),
-            (
-                Err(r#"{"code": "denied", "message": "the call is over"}"#),
-                "the call is over",
-            ),
-            (
-                Err("oops"),
-                "the error of `about/agent` is not understood: expected value at line 1 column 1",
-            ),
+            (Err(r#"{"code": "denied", "message": "the call is over"}"#), "the call is over"),
+            (Err("oops"), "the error of `about/agent` is not understood: expected value at line 1 column 1"),
             (
                 Ok("{}"),
                 "the answer of `about/agent` is not understood: missing field `agent` at line 1 column 2",

@@ -42,47 +42,26 @@ impl Definition {
         let mut problems = Problems::default();
         let name = problems.check(plugin.name.parse());
         let version = problems.check(version(&plugin.version));
-        let release = version
-            .as_ref()
-            .and_then(|version| problems.check(release(version, plugin.release)));
+        let release = version.as_ref().and_then(|version| problems.check(release(version, plugin.release)));
         let config_schema = plugin.config.as_ref().and_then(|config| {
             let schema = config.schema.clone();
             problems.check(schema.ok_or("the configuration is no struct with named fields"))
         });
-        let capabilities = plugin
-            .tools
-            .iter()
-            .flat_map(|tool| tool.capabilities.iter().copied());
+        let capabilities = plugin.tools.iter().flat_map(|tool| tool.capabilities.iter().copied());
         let capabilities = capabilities.collect();
 
         problems.names(&plugin);
-        let (tools, run_tools) = plugin
-            .tools
-            .into_iter()
-            .filter_map(|tool| problems.tool(tool))
-            .unzip();
-        let (resources, run_resources) = plugin
-            .resources
-            .into_iter()
-            .filter_map(|resource| problems.resource(resource))
-            .unzip();
-        let (resource_templates, run_templates) = plugin
-            .resource_templates
-            .into_iter()
-            .filter_map(|template| problems.template(template))
-            .unzip();
-        let (prompts, run_prompts) = plugin
-            .prompts
-            .into_iter()
-            .filter_map(|prompt| problems.prompt(prompt))
-            .unzip();
+        let (tools, run_tools) = plugin.tools.into_iter().filter_map(|tool| problems.tool(tool)).unzip();
+        let (resources, run_resources) =
+            plugin.resources.into_iter().filter_map(|resource| problems.resource(resource)).unzip();
+        let (resource_templates, run_templates) =
+            plugin.resource_templates.into_iter().filter_map(|template| problems.template(template)).unzip();
+        let (prompts, run_prompts) =
+            plugin.prompts.into_iter().filter_map(|prompt| problems.prompt(prompt)).unzip();
 
-        let (true, Some(name), Some(version), Some(release)) =
-            (problems.is_empty(), name, version, release)
+        let (true, Some(name), Some(version), Some(release)) = (problems.is_empty(), name, version, release)
         else {
-            return Err(InvalidPlugin {
-                problems: problems.into_sentences(),
-            });
+            return Err(InvalidPlugin { problems: problems.into_sentences() });
         };
         Ok(Self {
             manifest: Manifest {
@@ -110,22 +89,15 @@ impl Definition {
 }
 
 fn version(text: &str) -> Result<semver::Version, String> {
-    text.parse().map_err(|_| {
-        format!("`{text}` is no version: write it as `major.minor.patch`, e.g. `1.0.0`")
-    })
+    text.parse().map_err(|_| format!("`{text}` is no version: write it as `major.minor.patch`, e.g. `1.0.0`"))
 }
 
 fn release(version: &semver::Version, given: Option<u64>) -> Result<u64, String> {
     if let Some(release) = given {
         return Ok(release);
     }
-    let made =
-        (version.pre.is_empty() && version.minor < 1000 && version.patch < 1000).then(|| {
-            version
-                .major
-                .checked_mul(1_000_000)?
-                .checked_add(version.minor * 1000 + version.patch)
-        });
+    let made = (version.pre.is_empty() && version.minor < 1000 && version.patch < 1000)
+        .then(|| version.major.checked_mul(1_000_000)?.checked_add(version.minor * 1000 + version.patch));
     made.flatten().ok_or_else(|| {
         format!("`{version}` does not say which release it is: add `.release(n)`, where n grows with every release")
     })

@@ -52,9 +52,7 @@ impl<E: Error + 'static> From<E> for CallError {
     /// names the error and what caused it.
     fn from(error: E) -> Self {
         let error: &(dyn Error + 'static) = &error;
-        let denied = error
-            .downcast_ref::<HostError>()
-            .is_some_and(|error| error.code() == ErrorCode::Denied);
+        let denied = error.downcast_ref::<HostError>().is_some_and(|error| error.code() == ErrorCode::Denied);
         let mut message = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
@@ -62,11 +60,7 @@ impl<E: Error + 'static> From<E> for CallError {
             message.push_str(&cause.to_string());
             source = cause.source();
         }
-        let code = if denied {
-            ErrorCode::Denied
-        } else {
-            ErrorCode::Failed
-        };
+        let code = if denied { ErrorCode::Denied } else { ErrorCode::Failed };
         Self::new(code, message)
     }
 }
@@ -90,10 +84,7 @@ mod tests {
         let cause = "x".parse::<u8>().unwrap_err();
         let error = CallError::from(Unreadable(cause));
         assert_eq!(error.code(), ErrorCode::Failed);
-        assert_eq!(
-            error.to_string(),
-            "the page cannot be read: invalid digit found in string"
-        );
+        assert_eq!(error.to_string(), "the page cannot be read: invalid digit found in string");
     }
 
     #[test]

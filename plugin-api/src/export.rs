@@ -1,9 +1,6 @@
 //! The plugin's side of the ABI, for `export!` alone.
 
-#![allow(
-    unsafe_code,
-    reason = "the root module is handed to abi_stable through a pointer without a type"
-)]
+#![allow(unsafe_code, reason = "the root module is handed to abi_stable through a pointer without a type")]
 
 use std::sync::Arc;
 
@@ -39,10 +36,7 @@ macro_rules! export {
                 }
             }
 
-            #[allow(
-                unsafe_code,
-                reason = "the server finds a plugin by the name of this symbol"
-            )]
+            #[allow(unsafe_code, reason = "the server finds a plugin by the name of this symbol")]
             #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
             static HEADER: $crate::export::LibHeader = $crate::export::header::<Exported>();
         };
@@ -64,11 +58,7 @@ pub const fn header<E: Exported>() -> LibHeader {
 
 extern "C" fn root<E: Exported>() -> RootModuleResult {
     __call_root_module_loader::<PluginModRef>(|| {
-        PluginMod {
-            describe: describe::<E>,
-            create: create::<E>,
-        }
-        .leak_into_prefix()
+        PluginMod { describe: describe::<E>, create: create::<E> }.leak_into_prefix()
     })
 }
 
@@ -79,16 +69,11 @@ extern "C" fn describe<E: Exported>() -> RString {
     });
     match description.unwrap_or_else(Err) {
         Ok(manifest) => manifest.into(),
-        Err(error) => serde_json::to_string(&DescriptionError { error })
-            .unwrap_or_default()
-            .into(),
+        Err(error) => serde_json::to_string(&DescriptionError { error }).unwrap_or_default().into(),
     }
 }
 
-extern "C" fn create<E: Exported>(
-    host: HostObject,
-    config: RStr<'_>,
-) -> RResult<PluginObject, RString> {
+extern "C" fn create<E: Exported>(host: HostObject, config: RStr<'_>) -> RResult<PluginObject, RString> {
     let created = guard::catch(|| {
         let host = Arc::new(AbiHost(host));
         guard::report_panics_to(host.clone());
@@ -102,8 +87,8 @@ extern "C" fn create<E: Exported>(
 
 /// Runs the author's function, which may panic and may define nonsense.
 fn define<E: Exported>() -> Result<Definition, String> {
-    let plugin = guard::catch(E::plugin)
-        .map_err(|message| format!("the plugin's definition panicked: {message}"))?;
+    let plugin =
+        guard::catch(E::plugin).map_err(|message| format!("the plugin's definition panicked: {message}"))?;
     Definition::new(plugin).map_err(|error| error.to_string())
 }
 
@@ -118,9 +103,7 @@ impl plugin_abi::Plugin for AbiPlugin {
     ) -> RResult<RVec<u8>, RVec<u8>> {
         // Handlers are guarded one by one; nothing at all may unwind from here.
         let result = guard::catch(|| {
-            let answer = self
-                .0
-                .invoke(op.as_str(), call.as_slice(), input.as_slice());
+            let answer = self.0.invoke(op.as_str(), call.as_slice(), input.as_slice());
             answer.map(RVec::from).map_err(RVec::from)
         });
         match result {

@@ -49,10 +49,7 @@ pub(crate) fn during<T>(token: &[u8], work: impl FnOnce() -> T) -> T {
 /// hook is this library's own, as its copy of the standard library is.
 pub(crate) fn report_panics_to(host: Arc<dyn Services>) {
     set_hook(Box::new(move |panic| {
-        let line = LogLine {
-            level: LogLevel::Error,
-            message: line(panic),
-        };
+        let line = LogLine { level: LogLevel::Error, message: line(panic) };
         let token = TOKEN.try_with(Cell::take).unwrap_or_default();
         if let Ok(line) = serde_json::to_vec(&line) {
             let _ = host.invoke(op::LOG, &token, &line);

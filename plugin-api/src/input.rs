@@ -54,11 +54,7 @@ pub(crate) fn reader<I: Input>() -> impl Fn(Map<String, Value>) -> Result<I, Cal
         if nothing && !arguments.is_empty() {
             return Err(CallError::invalid_input("there are no arguments to give"));
         }
-        let value = if nothing {
-            Value::Null
-        } else {
-            Value::Object(arguments)
-        };
+        let value = if nothing { Value::Null } else { Value::Object(arguments) };
         serde_json::from_value(value).map_err(|error| CallError::invalid_input(error.to_string()))
     }
 }
@@ -73,11 +69,7 @@ pub(crate) fn text_fields<I: Input>() -> Option<Vec<TextField>> {
         .flatten()
         .map(|(name, field)| TextField {
             name: name.clone(),
-            description: field
-                .get("description")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
+            description: field.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
             required: required.is_some_and(|required| required.iter().any(|other| other == name)),
             is_text: is_text(field),
         })
@@ -212,10 +204,7 @@ mod tests {
     fn arguments_that_do_not_fit_are_an_error_to_read() {
         for (arguments, message) in [
             (json!({"order": "date"}), "missing field `query`"),
-            (
-                json!({"query": "a", "order": "size"}),
-                "unknown variant `size`, expected `date` or `title`",
-            ),
+            (json!({"query": "a", "order": "size"}), "unknown variant `size`, expected `date` or `title`"),
             (
                 json!({"query": "a", "order": "date", "colour": 1}),
                 "unknown field `colour`, expected one of `query`, `page`, `order`",

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use plugin_contract::op::{
-    CallTool, ErrorCode, GetPrompt, OpError, PromptResult, ReadResource, ResourceContents,
-    ToolResult, plugin as op,
+    CallTool, ErrorCode, GetPrompt, OpError, PromptResult, ReadResource, ResourceContents, ToolResult,
+    plugin as op,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -26,17 +26,9 @@ pub(crate) struct Instance {
 impl Instance {
     /// Makes a plugin, given the operator's configuration as JSON. The error is a
     /// sentence for the operator.
-    pub(crate) fn new(
-        definition: Definition,
-        host: Arc<dyn Services>,
-        config: &str,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(definition: Definition, host: Arc<dyn Services>, config: &str) -> Result<Self, String> {
         let config = read_config(&definition, config)?;
-        Ok(Self {
-            definition,
-            config,
-            host,
-        })
+        Ok(Self { definition, config, host })
     }
 
     /// Runs the operation `op` on behalf of the call that `token` names.
@@ -49,10 +41,7 @@ impl Instance {
                 op::GET_PROMPT => answer(input, |request| self.get_prompt(&call, request)),
                 _ => Err(OpError::new(
                     ErrorCode::Unsupported,
-                    format!(
-                        "plugin `{}` does not know the operation `{op}`",
-                        self.definition.manifest.name
-                    ),
+                    format!("plugin `{}` does not know the operation `{op}`", self.definition.manifest.name),
                 )),
             }
         })
@@ -67,11 +56,7 @@ impl Instance {
         }
     }
 
-    fn read_resource(
-        &self,
-        call: &Call,
-        request: ReadResource,
-    ) -> Result<ResourceContents, OpError> {
+    fn read_resource(&self, call: &Call, request: ReadResource) -> Result<ResourceContents, OpError> {
         let uri = request.uri.as_str();
         if let Some(run) = self.definition.resources.get(uri) {
             return guarded(("resource", uri), || run(call, uri));
@@ -94,17 +79,13 @@ impl Instance {
 
     fn not_found(&self, kind: &str, name: &str) -> OpError {
         let plugin = &self.definition.manifest.name;
-        OpError::new(
-            ErrorCode::NotFound,
-            format!("plugin `{plugin}` has no {kind} `{name}`"),
-        )
+        OpError::new(ErrorCode::NotFound, format!("plugin `{plugin}` has no {kind} `{name}`"))
     }
 }
 
 fn read_config(definition: &Definition, config: &str) -> Result<Option<Config>, String> {
     let plugin = &definition.manifest.name;
-    let unusable =
-        |error| format!("the configuration of plugin `{plugin}` cannot be used: {error}");
+    let unusable = |error| format!("the configuration of plugin `{plugin}` cannot be used: {error}");
     let value = match config.trim() {
         "" | "null" => Value::Object(Map::new()),
         config => serde_json::from_str(config).map_err(unusable)?,
@@ -112,9 +93,7 @@ fn read_config(definition: &Definition, config: &str) -> Result<Option<Config>, 
     match &definition.config {
         Some(config) => (config.parse)(value).map(Some).map_err(unusable),
         None if value == Value::Object(Map::new()) => Ok(None),
-        None => Err(format!(
-            "plugin `{plugin}` takes no configuration: remove it"
-        )),
+        None => Err(format!("plugin `{plugin}` takes no configuration: remove it")),
     }
 }
 
@@ -125,10 +104,9 @@ fn guarded<T>(
 ) -> Result<T, OpError> {
     match guard::catch(handler) {
         Ok(result) => result.map_err(OpError::from),
-        Err(message) => Err(OpError::new(
-            ErrorCode::Panicked,
-            format!("{kind} `{name}` panicked: {message}"),
-        )),
+        Err(message) => {
+            Err(OpError::new(ErrorCode::Panicked, format!("{kind} `{name}` panicked: {message}")))
+        }
     }
 }
 
@@ -137,19 +115,12 @@ fn answer<I: DeserializeOwned, O: Serialize>(
     handler: impl FnOnce(I) -> Result<O, OpError>,
 ) -> Result<Vec<u8>, OpError> {
     let input = serde_json::from_slice(input).map_err(|error| {
-        OpError::new(
-            ErrorCode::InvalidInput,
-            format!("the request is not understood: {error}"),
-        )
+        OpError::new(ErrorCode::InvalidInput, format!("the request is not understood: {error}"))
     })?;
     encode(&handler(input)?)
 }
 
 fn encode<T: Serialize>(answer: &T) -> Result<Vec<u8>, OpError> {
-    serde_json::to_vec(answer).map_err(|error| {
-        OpError::new(
-            ErrorCode::Failed,
-            format!("the answer cannot be written: {error}"),
-        )
-    })
+    serde_json::to_vec(answer)
+        .map_err(|error| OpError::new(ErrorCode::Failed, format!("the answer cannot be written: {error}")))
 }

@@ -90,17 +90,17 @@ pub use tool::{IntoToolResult, Tool};
 pub use plugin_contract::{
     Capability, Manifest,
     op::{
-        AgentAbout, Content, DeniedTool, ErrorCode, LimitsAbout, LogLevel, LogLine, OpError,
-        PluginAbout, PromptMessage, PromptResult, ResourceContent, ResourceContents, Role,
-        ServerAbout, ToolAbout, ToolResult,
+        AgentAbout, Content, DeniedTool, ErrorCode, LimitsAbout, LogLevel, LogLine, OpError, PluginAbout,
+        PromptMessage, PromptResult, ResourceContent, ResourceContents, Role, ServerAbout, ToolAbout,
+        ToolResult,
     },
 };
 
 /// What nearly every plugin uses.
 pub mod prelude {
     pub use crate::{
-        Call, CallError, Capability, Content, LogLevel, Plugin, Prompt, PromptMessage,
-        PromptResult, Resource, ResourceTemplate, Tool, ToolResult,
+        Call, CallError, Capability, Content, LogLevel, Plugin, Prompt, PromptMessage, PromptResult,
+        Resource, ResourceTemplate, Tool, ToolResult,
     };
     pub use schemars::JsonSchema;
     pub use serde::Deserialize;

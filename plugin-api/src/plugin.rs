@@ -6,8 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    InvalidPlugin, Prompt, Resource, ResourceTemplate, Tool, call::Config, definition::Definition,
-    input,
+    InvalidPlugin, Prompt, Resource, ResourceTemplate, Tool, call::Config, definition::Definition, input,
 };
 
 /// A plugin: what it offers, and the handlers behind it.

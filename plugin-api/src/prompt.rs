@@ -47,10 +47,8 @@ impl Prompt {
             description,
             arguments: input::text_fields::<I>(),
             run: Box::new(move |call, arguments| {
-                let arguments = arguments
-                    .into_iter()
-                    .map(|(name, text)| (name, Value::String(text)))
-                    .collect();
+                let arguments =
+                    arguments.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
                 let mut result = handler(call, read(arguments)?).into_prompt_result()?;
                 if result.description.is_none() && !default.is_empty() {
                     result.description = Some(default.clone());
@@ -76,10 +74,7 @@ impl IntoPromptResult for PromptResult {
 
 impl IntoPromptResult for Vec<PromptMessage> {
     fn into_prompt_result(self) -> Result<PromptResult, CallError> {
-        Ok(PromptResult {
-            description: None,
-            messages: self,
-        })
+        Ok(PromptResult { description: None, messages: self })
     }
 }
 

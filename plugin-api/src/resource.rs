@@ -87,9 +87,7 @@ impl Resource {
         Self {
             uri: uri.into(),
             about: About::new(name.into(), &mime_type),
-            run: Box::new(move |call, uri| {
-                handler(call).into_resource_contents(uri, Some(&mime_type))
-            }),
+            run: Box::new(move |call, uri| handler(call).into_resource_contents(uri, Some(&mime_type))),
         }
     }
 }
@@ -123,21 +121,12 @@ impl ResourceTemplate {
 
 impl About {
     fn new(name: String, mime_type: &str) -> Self {
-        Self {
-            name,
-            title: None,
-            description: String::new(),
-            mime_type: Some(mime_type.to_owned()),
-        }
+        Self { name, title: None, description: String::new(), mime_type: Some(mime_type.to_owned()) }
     }
 }
 
 impl IntoResourceContents for ResourceContents {
-    fn into_resource_contents(
-        self,
-        _: &str,
-        _: Option<&str>,
-    ) -> Result<ResourceContents, CallError> {
+    fn into_resource_contents(self, _: &str, _: Option<&str>) -> Result<ResourceContents, CallError> {
         Ok(self)
     }
 }
@@ -148,14 +137,9 @@ impl IntoResourceContents for String {
         uri: &str,
         mime_type: Option<&str>,
     ) -> Result<ResourceContents, CallError> {
-        let content = ResourceContent {
-            uri: uri.to_owned(),
-            mime_type: mime_type.map(str::to_owned),
-            text: self,
-        };
-        Ok(ResourceContents {
-            contents: vec![content],
-        })
+        let content =
+            ResourceContent { uri: uri.to_owned(), mime_type: mime_type.map(str::to_owned), text: self };
+        Ok(ResourceContents { contents: vec![content] })
     }
 }
 
@@ -172,9 +156,7 @@ impl<T: IntoResourceContents> IntoResourceContents for Result<T, CallError> {
 /// Undoes percent-encoding.
 fn decode(value: &str) -> Result<String, CallError> {
     let invalid = || CallError::invalid_input(format!("`{value}` is not percent-encoded UTF-8"));
-    let (first, escapes) = value
-        .split_once('%')
-        .map_or((value, None), |(first, rest)| (first, Some(rest)));
+    let (first, escapes) = value.split_once('%').map_or((value, None), |(first, rest)| (first, Some(rest)));
     let mut bytes = first.as_bytes().to_vec();
     for escape in escapes.into_iter().flat_map(|escapes| escapes.split('%')) {
         let (digits, text) = escape.split_at_checked(2).ok_or_else(invalid)?;
@@ -208,10 +190,7 @@ mod tests {
     fn what_cannot_be_decoded_is_invalid_input() {
         for value in ["%", "%2", "a%zz", "%+f", "%FF", "%ä"] {
             let error = decode(value).unwrap_err();
-            assert_eq!(
-                error,
-                CallError::invalid_input(format!("`{value}` is not percent-encoded UTF-8"))
-            );
+            assert_eq!(error, CallError::invalid_input(format!("`{value}` is not percent-encoded UTF-8")));
         }
     }
 }

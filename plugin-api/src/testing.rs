@@ -28,8 +28,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use plugin_contract::{
     Manifest,
     op::{
-        AgentAbout, ErrorCode, LimitsAbout, LogLine, OpError, PromptResult, ResourceContents,
-        ServerAbout, ToolResult, host, plugin as op,
+        AgentAbout, ErrorCode, LimitsAbout, LogLine, OpError, PromptResult, ResourceContents, ServerAbout,
+        ToolResult, host, plugin as op,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -69,11 +69,7 @@ impl Harness {
         let manifest = definition.manifest.clone();
         let host = Arc::new(ScriptedHost::default());
         let instance = Instance::new(definition, host.clone(), &config.to_string())?;
-        Ok(Self {
-            instance,
-            manifest,
-            host,
-        })
+        Ok(Self { instance, manifest, host })
     }
 
     /// What [`Call::server`](crate::Call::server) answers.
@@ -98,10 +94,7 @@ impl Harness {
 
     /// Calls a tool.
     pub fn call_tool(&self, name: &str, arguments: Value) -> Result<ToolResult, OpError> {
-        self.ask(
-            op::CALL_TOOL,
-            &json!({"name": name, "arguments": arguments}),
-        )
+        self.ask(op::CALL_TOOL, &json!({"name": name, "arguments": arguments}))
     }
 
     /// Reads a resource.
@@ -111,10 +104,7 @@ impl Harness {
 
     /// Fills in a prompt.
     pub fn get_prompt(&self, name: &str, arguments: Value) -> Result<PromptResult, OpError> {
-        self.ask(
-            op::GET_PROMPT,
-            &json!({"name": name, "arguments": arguments}),
-        )
+        self.ask(op::GET_PROMPT, &json!({"name": name, "arguments": arguments}))
     }
 
     /// What the plugin has logged so far.
@@ -124,9 +114,7 @@ impl Harness {
     }
 
     fn ask<O: DeserializeOwned>(&self, op: &str, input: &Value) -> Result<O, OpError> {
-        let answer = self
-            .instance
-            .invoke(op, b"test", input.to_string().as_bytes());
+        let answer = self.instance.invoke(op, b"test", input.to_string().as_bytes());
         match answer {
             Ok(answer) => Ok(read(&answer)),
             Err(error) => Err(read(&error)),

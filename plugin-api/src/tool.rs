@@ -23,8 +23,7 @@ pub struct Tool {
     pub(crate) run: Run,
 }
 
-pub(crate) type Run =
-    Box<dyn Fn(&Call, Map<String, Value>) -> Result<ToolResult, CallError> + Send + Sync>;
+pub(crate) type Run = Box<dyn Fn(&Call, Map<String, Value>) -> Result<ToolResult, CallError> + Send + Sync>;
 
 /// What a tool's handler may answer.
 pub trait IntoToolResult {
@@ -49,9 +48,7 @@ impl Tool {
             capabilities: BTreeSet::new(),
             inline: false,
             annotations: ToolAnnotations::default(),
-            run: Box::new(move |call, arguments| {
-                handler(call, read(arguments)?).into_tool_result()
-            }),
+            run: Box::new(move |call, arguments| handler(call, read(arguments)?).into_tool_result()),
         }
     }
 
@@ -117,10 +114,7 @@ impl IntoToolResult for ToolResult {
 
 impl IntoToolResult for Vec<Content> {
     fn into_tool_result(self) -> Result<ToolResult, CallError> {
-        Ok(ToolResult {
-            content: self,
-            is_error: false,
-        })
+        Ok(ToolResult { content: self, is_error: false })
     }
 }
 

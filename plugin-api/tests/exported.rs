@@ -1,12 +1,7 @@
 //! A plugin through its exported module, as a server loads it. A test of its own
 //! because the module sets the process's panic hook.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Mutex, PoisonError};
 
@@ -34,11 +29,7 @@ impl Exported for Sample {
                 call.log(LogLevel::Info, "echoing");
                 input.text
             }))
-            .tool(Tool::new(
-                "sample.panic",
-                "Panics.",
-                |_, (): ()| -> String { panic!("on\npurpose") },
-            ))
+            .tool(Tool::new("sample.panic", "Panics.", |_, (): ()| -> String { panic!("on\npurpose") }))
     }
 }
 
@@ -80,9 +71,7 @@ impl Host for Recorder {
         assert_eq!(op, "log");
         let call = String::from_utf8(call.to_vec()).unwrap();
         let line = serde_json::from_slice(&input).unwrap();
-        LOG.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((call, line));
+        LOG.lock().unwrap_or_else(PoisonError::into_inner).push((call, line));
         ROk(b"null".as_slice().into())
     }
 }
@@ -98,10 +87,7 @@ fn module(header: &'static LibHeader) -> PluginModRef {
 }
 
 fn create(header: &'static LibHeader) -> Result<PluginObject, String> {
-    let host = HostObject::from_ptr(
-        plugin_abi::abi_stable::std_types::RArc::new(Recorder),
-        TD_Opaque,
-    );
+    let host = HostObject::from_ptr(plugin_abi::abi_stable::std_types::RArc::new(Recorder), TD_Opaque);
     match (module(header).create())(host, "{}".into()) {
         ROk(plugin) => Ok(plugin),
         RErr(error) => Err(error.into()),
@@ -110,11 +96,7 @@ fn create(header: &'static LibHeader) -> Result<PluginObject, String> {
 
 fn invoke(plugin: &PluginObject, op: &str, input: &Value) -> Result<Value, Value> {
     let input = input.to_string();
-    let answer = plugin.invoke(
-        op.into(),
-        b"call-7".as_slice().into(),
-        input.as_bytes().into(),
-    );
+    let answer = plugin.invoke(op.into(), b"call-7".as_slice().into(), input.as_bytes().into());
     match answer {
         ROk(answer) => Ok(serde_json::from_slice(&answer).unwrap()),
         RErr(error) => Err(serde_json::from_slice(&error).unwrap()),
@@ -129,11 +111,7 @@ fn a_server_loads_describes_and_calls_a_plugin() {
 
     let plugin = create(&SAMPLE).unwrap();
     assert_eq!(
-        invoke(
-            &plugin,
-            "tools/call",
-            &json!({"name": "sample.echo", "arguments": {"text": "hi"}})
-        ),
+        invoke(&plugin, "tools/call", &json!({"name": "sample.echo", "arguments": {"text": "hi"}})),
         Ok(json!({"content": [{"type": "text", "text": "hi"}]}))
     );
     assert_eq!(
@@ -152,32 +130,20 @@ fn a_server_loads_describes_and_calls_a_plugin() {
     let [echoed, panicked] = log.as_slice() else {
         panic!("two lines, not {log:?}");
     };
-    assert_eq!(
-        *echoed,
-        (
-            "call-7".to_owned(),
-            json!({"level": "info", "message": "echoing"})
-        )
-    );
+    assert_eq!(*echoed, ("call-7".to_owned(), json!({"level": "info", "message": "echoing"})));
     assert_eq!(panicked.0, "call-7");
     assert_eq!(panicked.1["level"], "error");
     let message = panicked.1["message"].as_str().unwrap();
     let place = message.strip_prefix("panicked at plugin-api/tests/exported.rs:");
     let place = place.or_else(|| message.strip_prefix("panicked at tests/exported.rs:"));
-    assert!(
-        place.is_some_and(|place| place.ends_with(": on purpose")),
-        "{message}"
-    );
+    assert!(place.is_some_and(|place| place.ends_with(": on purpose")), "{message}");
 
     let unsound = "`Unsound` is no plugin name: 1 to 64 of a-z, 0-9 and `-`, beginning with a letter; \
                    `1` is no version: write it as `major.minor.patch`, e.g. `1.0.0`";
     let panicked = "the plugin's definition panicked: on purpose";
     for (header, error) in [(&UNSOUND, unsound), (&PANICS, panicked)] {
         let description = (module(header).describe())();
-        assert_eq!(
-            Manifest::from_description(&description),
-            Err(error.to_owned())
-        );
+        assert_eq!(Manifest::from_description(&description), Err(error.to_owned()));
         assert_eq!(create(header).map(|_| ()), Err(error.to_owned()));
     }
 }

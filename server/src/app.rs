@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use server_core::{gateway::Gateway, snapshot::Live};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -46,6 +46,8 @@ pub async fn serve(origin: Origin) -> Result<(), ServeError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol_versions: mcp::REVISIONS.iter().rev().map(ToString::to_string).collect(),
     };
+    // From here on a signal waits for its turn, also while plugins are loaded.
+    let signals = Signals::new()?;
     let plugins = PluginHost::new(HostServices::new(facts), Installation::of_this_process());
     let mut pipeline = Pipeline::new(origin, plugins);
     let live = Arc::new(Live::new(pipeline.first()?));
@@ -61,31 +63,38 @@ pub async fn serve(origin: Origin) -> Result<(), ServeError> {
     let door = Door::new(gateway, readiness.clone());
     let stop = CancellationToken::new();
     let notifier = door.clone();
-    let watch = tokio::spawn(pipeline.watch(live, readiness.clone(), stop.clone(), move |_| notifier.lists_changed()));
+    let watch =
+        tokio::spawn(pipeline.watch(live, readiness.clone(), stop.clone(), move |_| notifier.reloaded()));
     let stopping = {
         let stop = stop.clone();
         async move {
-            signalled().await?;
+            signals.wait().await;
             info!(target: "server", "stopping: open calls may finish");
-            readiness.drain();
             stop.cancel();
-            io::Result::Ok(())
         }
     };
-    let (served, stopped) = tokio::join!(transport::serve(listener, door, stop.clone()), stopping);
+    let (served, ()) = tokio::join!(transport::serve(listener, door, stop.clone()), stopping);
     watch.await.map_err(io::Error::other)?;
     served?;
-    stopped?;
     info!(target: "server", "stopped");
     Ok(())
 }
 
-async fn signalled() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What an operator or a supervisor ends the server with.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -64,7 +64,8 @@ impl Failure {
             Self::Configuration(message) => (message, 78),
         };
         if !message.is_empty() {
-            let prefix = if message.starts_with("error") || message.starts_with("warning") { "" } else { "error: " };
+            let prefix =
+                if message.starts_with("error") || message.starts_with("warning") { "" } else { "error: " };
             let _ = writeln!(std::io::stderr(), "{prefix}{message}");
         }
         ExitCode::from(code)

@@ -63,9 +63,12 @@ impl ConfigFiles {
 
     /// Reads config.yaml and `.env` as they are now.
     pub fn read(&self) -> Result<(Source, SystemEnvironment), ReadError> {
-        let bytes = fs::read(&self.config).map_err(|error| ReadError::Io { path: self.config.clone(), error })?;
-        let text = String::from_utf8(bytes)
-            .map_err(|error| ReadError::NotUtf8 { path: self.config.clone(), at: error.utf8_error().valid_up_to() })?;
+        let bytes =
+            fs::read(&self.config).map_err(|error| ReadError::Io { path: self.config.clone(), error })?;
+        let text = String::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 {
+            path: self.config.clone(),
+            at: error.utf8_error().valid_up_to(),
+        })?;
         let environment = SystemEnvironment::with_dotenv(&self.dotenv)?;
         Ok((Source { path: self.config.clone(), text }, environment))
     }
@@ -111,7 +114,9 @@ impl SystemEnvironment {
         let message = match error {
             dotenvy::Error::LineParse(line, at) => {
                 let name = line.split('=').next().unwrap_or_default().trim();
-                format!("the line of `{name}` cannot be read from its character {at} on; write NAME=value, quoted if it holds spaces")
+                format!(
+                    "the line of `{name}` cannot be read from its character {at} on; write NAME=value, quoted if it holds spaces"
+                )
             }
             _ => "cannot be read; write NAME=value, one a line".to_owned(),
         };

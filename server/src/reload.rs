@@ -125,7 +125,13 @@ impl Pipeline {
     }
 
     /// Keeps `live` up to date until `stop`.
-    pub async fn watch(mut self, live: Arc<Live>, readiness: Arc<Readiness>, stop: CancellationToken, changed: impl Fn(&Snapshot) + Send) {
+    pub async fn watch(
+        mut self,
+        live: Arc<Live>,
+        readiness: Arc<Readiness>,
+        stop: CancellationToken,
+        changed: impl Fn(&Snapshot) + Send,
+    ) {
         let hint = Arc::new(Notify::new());
         let _watcher = self.watcher(&hint);
         loop {

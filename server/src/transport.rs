@@ -98,7 +98,7 @@ impl Door {
     /// To be called when another snapshot is in force, on the runtime: tells
     /// clients whose lists differ now, and closes the sessions and streams of
     /// agents that are gone.
-    pub fn lists_changed(&self) {
+    pub fn reloaded(&self) {
         let snapshot = self.0.gateway.live().load();
         self.0.sessions.retain(|agent| snapshot.settings.agents.contains_key(agent));
         self.0.audience.lists_changed();

@@ -22,7 +22,8 @@ pub(crate) fn folder() -> &'static Path {
 
 /// A library that cargo built beside this test program.
 pub(crate) fn library(package: &str) -> PathBuf {
-    let path = std::env::current_exe().unwrap().with_file_name(format!("lib{}.so", package.replace('-', "_")));
+    let path =
+        std::env::current_exe().unwrap().with_file_name(format!("lib{}.so", package.replace('-', "_")));
     assert!(path.exists(), "cargo should have built {}", path.display());
     path
 }

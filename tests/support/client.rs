@@ -33,7 +33,9 @@ impl Client {
         let transport = StreamableHttpClientTransport::with_client(http, config);
         let lifecycle = match era {
             Era::Session => ClientLifecycleMode::Initialize,
-            Era::Stateless => ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
+            Era::Stateless => {
+                ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
+            }
         };
         Self(().serve_with_lifecycle(transport, lifecycle).await.unwrap())
     }
@@ -69,14 +71,20 @@ pub(crate) fn http() -> reqwest::Client {
 }
 
 /// A POST to `/mcp` in the stateless era, with all that it demands.
-pub(crate) fn stateless(server: &Server, token: &str, method: &str, params: Value) -> reqwest::RequestBuilder {
+pub(crate) fn stateless(
+    server: &Server,
+    token: &str,
+    method: &str,
+    params: Value,
+) -> reqwest::RequestBuilder {
     let mut params = params;
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
         "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let name = params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str).map(ToOwned::to_owned);
+    let name =
+        params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str).map(ToOwned::to_owned);
     let mut request = http()
         .post(server.url("/mcp"))
         .bearer_auth(token)

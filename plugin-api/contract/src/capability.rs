@@ -21,12 +21,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 4] = [
-        Self::NetworkOutbound,
-        Self::LlmQuery,
-        Self::FsRead,
-        Self::DbRead,
-    ];
+    pub const ALL: [Self; 4] = [Self::NetworkOutbound, Self::LlmQuery, Self::FsRead, Self::DbRead];
 
     /// The name used in manifests and configuration.
     #[must_use]
@@ -48,9 +43,7 @@ impl fmt::Display for Capability {
 
 /// A capability that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown capability `{0}`, known are `network:outbound`, `llm:query`, `fs:read` and `db:read`"
-)]
+#[error("unknown capability `{0}`, known are `network:outbound`, `llm:query`, `fs:read` and `db:read`")]
 pub struct UnknownCapability(pub String);
 
 impl FromStr for Capability {

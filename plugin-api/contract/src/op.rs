@@ -41,10 +41,7 @@ pub struct OpError {
 impl OpError {
     /// An error of the given kind.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
+        Self { code, message: message.into() }
     }
 }
 
@@ -167,18 +164,12 @@ pub struct PromptMessage {
 impl PromptMessage {
     /// What the person says.
     pub fn user(text: impl Into<String>) -> Self {
-        Self {
-            role: Role::User,
-            content: Content::text(text),
-        }
+        Self { role: Role::User, content: Content::text(text) }
     }
 
     /// What the model says.
     pub fn assistant(text: impl Into<String>) -> Self {
-        Self {
-            role: Role::Assistant,
-            content: Content::text(text),
-        }
+        Self { role: Role::Assistant, content: Content::text(text) }
     }
 }
 

@@ -28,9 +28,7 @@ impl UriTemplate {
             let named = !name.is_empty()
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
                 && variables.iter().all(|(other, _)| other != name);
-            let apart = variables
-                .last()
-                .is_none_or(|(_, between)| !between.is_empty());
+            let apart = variables.last().is_none_or(|(_, between)| !between.is_empty());
             if !named || !apart || literal.contains('}') {
                 return Err(invalid());
             }
@@ -39,10 +37,7 @@ impl UriTemplate {
         if prefix.contains('}') {
             return Err(invalid());
         }
-        Ok(Self {
-            prefix: prefix.to_owned(),
-            variables,
-        })
+        Ok(Self { prefix: prefix.to_owned(), variables })
     }
 
     /// The text before the first variable, which every member begins with.
@@ -72,16 +67,12 @@ impl UriTemplate {
         let mut variables = self.variables.iter().peekable();
         while let Some((name, literal)) = variables.next() {
             let end = if variables.peek().is_none() {
-                rest.len()
-                    .checked_sub(literal.len())
-                    .filter(|_| rest.ends_with(literal.as_str()))?
+                rest.len().checked_sub(literal.len()).filter(|_| rest.ends_with(literal.as_str()))?
             } else {
                 let first = rest.chars().next()?.len_utf8();
                 first + rest.get(first..)?.find(literal.as_str())?
             };
-            let value = rest
-                .get(..end)
-                .filter(|value| !value.is_empty() && !value.contains('/'))?;
+            let value = rest.get(..end).filter(|value| !value.is_empty() && !value.contains('/'))?;
             values.push((name.as_str(), value));
             rest = rest.get(end + literal.len()..)?;
         }
@@ -96,37 +87,17 @@ mod tests {
     #[test]
     fn a_variable_stands_for_one_segment_or_a_part_of_one() {
         for (template, uri, values) in [
-            (
-                "docs://{book}/{page}.md",
-                "docs://rust/intro.md",
-                Some(vec!["rust", "intro"]),
-            ),
-            (
-                "docs://{book}/{page}.md",
-                "docs://rust/a.md.md",
-                Some(vec!["rust", "a.md"]),
-            ),
-            (
-                "docs://{book}/{page}.md",
-                "docs://ru%2Fst/ä.md",
-                Some(vec!["ru%2Fst", "ä"]),
-            ),
+            ("docs://{book}/{page}.md", "docs://rust/intro.md", Some(vec!["rust", "intro"])),
+            ("docs://{book}/{page}.md", "docs://rust/a.md.md", Some(vec!["rust", "a.md"])),
+            ("docs://{book}/{page}.md", "docs://ru%2Fst/ä.md", Some(vec!["ru%2Fst", "ä"])),
             ("docs://{book}/{page}.md", "docs://rust/.md", None),
             ("docs://{book}/{page}.md", "docs:///intro.md", None),
             ("docs://{book}/{page}.md", "docs://rust/part/intro.md", None),
             ("docs://{book}/{page}.md", "docs://rust/intro.txt", None),
             ("docs://{book}/{page}.md", "other://rust/intro.md", None),
             ("docs://{book}/{page}.md", "docs://rust", None),
-            (
-                "day://{year}-{month}",
-                "day://2026-07",
-                Some(vec!["2026", "07"]),
-            ),
-            (
-                "day://{year}-{month}",
-                "day://-2026-07",
-                Some(vec!["-2026", "07"]),
-            ),
+            ("day://{year}-{month}", "day://2026-07", Some(vec!["2026", "07"])),
+            ("day://{year}-{month}", "day://-2026-07", Some(vec!["-2026", "07"])),
             ("day://{year}--{month}", "day://---x", Some(vec!["-", "x"])),
             ("day://{year}-{month}", "day://2026-", None),
             ("day://{year}-{month}", "day://", None),
@@ -142,10 +113,7 @@ mod tests {
     fn the_variables_are_known_by_name() {
         let template = UriTemplate::new("docs://{book}/{page}").unwrap();
         assert_eq!(template.variables().collect::<Vec<_>>(), ["book", "page"]);
-        assert_eq!(
-            template.values("docs://rust/intro"),
-            Some(vec![("book", "rust"), ("page", "intro")])
-        );
+        assert_eq!(template.values("docs://rust/intro"), Some(vec![("book", "rust"), ("page", "intro")]));
     }
 
     #[test]

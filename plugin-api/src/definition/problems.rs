@@ -10,9 +10,7 @@ use plugin_contract::{
     manifest::{PromptArgumentSpec, PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolSpec},
 };
 
-use crate::{
-    Plugin, Prompt, Resource, ResourceTemplate, Tool, input::TextField, prompt, resource, tool,
-};
+use crate::{Plugin, Prompt, Resource, ResourceTemplate, Tool, input::TextField, prompt, resource, tool};
 
 /// What has been found so far, a sentence each.
 #[derive(Default)]
@@ -29,24 +27,16 @@ impl Problems {
 
     /// Notes a problem, if there is one.
     pub(super) fn check<T, E: Display>(&mut self, result: Result<T, E>) -> Option<T> {
-        result
-            .map_err(|problem| self.0.push(problem.to_string()))
-            .ok()
+        result.map_err(|problem| self.0.push(problem.to_string())).ok()
     }
 
     /// Names must differ.
     pub(super) fn names(&mut self, plugin: &Plugin) {
         self.twice("tool", plugin.tools.iter().map(|tool| &tool.name));
         self.alike(&plugin.tools);
-        self.twice(
-            "resource",
-            plugin.resources.iter().map(|resource| &resource.uri),
-        );
+        self.twice("resource", plugin.resources.iter().map(|resource| &resource.uri));
         let templates = plugin.resource_templates.iter();
-        self.twice(
-            "resource template",
-            templates.map(|template| &template.uri_template),
-        );
+        self.twice("resource template", templates.map(|template| &template.uri_template));
         self.twice("prompt", plugin.prompts.iter().map(|prompt| &prompt.name));
     }
 
@@ -60,8 +50,7 @@ impl Problems {
         let mut seen = BTreeSet::new();
         let twice: BTreeSet<_> = names.filter(|name| !seen.insert(*name)).collect();
         for name in twice {
-            self.0
-                .push(format!("{kind} `{name}` is defined twice: rename one"));
+            self.0.push(format!("{kind} `{name}` is defined twice: rename one"));
         }
     }
 
@@ -69,9 +58,7 @@ impl Problems {
     fn alike(&mut self, tools: &[Tool]) {
         let mut seen: BTreeMap<String, &str> = BTreeMap::new();
         for tool in tools {
-            let other = *seen
-                .entry(tool.name.replace('.', "_"))
-                .or_insert(&tool.name);
+            let other = *seen.entry(tool.name.replace('.', "_")).or_insert(&tool.name);
             self.require(other == tool.name, || {
                 format!(
                     "tools `{other}` and `{}` look alike to clients that write `_` for `.`: rename one",
@@ -84,17 +71,12 @@ impl Problems {
     pub(super) fn tool(&mut self, tool: Tool) -> Option<(ToolSpec, (String, tool::Run))> {
         let described = !tool.description.trim().is_empty();
         self.require(described, || {
-            format!(
-                "tool `{}` has no description: say what it does and when to use it",
-                tool.name
-            )
+            format!("tool `{}` has no description: say what it does and when to use it", tool.name)
         });
-        let input_schema = self.check(tool.input_schema.ok_or_else(|| {
-            format!(
-                "the input of tool `{}` is no struct with named fields",
-                tool.name
-            )
-        }));
+        let input_schema = self.check(
+            tool.input_schema
+                .ok_or_else(|| format!("the input of tool `{}` is no struct with named fields", tool.name)),
+        );
         let spec = ToolSpec {
             name: self.check(tool.name.parse())?,
             title: tool.title,
@@ -107,10 +89,7 @@ impl Problems {
         Some((spec, (tool.name, tool.run)))
     }
 
-    pub(super) fn resource(
-        &mut self,
-        resource: Resource,
-    ) -> Option<(ResourceSpec, (String, resource::Run))> {
+    pub(super) fn resource(&mut self, resource: Resource) -> Option<(ResourceSpec, (String, resource::Run))> {
         let Resource { uri, about, run } = resource;
         self.require(!uri.contains(['{', '}']), || {
             format!("resource `{uri}` has a variable: make it a `ResourceTemplate`")
@@ -129,12 +108,7 @@ impl Problems {
         &mut self,
         template: ResourceTemplate,
     ) -> Option<(ResourceTemplateSpec, (UriTemplate, resource::RunTemplate))> {
-        let ResourceTemplate {
-            uri_template: text,
-            about,
-            variables,
-            run,
-        } = template;
+        let ResourceTemplate { uri_template: text, about, variables, run } = template;
         let uri_template = self.check(text.parse());
         let template = self.check(UriTemplate::new(&text))?;
         let fields = self.check(variables.ok_or_else(|| {
@@ -160,17 +134,11 @@ impl Problems {
     }
 
     pub(super) fn prompt(&mut self, prompt: Prompt) -> Option<(PromptSpec, (String, prompt::Run))> {
-        let fields = self.check(prompt.arguments.ok_or_else(|| {
-            format!(
-                "the input of prompt `{}` is no struct with named fields",
-                prompt.name
-            )
-        }));
-        self.texts(
-            "prompt",
-            &prompt.name,
-            fields.as_deref().unwrap_or_default(),
-        );
+        let fields =
+            self.check(prompt.arguments.ok_or_else(|| {
+                format!("the input of prompt `{}` is no struct with named fields", prompt.name)
+            }));
+        self.texts("prompt", &prompt.name, fields.as_deref().unwrap_or_default());
         let spec = PromptSpec {
             name: self.check(prompt.name.parse())?,
             title: prompt.title,
@@ -191,11 +159,7 @@ impl Problems {
 }
 
 fn argument(field: TextField) -> PromptArgumentSpec {
-    PromptArgumentSpec {
-        name: field.name,
-        description: field.description,
-        required: field.required,
-    }
+    PromptArgumentSpec { name: field.name, description: field.description, required: field.required }
 }
 
 fn listed(names: &[&str]) -> String {

@@ -29,9 +29,7 @@ fn tool(name: &str) -> Tool {
 }
 
 fn page(uri_template: &str) -> ResourceTemplate {
-    ResourceTemplate::new(uri_template, "page", "text/plain", |_, _: Page| {
-        String::new()
-    })
+    ResourceTemplate::new(uri_template, "page", "text/plain", |_, _: Page| String::new())
 }
 
 fn check(plugin: Plugin, problems: &[&str]) {
@@ -52,26 +50,14 @@ fn a_manifest_says_what_the_definition_says() {
                 .read_only(true)
                 .open_world(false),
         )
-        .tool(
-            tool("docs.wipe")
-                .needs(Capability::FsRead)
-                .inline()
-                .destructive(true)
-                .idempotent(true),
-        )
+        .tool(tool("docs.wipe").needs(Capability::FsRead).inline().destructive(true).idempotent(true))
         .resource(
             Resource::new("docs://index", "index", "text/plain", |_| String::new())
                 .title("Index")
                 .description("All pages."),
         )
-        .resource_template(
-            page("docs://{book}/{page}")
-                .title("Page")
-                .description("One page."),
-        )
-        .prompt(
-            Prompt::new("summary", "Sums a book up.", |_, _: Page| String::new()).title("Summary"),
-        );
+        .resource_template(page("docs://{book}/{page}").title("Page").description("One page."))
+        .prompt(Prompt::new("summary", "Sums a book up.", |_, _: Page| String::new()).title("Summary"));
     let nothing = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -143,9 +129,8 @@ fn a_manifest_says_what_the_definition_says() {
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
-    let plugin = Plugin::new("My Docs", "1.0")
-        .config::<String>()
-        .tool(Tool::new("a b", " ", |_, _: String| "done"));
+    let plugin =
+        Plugin::new("My Docs", "1.0").config::<String>().tool(Tool::new("a b", " ", |_, _: String| "done"));
     assert_eq!(
         plugin.manifest().unwrap_err().to_string(),
         "`My Docs` is no plugin name: 1 to 64 of a-z, 0-9 and `-`, beginning with a letter; \
@@ -205,9 +190,7 @@ fn a_template_and_its_handler_agree_on_the_variables() {
     ] {
         check(plugin().resource_template(page(template)), &[problem]);
     }
-    let empty = ResourceTemplate::new("docs://{book}", "book", "text/plain", |_, (): ()| {
-        String::new()
-    });
+    let empty = ResourceTemplate::new("docs://{book}", "book", "text/plain", |_, (): ()| String::new());
     check(
         plugin().resource_template(empty),
         &[
@@ -219,9 +202,7 @@ fn a_template_and_its_handler_agree_on_the_variables() {
 #[test]
 fn a_resource_with_a_variable_is_a_template() {
     check(
-        plugin().resource(Resource::new("docs://{book}", "book", "text/plain", |_| {
-            String::new()
-        })),
+        plugin().resource(Resource::new("docs://{book}", "book", "text/plain", |_| String::new())),
         &["resource `docs://{book}` has a variable: make it a `ResourceTemplate`"],
     );
 }
@@ -230,18 +211,12 @@ fn a_resource_with_a_variable_is_a_template() {
 fn prompts_and_templates_take_text_only() {
     check(
         plugin()
-            .resource_template(ResourceTemplate::new(
-                "docs://{count}",
-                "n",
-                "text/plain",
-                |_, _: Count| String::new(),
-            ))
-            .resource_template(ResourceTemplate::new(
-                "list://{count}",
-                "n",
-                "text/plain",
-                |_, _: String| String::new(),
-            ))
+            .resource_template(ResourceTemplate::new("docs://{count}", "n", "text/plain", |_, _: Count| {
+                String::new()
+            }))
+            .resource_template(ResourceTemplate::new("list://{count}", "n", "text/plain", |_, _: String| {
+                String::new()
+            }))
             .prompt(Prompt::new("many", "", |_, _: Count| String::new()))
             .prompt(Prompt::new("list", "", |_, _: Vec<String>| String::new())),
         &[
@@ -265,11 +240,7 @@ fn a_release_is_made_of_the_version_unless_it_is_given() {
         ("1.0.0-rc.1", None, Err("1.0.0-rc.1")),
         ("1.1000.0", None, Err("1.1000.0")),
         ("1.0.1000", None, Err("1.0.1000")),
-        (
-            "18446744073709551615.0.0",
-            None,
-            Err("18446744073709551615.0.0"),
-        ),
+        ("18446744073709551615.0.0", None, Err("18446744073709551615.0.0")),
     ] {
         let mut plugin = Plugin::new("docs", version);
         if let Some(release) = given {

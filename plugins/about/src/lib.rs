@@ -61,10 +61,7 @@ mod tests {
     #[test]
     fn an_agent_reads_what_the_server_is() {
         let harness = Harness::new(plugin()).server(ServerAbout {
-            plugins: vec![PluginAbout {
-                name: "core".to_owned(),
-                version: "0.1.0".to_owned(),
-            }],
+            plugins: vec![PluginAbout { name: "core".to_owned(), version: "0.1.0".to_owned() }],
             ..testing::server()
         });
         assert_eq!(
@@ -132,10 +129,7 @@ mod tests {
         let error = Harness::new(plugin()).read_resource("about://policies");
         assert_eq!(
             error,
-            Err(OpError::new(
-                ErrorCode::Failed,
-                "the test's harness has no agent for `about/agent`"
-            ))
+            Err(OpError::new(ErrorCode::Failed, "the test's harness has no agent for `about/agent`"))
         );
     }
 }

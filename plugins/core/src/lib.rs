@@ -59,10 +59,7 @@ mod tests {
         for text in ["hello", "", " two\nlines ", "日本語 🦀 \u{0}"] {
             assert_eq!(
                 harness.call_tool("core.echo", json!({"text": text})),
-                Ok(ToolResult {
-                    content: vec![Content::text(text)],
-                    is_error: false,
-                })
+                Ok(ToolResult { content: vec![Content::text(text)], is_error: false })
             );
         }
     }
@@ -71,23 +68,12 @@ mod tests {
     fn arguments_that_are_not_known_are_refused() {
         let harness = Harness::new(plugin());
         for (tool, arguments, message) in [
-            (
-                "core.echo",
-                json!({"text": "a", "times": 2}),
-                "unknown field `times`, expected `text`",
-            ),
+            ("core.echo", json!({"text": "a", "times": 2}), "unknown field `times`, expected `text`"),
             ("core.echo", json!({}), "missing field `text`"),
-            (
-                "core.sum",
-                json!({"a": 1, "b": 2, "c": 3}),
-                "unknown field `c`, expected `a` or `b`",
-            ),
+            ("core.sum", json!({"a": 1, "b": 2, "c": 3}), "unknown field `c`, expected `a` or `b`"),
             ("core.sum", json!({"a": 1}), "missing field `b`"),
         ] {
-            assert_eq!(
-                harness.call_tool(tool, arguments).unwrap_err().message,
-                message
-            );
+            assert_eq!(harness.call_tool(tool, arguments).unwrap_err().message, message);
         }
     }
 
@@ -100,19 +86,14 @@ mod tests {
             assert_eq!(tool.annotations.read_only, Some(true));
             assert_eq!(tool.annotations.idempotent, Some(true));
             assert!(tool.capabilities.is_empty());
-            assert_eq!(
-                tool.input_schema.get("additionalProperties"),
-                Some(&Value::Bool(false))
-            );
+            assert_eq!(tool.input_schema.get("additionalProperties"), Some(&Value::Bool(false)));
         }
     }
 
     #[test]
     fn a_model_sees_that_sum_takes_numbers() {
         let manifest = plugin().manifest().unwrap();
-        let [_, sum] = manifest.tools.as_slice() else {
-            panic!("two tools")
-        };
+        let [_, sum] = manifest.tools.as_slice() else { panic!("two tools") };
         assert_eq!(
             Value::from(sum.input_schema.clone()),
             json!({

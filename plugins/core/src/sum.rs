@@ -24,9 +24,7 @@ pub(crate) fn sum(_call: &Call, Sum { a, b }: Sum) -> Result<String, CallError> 
         // `Display` writes the shortest decimal that reads back the same, and
         // never an exponent.
         (Some(a), Some(b)) if (a + b).is_finite() => Ok((a + b).to_string()),
-        _ => Err(CallError::failed(format!(
-            "the sum of {a} and {b} is beyond the range of numbers"
-        ))),
+        _ => Err(CallError::failed(format!("the sum of {a} and {b} is beyond the range of numbers"))),
     }
 }
 
@@ -79,18 +77,9 @@ mod tests {
         for (arguments, text) in [
             (r#"{"a": 9007199254740993, "b": 0}"#, "9007199254740993"),
             (r#"{"a": 9007199254740993, "b": 2.0}"#, "9007199254740995"),
-            (
-                r#"{"a": 9223372036854775807, "b": 1}"#,
-                "9223372036854775808",
-            ),
-            (
-                r#"{"a": -9223372036854775808, "b": -1}"#,
-                "-9223372036854775809",
-            ),
-            (
-                r#"{"a": 18446744073709551615, "b": 18446744073709551615}"#,
-                "36893488147419103230",
-            ),
+            (r#"{"a": 9223372036854775807, "b": 1}"#, "9223372036854775808"),
+            (r#"{"a": -9223372036854775808, "b": -1}"#, "-9223372036854775809"),
+            (r#"{"a": 18446744073709551615, "b": 18446744073709551615}"#, "36893488147419103230"),
         ] {
             assert_eq!(sum(arguments), Ok(text.to_owned()), "{arguments}");
         }
@@ -112,46 +101,25 @@ mod tests {
     #[test]
     fn a_sum_beyond_the_range_is_an_error() {
         for (arguments, message) in [
-            (
-                r#"{"a": 1e308, "b": 1e308}"#,
-                "the sum of 1e+308 and 1e+308 is beyond the range of numbers",
-            ),
+            (r#"{"a": 1e308, "b": 1e308}"#, "the sum of 1e+308 and 1e+308 is beyond the range of numbers"),
             (
                 r#"{"a": -1.5e308, "b": -1e308}"#,
                 "the sum of -1.5e+308 and -1e+308 is beyond the range of numbers",
             ),
         ] {
-            assert_eq!(
-                sum(arguments),
-                Err(OpError::new(ErrorCode::Failed, message))
-            );
+            assert_eq!(sum(arguments), Err(OpError::new(ErrorCode::Failed, message)));
         }
     }
 
     #[test]
     fn what_is_no_number_is_an_error() {
         for (arguments, message) in [
-            (
-                r#"{"a": "2", "b": 3}"#,
-                "invalid type: string \"2\", expected a JSON number",
-            ),
-            (
-                r#"{"a": 2, "b": null}"#,
-                "invalid type: null, expected a JSON number",
-            ),
-            (
-                r#"{"a": 2, "b": [3]}"#,
-                "invalid type: sequence, expected a JSON number",
-            ),
-            (
-                r#"{"a": true, "b": 3}"#,
-                "invalid type: boolean `true`, expected a JSON number",
-            ),
+            (r#"{"a": "2", "b": 3}"#, "invalid type: string \"2\", expected a JSON number"),
+            (r#"{"a": 2, "b": null}"#, "invalid type: null, expected a JSON number"),
+            (r#"{"a": 2, "b": [3]}"#, "invalid type: sequence, expected a JSON number"),
+            (r#"{"a": true, "b": 3}"#, "invalid type: boolean `true`, expected a JSON number"),
         ] {
-            assert_eq!(
-                sum(arguments),
-                Err(OpError::new(ErrorCode::InvalidInput, message))
-            );
+            assert_eq!(sum(arguments), Err(OpError::new(ErrorCode::InvalidInput, message)));
         }
     }
 }

@@ -39,9 +39,7 @@ mod tests {
     #[test]
     fn clients_ask_for_the_diff_first() {
         let manifest = plugin().manifest().unwrap();
-        let [review, usage] = manifest.prompts.as_slice() else {
-            panic!("two prompts")
-        };
+        let [review, usage] = manifest.prompts.as_slice() else { panic!("two prompts") };
         assert_eq!(
             serde_json::to_value(&review.arguments).unwrap(),
             json!([

@@ -83,9 +83,7 @@ fn fenced(diff: &str) -> String {
 
 /// Clients send empty text for what a person leaves out.
 fn given(argument: Option<String>) -> Option<String> {
-    argument
-        .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty())
+    argument.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -99,9 +97,7 @@ mod tests {
     const DIFF: &str = "--- a/x.rs\n+++ b/x.rs\n@@ -1 +1 @@\n-let a = 1;\n+let a = 2;\n";
 
     fn prompt(arguments: Value) -> String {
-        let result: PromptResult = Harness::new(plugin())
-            .get_prompt("review_pr", arguments)
-            .unwrap();
+        let result: PromptResult = Harness::new(plugin()).get_prompt("review_pr", arguments).unwrap();
         let [message] = result.messages.as_slice() else {
             panic!("one message, not {result:?}");
         };
@@ -114,22 +110,10 @@ mod tests {
     #[test]
     fn a_review_asks_for_findings_by_severity_with_file_and_line() {
         let prompt = prompt(json!({"diff": DIFF}));
-        assert!(
-            prompt.contains(&format!("\n```diff\n{DIFF}```\n")),
-            "{prompt}"
-        );
+        assert!(prompt.contains(&format!("\n```diff\n{DIFF}```\n")), "{prompt}");
         let mut rest = prompt.as_str();
-        for part in [
-            "### Critical",
-            "### Major",
-            "### Minor",
-            "`path/to/file.ext:LINE`",
-            "### Questions",
-        ] {
-            rest = rest
-                .split_once(part)
-                .unwrap_or_else(|| panic!("{part} in order"))
-                .1;
+        for part in ["### Critical", "### Major", "### Minor", "`path/to/file.ext:LINE`", "### Questions"] {
+            rest = rest.split_once(part).unwrap_or_else(|| panic!("{part} in order")).1;
         }
         assert!(prompt.contains("Write the review in English."), "{prompt}");
         assert!(!prompt.contains("## Focus"), "{prompt}");
@@ -139,9 +123,7 @@ mod tests {
     fn a_review_heeds_focus_and_language() {
         let prompt = prompt(json!({"diff": DIFF, "focus": " locking ", "language": "German"}));
         assert!(
-            prompt.contains(
-                "## Focus\n\nLook most closely at this, and at the rest all the same: locking\n"
-            ),
+            prompt.contains("## Focus\n\nLook most closely at this, and at the rest all the same: locking\n"),
             "{prompt}"
         );
         assert!(prompt.contains("Write the review in German."), "{prompt}");

@@ -12,11 +12,7 @@ pub(crate) fn tool_usage(call: &Call, (): ()) -> Result<String, CallError> {
         others(&agent),
         advice(&agent),
     ];
-    Ok(sections
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("\n"))
+    Ok(sections.into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }
 
 fn introduction(agent: &AgentAbout) -> Option<String> {
@@ -38,11 +34,7 @@ fn tools(tools: &[ToolAbout]) -> Option<String> {
     }
     let mut section = "## Your tools\n".to_owned();
     for tool in tools {
-        section.push_str(&format!(
-            "\n### `{}`\n\n{}\n\n",
-            tool.name,
-            tool.description.trim()
-        ));
+        section.push_str(&format!("\n### `{}`\n\n{}\n\n", tool.name, tool.description.trim()));
         if tool.arguments.is_empty() {
             section.push_str("Takes no arguments.\n");
         }
@@ -120,9 +112,7 @@ fn advice(agent: &AgentAbout) -> Option<String> {
 /// Bytes, also in the largest unit that they fill evenly.
 fn size(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = units
-        .into_iter()
-        .find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    let unit = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
     match unit {
         Some((unit, name)) => format!("{bytes} bytes ({} {name})", bytes / unit),
         None => format!("{bytes} bytes"),
@@ -148,9 +138,7 @@ mod tests {
     use crate::plugin;
 
     fn check(agent: AgentAbout, text: &str) {
-        let result = Harness::new(plugin())
-            .agent(agent)
-            .get_prompt("tool_usage", json!({}));
+        let result = Harness::new(plugin()).agent(agent).get_prompt("tool_usage", json!({}));
         assert_eq!(
             result,
             Ok(PromptResult {
@@ -173,10 +161,7 @@ mod tests {
                 ToolAbout {
                     name: "core.sum".to_owned(),
                     description: "Adds two numbers.".to_owned(),
-                    arguments: vec![
-                        "a: number, required".to_owned(),
-                        "b: number, required".to_owned(),
-                    ],
+                    arguments: vec!["a: number, required".to_owned(), "b: number, required".to_owned()],
                 },
                 ToolAbout {
                     name: "core.now".to_owned(),
@@ -229,9 +214,7 @@ mod tests {
         }];
         agent.limits.concurrency = 1;
         agent.limits.timeout_seconds = 1;
-        let answer = Harness::new(plugin())
-            .agent(agent)
-            .get_prompt("tool_usage", json!({}));
+        let answer = Harness::new(plugin()).agent(agent).get_prompt("tool_usage", json!({}));
         let text = format!("{:?}", answer.unwrap().messages);
         assert!(text.contains("Make one call after the other"), "{text}");
         assert!(text.contains("Time of a call: at most 1 second."), "{text}");

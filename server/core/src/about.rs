@@ -9,12 +9,7 @@ use plugin_contract::{
 use serde_json::{Map, Value};
 
 use crate::{
-    limits::Limits,
-    pattern::Patterns,
-    policy,
-    principal::Principal,
-    settings::Disclosure,
-    snapshot::Snapshot,
+    limits::Limits, pattern::Patterns, policy, principal::Principal, settings::Disclosure, snapshot::Snapshot,
 };
 
 /// The principal's effective rights and limits. `None` if it has none any more.
@@ -32,7 +27,8 @@ pub fn agent(snapshot: &Arc<Snapshot>, principal: &Principal) -> Option<AgentAbo
                 arguments: arguments(&tool.spec.input_schema),
             }),
             Err(reasons) => {
-                denied_tools.push(DeniedTool { name, reasons: reasons.iter().map(ToString::to_string).collect() });
+                denied_tools
+                    .push(DeniedTool { name, reasons: reasons.iter().map(ToString::to_string).collect() });
             }
         }
     }
@@ -48,7 +44,12 @@ pub fn agent(snapshot: &Arc<Snapshot>, principal: &Principal) -> Option<AgentAbo
         denied_tools,
         resources: texts(&agent.grant.resources.intersection(&ceiling.resources)),
         prompts: texts(&agent.grant.prompts.intersection(&ceiling.prompts)),
-        capabilities: agent.grant.capabilities.intersection(&ceiling.capabilities).copied().collect::<Vec<Capability>>(),
+        capabilities: agent
+            .grant
+            .capabilities
+            .intersection(&ceiling.capabilities)
+            .copied()
+            .collect::<Vec<Capability>>(),
         limits: limits(&agent.limits),
     })
 }
@@ -77,11 +78,14 @@ fn arguments(schema: &Map<String, Value>) -> Vec<String> {
         .map(|(name, schema)| {
             let kind = match schema.get("type") {
                 Some(Value::String(kind)) => kind.clone(),
-                Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+                Some(Value::Array(kinds)) => {
+                    kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ")
+                }
                 _ => "any".to_owned(),
             };
             let required = if is_required(name) { "required" } else { "optional" };
-            let description = schema.get("description").and_then(Value::as_str).map(|text| format!(": {text}"));
+            let description =
+                schema.get("description").and_then(Value::as_str).map(|text| format!(": {text}"));
             format!("{name} ({kind}, {required}){}", description.unwrap_or_default())
         })
         .collect()

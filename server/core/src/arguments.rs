@@ -63,7 +63,11 @@ impl ArgumentSchema {
             .take(MAX_COMPLAINTS)
             .map(|error| {
                 let place = error.instance_path().to_string();
-                let place = if place.is_empty() { "the arguments".to_owned() } else { format!("`{}`", place.trim_start_matches('/')) };
+                let place = if place.is_empty() {
+                    "the arguments".to_owned()
+                } else {
+                    format!("`{}`", place.trim_start_matches('/'))
+                };
                 format!("{place}: {}", rule(&error))
             })
             .collect()
@@ -138,15 +142,21 @@ mod tests {
                 "the arguments: `a` is missing",
             ]
         );
-        assert_eq!(schema.complaints(&json!({ "a": "s3cret" })), ["`a`: the value is not of type \"number\""]);
+        assert_eq!(
+            schema.complaints(&json!({ "a": "s3cret" })),
+            ["`a`: the value is not of type \"number\""]
+        );
     }
 
     #[test]
     fn a_schema_that_looks_elsewhere_is_refused() {
-        let error = schema(json!({ "type": "object", "properties": { "a": { "$ref": "https://example.com/a.json" } } }))
-            .unwrap_err();
+        let error = schema(
+            json!({ "type": "object", "properties": { "a": { "$ref": "https://example.com/a.json" } } }),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("put what it refers to under `$defs`"), "{error}");
-        let local = json!({ "type": "object", "properties": { "a": { "$ref": "#/$defs/a" } }, "$defs": { "a": {} } });
+        let local =
+            json!({ "type": "object", "properties": { "a": { "$ref": "#/$defs/a" } }, "$defs": { "a": {} } });
         assert!(schema(local).is_ok());
     }
 

@@ -14,7 +14,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     invocation::Invocation,
-    limits::{Limits, Rate, counters::{Counters, Slot}},
+    limits::{
+        Limits, Rate,
+        counters::{Counters, Slot},
+    },
     policy::{self, Permit, Reason, Thing},
     principal::Principal,
     registry::{InvokeError, Prompt, Resource, ResourceTemplate, Tool},
@@ -24,8 +27,8 @@ use crate::{
 
 mod record;
 
-pub use record::{CallLog, CallRecord, Outcome};
 use record::Recorder;
+pub use record::{CallLog, CallRecord, Outcome};
 
 /// Bounds what the five limits do not count: lists, resources, prompts.
 const OTHER_CONCURRENCY: u32 = 64;
@@ -108,7 +111,12 @@ impl Gateway {
     }
 
     /// Calls a tool.
-    pub async fn call_tool(&self, principal: &Principal, name: &str, arguments: Map<String, Value>) -> Answer<ToolResult> {
+    pub async fn call_tool(
+        &self,
+        principal: &Principal,
+        name: &str,
+        arguments: Map<String, Value>,
+    ) -> Answer<ToolResult> {
         let mut call = self.begin(principal, Thing::Tool, name);
         let Some(tool) = call.snapshot.registry.tool(name).cloned() else { return call.unknown() };
         let permit = match policy::tool(&call.snapshot, principal, &tool) {
@@ -139,7 +147,9 @@ impl Gateway {
     /// Reads a resource.
     pub async fn read_resource(&self, principal: &Principal, uri: &str) -> Answer<ResourceContents> {
         let call = self.begin(principal, Thing::Resource, uri);
-        let Some(plugin) = call.snapshot.registry.resource_plugin(uri).cloned() else { return call.unknown() };
+        let Some(plugin) = call.snapshot.registry.resource_plugin(uri).cloned() else {
+            return call.unknown();
+        };
         let permit = match policy::resource(&call.snapshot, principal, uri, &plugin) {
             Ok(permit) => permit,
             Err(reasons) => return call.denied(reasons),
@@ -200,12 +210,19 @@ impl Gateway {
     fn admit(&self, principal: &Principal, limits: &Limits, payload: u64) -> Result<Slot, Vec<Reason>> {
         let limit = limits.max_payload_bytes;
         let agent = || principal.agent.clone();
-        let too_large = (payload > limit).then(|| Reason::PayloadTooLarge { agent: agent(), bytes: payload, limit });
+        let too_large =
+            (payload > limit).then(|| Reason::PayloadTooLarge { agent: agent(), bytes: payload, limit });
         self.calls.admit_unless(too_large, &principal.agent, limits.concurrency, limits.rate, Instant::now())
     }
 
     fn guard(&self, principal: &Principal) -> Result<Slot, Vec<Reason>> {
-        self.others.admit_unless(None, &principal.agent, OTHER_CONCURRENCY, Rate::OTHER_REQUESTS, Instant::now())
+        self.others.admit_unless(
+            None,
+            &principal.agent,
+            OTHER_CONCURRENCY,
+            Rate::OTHER_REQUESTS,
+            Instant::now(),
+        )
     }
 }
 
@@ -270,8 +287,11 @@ impl Call {
         let bytes = match plugin.instance.invoke(invocation).await {
             Ok(bytes) => bytes,
             Err(InvokeError::TimedOut { seconds }) => {
-                let reason =
-                    Reason::TimedOut { agent: self.principal.agent.clone(), tool: self.recorder.name().to_owned(), seconds };
+                let reason = Reason::TimedOut {
+                    agent: self.principal.agent.clone(),
+                    tool: self.recorder.name().to_owned(),
+                    seconds,
+                };
                 return self.refused(vec![reason]);
             }
             Err(InvokeError::Plugin(OpError { code: ErrorCode::NotFound, .. })) => return self.unknown(),
@@ -288,7 +308,8 @@ impl Call {
                 self.recorder.finish(if reply.is_error() { Outcome::ToolError } else { Outcome::Ok });
                 Answer::Done(reply)
             }
-            Err(_) => self.failed(format!("plugin `{name}` answered something that this server does not understand")),
+            Err(_) => self
+                .failed(format!("plugin `{name}` answered something that this server does not understand")),
         }
     }
 }

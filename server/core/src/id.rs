@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// An id that breaks its rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{id}` is no {kind}: use 1 to 64 of A-Z, a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit")]
+#[error(
+    "`{id}` is no {kind}: use 1 to 64 of A-Z, a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit"
+)]
 pub struct InvalidId {
     kind: &'static str,
     id: String,

@@ -185,7 +185,9 @@ mod tests {
         for text in ["", "60", "0/min", "-1/min", "60/minute", "60/", "/min", "9999999/s"] {
             assert_eq!(
                 text.parse::<Rate>().unwrap_err().to_string(),
-                format!("`{text}` is no rate: write calls per time, with `s`, `min`, `h` or `day`, as in `60/min`")
+                format!(
+                    "`{text}` is no rate: write calls per time, with `s`, `min`, `h` or `day`, as in `60/min`"
+                )
             );
         }
     }

@@ -210,10 +210,7 @@ mod tests {
         refused("core echo", "`core echo` is no pattern: it holds white space or a control character");
         refused("*.echo", "`*.echo` is no pattern: `*` may stand only at the end");
         refused("core.**", "`core.**` is no pattern: `*` may stand only at the end");
-        refused(
-            "core*",
-            "`core*` is no pattern: `*` must follow `.`, `:`, `/`, `-` or `_`, as in `core.*`",
-        );
+        refused("core*", "`core*` is no pattern: `*` must follow `.`, `:`, `/`, `-` or `_`, as in `core.*`");
     }
 
     #[test]

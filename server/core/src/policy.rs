@@ -95,7 +95,12 @@ pub fn tool(snapshot: &Arc<Snapshot>, principal: &Principal, tool: &Arc<Tool>) -
 }
 
 /// May `principal` read `uri`, which `plugin` answers for?
-pub fn resource(snapshot: &Arc<Snapshot>, principal: &Principal, uri: &str, plugin: &Arc<Plugin>) -> Decision {
+pub fn resource(
+    snapshot: &Arc<Snapshot>,
+    principal: &Principal,
+    uri: &str,
+    plugin: &Arc<Plugin>,
+) -> Decision {
     let (agent, tenant) = standing(snapshot, principal)?;
     let reasons = granted(principal, agent, tenant, Thing::Resource, uri);
     let subject = || Subject::Resource { uri: uri.to_owned(), plugin: plugin.clone() };
@@ -126,10 +131,11 @@ pub fn prompt(snapshot: &Arc<Snapshot>, principal: &Principal, prompt: &Arc<Prom
     decide(snapshot, principal, reasons, || (Subject::Prompt(prompt.clone()), BTreeSet::new()))
 }
 
-fn standing<'a>(snapshot: &'a Snapshot, principal: &Principal) -> Result<(&'a Agent, &'a Tenant), Vec<Reason>> {
-    snapshot
-        .standing(principal)
-        .ok_or_else(|| vec![Reason::AgentRemoved { agent: principal.agent.clone() }])
+fn standing<'a>(
+    snapshot: &'a Snapshot,
+    principal: &Principal,
+) -> Result<(&'a Agent, &'a Tenant), Vec<Reason>> {
+    snapshot.standing(principal).ok_or_else(|| vec![Reason::AgentRemoved { agent: principal.agent.clone() }])
 }
 
 fn decide(
@@ -148,10 +154,18 @@ fn decide(
 fn granted(principal: &Principal, agent: &Agent, tenant: &Tenant, thing: Thing, name: &str) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !patterns(&agent.grant, thing).cover(name) {
-        reasons.push(Reason::NotGrantedToAgent { agent: principal.agent.clone(), thing, name: name.to_owned() });
+        reasons.push(Reason::NotGrantedToAgent {
+            agent: principal.agent.clone(),
+            thing,
+            name: name.to_owned(),
+        });
     }
     if !patterns(&tenant.grant, thing).cover(name) {
-        reasons.push(Reason::NotGrantedToTenant { tenant: principal.tenant.clone(), thing, name: name.to_owned() });
+        reasons.push(Reason::NotGrantedToTenant {
+            tenant: principal.tenant.clone(),
+            thing,
+            name: name.to_owned(),
+        });
     }
     reasons
 }

@@ -263,7 +263,8 @@ impl Registry {
             .tools
             .iter()
             .map(|spec| {
-                ArgumentSchema::new(&spec.input_schema).map_err(|error| Conflict::Schema(spec.name.clone(), error))
+                ArgumentSchema::new(&spec.input_schema)
+                    .map_err(|error| Conflict::Schema(spec.name.clone(), error))
             })
             .collect::<Result<_, _>>()?;
         let templates = plugin
@@ -271,7 +272,8 @@ impl Registry {
             .resource_templates
             .iter()
             .map(|spec| {
-                UriTemplate::new(spec.uri_template.as_str()).map_err(|error| Conflict::Template(error.to_string()))
+                UriTemplate::new(spec.uri_template.as_str())
+                    .map_err(|error| Conflict::Template(error.to_string()))
             })
             .collect::<Result<_, _>>()?;
         Ok(Compiled { arguments, templates })
@@ -329,7 +331,9 @@ impl Conflict {
             ),
             Self::ToolTaken(tool, other) => (
                 "name_taken",
-                format!("tool `{tool}` of plugin `{name}` looks like `{other}` to clients that write `.` as `_`"),
+                format!(
+                    "tool `{tool}` of plugin `{name}` looks like `{other}` to clients that write `.` as `_`"
+                ),
                 "rename it in the plugin, or disable one of the two plugins".to_owned(),
             ),
             Self::Taken(kind, taken) => (
@@ -342,9 +346,11 @@ impl Conflict {
                 format!("the input schema of tool `{tool}` cannot be used: {error}"),
                 "correct the schema in the plugin and sign it again".to_owned(),
             ),
-            Self::Template(message) => {
-                ("invalid_template", message, "correct the template in the plugin and sign it again".to_owned())
-            }
+            Self::Template(message) => (
+                "invalid_template",
+                message,
+                "correct the template in the plugin and sign it again".to_owned(),
+            ),
         };
         Refusal { place: plugin.provenance.folder.clone(), code, message, help }
     }

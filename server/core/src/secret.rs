@@ -93,7 +93,10 @@ mod tests {
 
     #[test]
     fn a_secret_does_not_show_in_debug_output() {
-        assert_eq!(format!("{:?} {:?}", Secret::new("s3cret"), TokenDigest::of("s3cret")), "Secret(…) TokenDigest(…)");
+        assert_eq!(
+            format!("{:?} {:?}", Secret::new("s3cret"), TokenDigest::of("s3cret")),
+            "Secret(…) TokenDigest(…)"
+        );
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub(crate) fn settings() -> Settings {
         prompts: patterns(&["*"]),
         capabilities: Capability::ALL.into(),
     };
-    let tenant = Tenant { grant: all.clone(), limits: LimitCeilings::default(), disclosure: Disclosure::Reasons };
+    let tenant =
+        Tenant { grant: all.clone(), limits: LimitCeilings::default(), disclosure: Disclosure::Reasons };
     let agent = Agent {
         tenant: "research".parse().unwrap(),
         tokens: vec![TokenDigest::of("laptop-token")],

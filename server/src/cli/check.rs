@@ -22,7 +22,11 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    config: Option<PathBuf>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let mut files = arguments.files.clone();
     if files.is_empty() {
         files.push(config_path(config));

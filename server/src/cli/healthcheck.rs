@@ -28,7 +28,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>) -> Result<(), Failure> {
     let base = arguments.url.clone().unwrap_or_else(|| format!("http://{}", address(&config_path(config))));
     let url = format!("{}/readyz", base.trim_end_matches('/'));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(ask(&url))
 }
 
@@ -89,7 +90,10 @@ mod tests {
     #[test]
     fn the_listen_key_is_found_in_a_text_that_is_broken_elsewhere() {
         for (text, address) in [
-            ("version: 1\nserver: { listen: \"127.0.0.1:81\", allowed_hosts: [] }\nagents: [", Some("127.0.0.1:81")),
+            (
+                "version: 1\nserver: { listen: \"127.0.0.1:81\", allowed_hosts: [] }\nagents: [",
+                Some("127.0.0.1:81"),
+            ),
             ("server:\n  # listen: here\n  listen: 0.0.0.0:82 # all\n", Some("0.0.0.0:82")),
             ("server:\n  allowed_hosts: []\n  listen: '[::1]:83'\n", Some("[::1]:83")),
             ("admin: { listen: \"127.0.0.1:84\" }\n", None),

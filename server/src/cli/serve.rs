@@ -15,7 +15,8 @@ use crate::{
 pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
     let origin = origin(asked)?;
     logging::start();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(app::serve(origin)).map_err(|error| match error {
         ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
         ServeError::Listen { .. } | ServeError::Io(_) => Failure::failed(error),
@@ -37,6 +38,7 @@ fn origin(asked: Option<PathBuf>) -> Result<Origin, Failure> {
             path.display()
         )));
     };
-    let settings = config::without_file(&token).map_err(|problem| Failure::Configuration(format!("MCP_TOKEN cannot be used: {problem}")))?;
+    let settings = config::without_file(&token)
+        .map_err(|problem| Failure::Configuration(format!("MCP_TOKEN cannot be used: {problem}")))?;
     Ok(Origin::Fixed(Box::new(settings)))
 }

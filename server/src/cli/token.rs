@@ -60,7 +60,10 @@ fn claude_mcp_add(url: &str, token: &Secret) -> String {
 /// Where agents reach the server, as far as a configuration tells.
 fn endpoint(config: Option<PathBuf>) -> String {
     let read = ConfigFiles::new(config_path(config)).read();
-    let server = read.ok().and_then(|(source, environment)| config::compile(&source, &environment).ok()).map(|it| it.settings.server);
+    let server = read
+        .ok()
+        .and_then(|(source, environment)| config::compile(&source, &environment).ok())
+        .map(|it| it.settings.server);
     match server {
         Some(server) => match server.public_url {
             Some(url) => url.to_string(),

@@ -79,8 +79,15 @@ fn data(denial: &Denial) -> Value {
     Value::Object(JsonObject::from_iter([(DENIAL.to_owned(), value(denial))]))
 }
 
+/// A line for each reason, with what to do behind the last that it is good for.
 fn lines(denial: &Denial) -> String {
-    let lines: Vec<_> = denial.reasons.iter().map(|reason| format!("{reason} ({})", reason.help())).collect();
+    let mut reasons = denial.reasons.iter().peekable();
+    let mut lines = Vec::new();
+    while let Some(reason) = reasons.next() {
+        let help = reason.help();
+        let again = reasons.peek().is_some_and(|next| next.help() == help);
+        lines.push(if again { reason.to_string() } else { format!("{reason} ({help})") });
+    }
     lines.join("\n")
 }
 

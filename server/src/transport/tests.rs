@@ -154,7 +154,7 @@ impl Server {
     /// Another configuration, as a reload brings it into force.
     fn reload(&self, config: &str) {
         self.live.publish(content(config, self.demo.clone()));
-        self.door.lists_changed();
+        self.door.reloaded();
     }
 
     fn reap(&self, now: Instant) {

@@ -163,7 +163,10 @@ fn a_response_over_its_limit_is_refused_with_both_sizes() {
 fn a_call_that_outlives_its_time_is_refused_with_the_limit() {
     let world = world(|_| {}, answers(Err(InvokeError::TimedOut { seconds: 30 })));
     let Answer::Refused(denial) = world.call("demo.say", json!({})) else { panic!() };
-    assert_eq!(denial.reasons[0].to_string(), "tool `demo.say` was still running after 30 s, the limit of agent `laptop`");
+    assert_eq!(
+        denial.reasons[0].to_string(),
+        "tool `demo.say` was still running after 30 s, the limit of agent `laptop`"
+    );
     assert_eq!(world.outcomes(), [(true, "refused", "timed_out".to_owned())]);
 }
 
@@ -172,7 +175,10 @@ fn what_a_plugin_gets_wrong_is_said_and_recorded_as_failed() {
     let error = OpError::new(ErrorCode::Panicked, "tool `demo.say` panicked");
     for (answer, message) in [
         (Err(InvokeError::Plugin(error)), "tool `demo.say` panicked"),
-        (Ok(json!({ "no": "content" })), "plugin `demo` answered something that this server does not understand"),
+        (
+            Ok(json!({ "no": "content" })),
+            "plugin `demo` answered something that this server does not understand",
+        ),
     ] {
         let world = world(|_| {}, answers(answer));
         assert_eq!(world.call("demo.say", json!({})), Answer::Failed(message.to_owned()));

@@ -44,7 +44,13 @@ impl Counters {
 
     /// Counts a call of `agent` at `now`, or says every limit against it and
     /// counts nothing.
-    pub fn admit(&self, agent: &AgentId, concurrency: u32, rate: Rate, now: Instant) -> Result<Slot, Vec<Reason>> {
+    pub fn admit(
+        &self,
+        agent: &AgentId,
+        concurrency: u32,
+        rate: Rate,
+        now: Instant,
+    ) -> Result<Slot, Vec<Reason>> {
         self.admit_unless(None, agent, concurrency, rate, now)
     }
 
@@ -149,7 +155,8 @@ mod tests {
     fn a_lowered_limit_applies_to_the_next_call() {
         let counters = Counters::new();
         let now = Instant::now();
-        let _slots: Vec<_> = (0..3).map(|_| counters.admit(&agent(), 8, rate("60/min"), now).unwrap()).collect();
+        let _slots: Vec<_> =
+            (0..3).map(|_| counters.admit(&agent(), 8, rate("60/min"), now).unwrap()).collect();
         assert_eq!(codes(&counters.admit(&agent(), 2, rate("60/min"), now).unwrap_err()), ["too_many_calls"]);
     }
 

@@ -221,15 +221,21 @@ impl Reason {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::AgentRemoved { agent } => format!("ask the operator whether `agents.{agent}` was meant to go"),
+            Self::AgentRemoved { agent } => {
+                format!("ask the operator whether `agents.{agent}` was meant to go")
+            }
             Self::NotGrantedToAgent { agent, thing, name } => {
                 format!("add `{name}` to `agents.{agent}.{}`", thing.key())
             }
             Self::NotGrantedToTenant { tenant, thing, name } => {
                 format!("add `{name}` to `tenants.{tenant}.{}`", thing.key())
             }
-            Self::DeniedToAgent { agent, pattern, .. } => format!("remove `{pattern}` from `agents.{agent}.deny`"),
-            Self::DeniedToTenant { tenant, pattern, .. } => format!("remove `{pattern}` from `tenants.{tenant}.deny`"),
+            Self::DeniedToAgent { agent, pattern, .. } => {
+                format!("remove `{pattern}` from `agents.{agent}.deny`")
+            }
+            Self::DeniedToTenant { tenant, pattern, .. } => {
+                format!("remove `{pattern}` from `tenants.{tenant}.deny`")
+            }
             Self::CapabilityNotGrantedToPlugin { plugin, capability, .. } => {
                 format!("add `{capability}` to `plugins.entries.{plugin}.capabilities`")
             }

@@ -4,14 +4,16 @@ use super::*;
 use crate::testing::{named, tool, unreachable};
 
 fn plugin(name: &str, parts: Value) -> Arc<Plugin> {
-    let mut manifest = json!({ "name": name, "version": "1.0.0", "release": 1, "api": "1.0", "target": "any" });
+    let mut manifest =
+        json!({ "name": name, "version": "1.0.0", "release": 1, "api": "1.0", "target": "any" });
     manifest.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
     named(serde_json::from_value(manifest).unwrap(), &[], unreachable())
 }
 
 /// Admits `first`, then `second`, which must be refused with this line.
 fn check(first: Value, second: Value, line: &str) {
-    let (registry, refusals) = Registry::admit([plugin("first", first), plugin("second", second), plugin("third", json!({}))]);
+    let (registry, refusals) =
+        Registry::admit([plugin("first", first), plugin("second", second), plugin("third", json!({}))]);
     assert_eq!(refusals.iter().map(ToString::to_string).collect::<Vec<_>>(), [line]);
     let loaded: Vec<_> = registry.plugins().map(|plugin| plugin.manifest.name.as_str()).collect();
     assert_eq!(loaded, ["first", "third"], "a refused plugin does not disturb the others");
@@ -47,7 +49,10 @@ fn two_tools_that_look_alike_to_clients_cannot_both_be_offered() {
 fn resources_templates_and_prompts_are_offered_once() {
     for (parts, what) in [
         (json!({ "resources": [{ "uri": "x://y", "name": "y" }] }), "resource `x://y`"),
-        (json!({ "resource_templates": [{ "uri_template": "x://{y}", "name": "y" }] }), "resource template `x://{y}`"),
+        (
+            json!({ "resource_templates": [{ "uri_template": "x://{y}", "name": "y" }] }),
+            "resource template `x://{y}`",
+        ),
         (json!({ "prompts": [{ "name": "p" }] }), "prompt `p`"),
     ] {
         let line = format!(
@@ -64,7 +69,9 @@ fn a_plugin_is_loaded_once() {
     assert_eq!(registry.plugins().count(), 1);
     assert_eq!(
         refusals.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["plugin refused: plugins.d/one: plugin `one` is loaded already, from plugins.d/one; remove one of the two"]
+        [
+            "plugin refused: plugins.d/one: plugin `one` is loaded already, from plugins.d/one; remove one of the two"
+        ]
     );
 }
 
