@@ -18,7 +18,10 @@ pub(crate) struct Sum {
 pub(crate) fn sum(_call: &Call, Sum { a, b }: Sum) -> Result<String, CallError> {
     if let (Some(a), Some(b)) = (integer(&a), integer(&b)) {
         // Two 65-bit integers cannot overflow 128 bits.
-        return Ok((a + b).to_string());
+        return match i64::try_from(a + b) {
+            Ok(sum) => Ok(sum.to_string()),
+            Err(_) => Err(CallError::failed(format!("the sum of {a} and {b} overflows 64-bit integers"))),
+        };
     }
     match (a.as_f64(), b.as_f64()) {
         // `Display` writes the shortest decimal that reads back the same, and
@@ -77,9 +80,9 @@ mod tests {
         for (arguments, text) in [
             (r#"{"a": 9007199254740993, "b": 0}"#, "9007199254740993"),
             (r#"{"a": 9007199254740993, "b": 2.0}"#, "9007199254740995"),
-            (r#"{"a": 9223372036854775807, "b": 1}"#, "9223372036854775808"),
-            (r#"{"a": -9223372036854775808, "b": -1}"#, "-9223372036854775809"),
-            (r#"{"a": 18446744073709551615, "b": 18446744073709551615}"#, "36893488147419103230"),
+            (r#"{"a": 9223372036854775806, "b": 1}"#, "9223372036854775807"),
+            (r#"{"a": -9223372036854775807, "b": -1}"#, "-9223372036854775808"),
+            (r#"{"a": 18446744073709551615, "b": -9223372036854775808}"#, "9223372036854775807"),
         ] {
             assert_eq!(sum(arguments), Ok(text.to_owned()), "{arguments}");
         }
@@ -101,6 +104,14 @@ mod tests {
     #[test]
     fn a_sum_beyond_the_range_is_an_error() {
         for (arguments, message) in [
+            (
+                r#"{"a": 9223372036854775807, "b": 1}"#,
+                "the sum of 9223372036854775807 and 1 overflows 64-bit integers",
+            ),
+            (
+                r#"{"a": -9223372036854775808, "b": -1}"#,
+                "the sum of -9223372036854775808 and -1 overflows 64-bit integers",
+            ),
             (r#"{"a": 1e308, "b": 1e308}"#, "the sum of 1e+308 and 1e+308 is beyond the range of numbers"),
             (
                 r#"{"a": -1.5e308, "b": -1e308}"#,

@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 
 /// How many complaints about one call are worth reading.
 const MAX_COMPLAINTS: usize = 16;
+/// How many of the names that a caller made up are shown, and how much of each.
+const MAX_NAMES: usize = 8;
+const MAX_NAME: usize = 64;
 /// Schemas nest no deeper than this.
 const MAX_DEPTH: usize = 32;
 
@@ -66,7 +69,7 @@ impl ArgumentSchema {
                 let place = if place.is_empty() {
                     "the arguments".to_owned()
                 } else {
-                    format!("`{}`", place.trim_start_matches('/'))
+                    quoted(place.trim_start_matches('/'))
                 };
                 format!("{place}: {}", rule(&error))
             })
@@ -85,15 +88,28 @@ fn rule(error: &jsonschema::ValidationError<'_>) -> String {
     use jsonschema::error::ValidationErrorKind as Kind;
     match error.kind() {
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            format!("unknown {}", quoted(unexpected))
+            format!("unknown {}", list(unexpected))
         }
+        Kind::FalseSchema => "the schema allows none".to_owned(),
         Kind::Required { property } => format!("`{}` is missing", property.as_str().unwrap_or_default()),
         _ => error.masked_with("the value").to_string(),
     }
 }
 
-fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+fn list(names: &[String]) -> String {
+    let mut list: Vec<_> = names.iter().take(MAX_NAMES).map(|name| quoted(name)).collect();
+    if names.len() > MAX_NAMES {
+        list.push(format!("and {} more", names.len() - MAX_NAMES));
+    }
+    list.join(", ")
+}
+
+/// A name that a caller made up, so that it can be shown: in one line, and short.
+pub(crate) fn quoted(name: &str) -> String {
+    let plain = |c: &char| !c.is_control() && *c != '`';
+    let shown: String = name.chars().filter(plain).take(MAX_NAME).collect();
+    let cut = if name.chars().nth(MAX_NAME).is_some() { "…" } else { "" };
+    format!("`{shown}{cut}`")
 }
 
 /// Refuses to look anywhere outside the schema.
@@ -146,6 +162,16 @@ mod tests {
             schema.complaints(&json!({ "a": "s3cret" })),
             ["`a`: the value is not of type \"number\""]
         );
+    }
+
+    #[test]
+    fn names_that_a_caller_made_up_are_shown_short_and_in_one_line() {
+        let schema = schema(json!({ "type": "object", "properties": { "a": {} }, "additionalProperties": false })).unwrap();
+        let arguments: Map<_, _> = (10..30).map(|n| (format!("`\n# {n}{}", "x".repeat(99)), json!(1))).collect();
+        let complaints = schema.complaints(&Value::Object(arguments));
+        let [complaint] = &complaints[..] else { panic!("{complaints:?}") };
+        assert!(!complaint.contains('\n') && complaint.len() < 700, "{complaint}");
+        assert!(complaint.ends_with("…`, and 12 more"), "{complaint}");
     }
 
     #[test]

@@ -1,37 +1,42 @@
 //! The one path of every call, from a principal's wish to a recorded answer.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use plugin_contract::op::{
-    self, CallTool, ErrorCode, GetPrompt, OpError, PromptResult, ReadResource, ResourceContents, ToolResult,
+use plugin_contract::{
+    ToolName,
+    op::{self, GetPrompt, PromptResult, ReadResource, ResourceContents, ToolResult},
 };
-use serde::de::DeserializeOwned;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    invocation::Invocation,
+    arguments::quoted,
     limits::{
         Limits, Rate,
         counters::{Counters, Slot},
     },
-    policy::{self, Permit, Reason, Thing},
+    policy::{self, Reason, Thing},
     principal::Principal,
-    registry::{InvokeError, Prompt, Resource, ResourceTemplate, Tool},
-    settings::Disclosure,
+    registry::{Prompt, Resource, ResourceTemplate, Tool},
     snapshot::{Live, Snapshot},
 };
 
+mod call;
 mod record;
 
-use record::Recorder;
+use call::{Bounds, Call};
 pub use record::{CallLog, CallRecord, Outcome};
 
-/// Bounds what the five limits do not count: lists, resources, prompts.
+/// Bounds what the five limits do not count: lists, resources, prompts, and
+/// calls of tools that are not there or not granted.
 const OTHER_CONCURRENCY: u32 = 64;
+const OTHER_BOUNDS: Bounds = Bounds { timeout_seconds: 30, max_response_bytes: 4 << 20, inline: false };
+
+/// When to try again where requests that run at the same time are too many.
+const RETRY_WHEN_BUSY_MS: u64 = 1000;
+
+/// How many complaints about one request are worth reading.
+const MAX_COMPLAINTS: usize = 16;
 
 /// Answers principals out of the current snapshot.
 pub struct Gateway {
@@ -118,49 +123,50 @@ impl Gateway {
         arguments: Map<String, Value>,
     ) -> Answer<ToolResult> {
         let mut call = self.begin(principal, Thing::Tool, name);
-        let Some(tool) = call.snapshot.registry.tool(name).cloned() else { return call.unknown() };
-        let permit = match policy::tool(&call.snapshot, principal, &tool) {
+        let Some(tool) = call.snapshot().registry.tool(name).cloned() else {
+            return self.unless_flooding(principal, call, Call::unknown);
+        };
+        let permit = match policy::tool(call.snapshot(), principal, &tool) {
             Ok(permit) => permit,
-            Err(reasons) => return call.denied(reasons),
+            Err(reasons) => return self.unless_flooding(principal, call, |call| call.denied(reasons)),
         };
         let Some(limits) = call.limits() else { return call.unknown() };
-        let request = CallTool { name: tool.spec.name.clone(), arguments };
-        let payload = encoded_length(&request.arguments);
-        call.recorder.asked(payload);
+        let payload = encoded_length(&arguments);
+        call.asked(payload);
         let slot = match self.admit(principal, &limits, payload) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
         };
-        let CallTool { name: tool_name, arguments } = request;
         let arguments = Value::Object(arguments);
         let complaints = tool.arguments.complaints(&arguments);
         if !complaints.is_empty() {
-            let name = tool_name.to_string();
-            let reason = |complaint| Reason::InvalidArguments { complaint, name: name.clone() };
-            return call.refused(complaints.into_iter().map(reason).collect());
+            return call.invalid(complaints);
         }
-        let Value::Object(arguments) = arguments else { return call.unknown() };
-        let input = serde_json::to_vec(&CallTool { name: tool_name, arguments });
-        call.run(permit, op::plugin::CALL_TOOL, input, slot, &limits, tool.spec.inline).await
+        let request = CallTool { name: &tool.spec.name, arguments: &arguments };
+        let bounds = Bounds {
+            timeout_seconds: limits.timeout_seconds,
+            max_response_bytes: limits.max_response_bytes,
+            inline: tool.spec.inline,
+        };
+        call.run(permit, op::plugin::CALL_TOOL, &request, slot, bounds).await
     }
 
     /// Reads a resource.
     pub async fn read_resource(&self, principal: &Principal, uri: &str) -> Answer<ResourceContents> {
         let call = self.begin(principal, Thing::Resource, uri);
-        let Some(plugin) = call.snapshot.registry.resource_plugin(uri).cloned() else {
-            return call.unknown();
-        };
-        let permit = match policy::resource(&call.snapshot, principal, uri, &plugin) {
-            Ok(permit) => permit,
-            Err(reasons) => return call.denied(reasons),
-        };
-        let Some(limits) = call.limits() else { return call.unknown() };
         let slot = match self.guard(principal) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
         };
-        let input = serde_json::to_vec(&ReadResource { uri: uri.to_owned() });
-        call.run(permit, op::plugin::READ_RESOURCE, input, slot, &limits, false).await
+        let Some(plugin) = call.snapshot().registry.resource_plugin(uri).cloned() else {
+            return call.unknown();
+        };
+        let permit = match policy::resource(call.snapshot(), principal, uri, &plugin) {
+            Ok(permit) => permit,
+            Err(reasons) => return call.denied(reasons),
+        };
+        let request = ReadResource { uri: uri.to_owned() };
+        call.run(permit, op::plugin::READ_RESOURCE, &request, slot, OTHER_BOUNDS).await
     }
 
     /// Gets a prompt.
@@ -171,30 +177,26 @@ impl Gateway {
         arguments: BTreeMap<String, String>,
     ) -> Answer<PromptResult> {
         let mut call = self.begin(principal, Thing::Prompt, name);
-        call.recorder.asked(encoded_length(&arguments));
-        let Some(prompt) = call.snapshot.registry.prompt(name).cloned() else { return call.unknown() };
-        let permit = match policy::prompt(&call.snapshot, principal, &prompt) {
-            Ok(permit) => permit,
-            Err(reasons) => return call.denied(reasons),
-        };
-        let Some(limits) = call.limits() else { return call.unknown() };
+        call.asked(encoded_length(&arguments));
         let slot = match self.guard(principal) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
         };
+        let Some(prompt) = call.snapshot().registry.prompt(name).cloned() else { return call.unknown() };
+        let permit = match policy::prompt(call.snapshot(), principal, &prompt) {
+            Ok(permit) => permit,
+            Err(reasons) => return call.denied(reasons),
+        };
         let complaints = prompt_complaints(&prompt, &arguments);
         if !complaints.is_empty() {
-            let reason = |complaint| Reason::InvalidArguments { complaint, name: name.to_owned() };
-            return call.refused(complaints.into_iter().map(reason).collect());
+            return call.invalid(complaints);
         }
-        let input = serde_json::to_vec(&GetPrompt { name: prompt.spec.name.clone(), arguments });
-        call.run(permit, op::plugin::GET_PROMPT, input, slot, &limits, false).await
+        let request = GetPrompt { name: prompt.spec.name.clone(), arguments };
+        call.run(permit, op::plugin::GET_PROMPT, &request, slot, OTHER_BOUNDS).await
     }
 
     fn begin(&self, principal: &Principal, thing: Thing, name: &str) -> Call {
-        let snapshot = self.live.load();
-        let recorder = Recorder::new(self.log.clone(), principal, snapshot.generation, thing, name);
-        Call { snapshot, principal: principal.clone(), recorder }
+        Call::begin(self.live.load(), self.log.clone(), principal, thing, name)
     }
 
     fn list<T>(&self, principal: &Principal, items: impl FnOnce(&Arc<Snapshot>) -> Vec<T>) -> Answer<Vec<T>> {
@@ -208,128 +210,56 @@ impl Gateway {
     /// The size is checked beside rate and concurrency, so that all three are
     /// reported together and a call refused by one spends none.
     fn admit(&self, principal: &Principal, limits: &Limits, payload: u64) -> Result<Slot, Vec<Reason>> {
-        let limit = limits.max_payload_bytes;
-        let agent = || principal.agent.clone();
-        let too_large =
-            (payload > limit).then(|| Reason::PayloadTooLarge { agent: agent(), bytes: payload, limit });
-        self.calls.admit_unless(too_large, &principal.agent, limits.concurrency, limits.rate, Instant::now())
+        let (agent, rate, limit) = (&principal.agent, limits.rate, limits.max_payload_bytes);
+        let too_large = payload > limit;
+        let counted = self.calls.admit(agent, limits.concurrency, rate, too_large, Instant::now());
+        counted.map_err(|excess| {
+            let agent = || agent.clone();
+            let size = too_large.then(|| Reason::PayloadTooLarge { agent: agent(), bytes: payload, limit });
+            let running = excess.running.map(|running| Reason::TooManyCalls {
+                agent: agent(),
+                running,
+                limit: limits.concurrency,
+            });
+            let wait = excess.retry_after_ms.map(|retry_after_ms| Reason::RateLimited {
+                agent: agent(),
+                rate,
+                retry_after_ms,
+            });
+            [size, running, wait].into_iter().flatten().collect()
+        })
     }
 
+    /// The bound on everything that is no permitted tool call.
     fn guard(&self, principal: &Principal) -> Result<Slot, Vec<Reason>> {
-        self.others.admit_unless(
-            None,
-            &principal.agent,
-            OTHER_CONCURRENCY,
-            Rate::OTHER_REQUESTS,
-            Instant::now(),
-        )
-    }
-}
-
-/// A request under way, with the snapshot it began under.
-struct Call {
-    snapshot: Arc<Snapshot>,
-    principal: Principal,
-    recorder: Recorder,
-}
-
-impl Call {
-    fn limits(&self) -> Option<Limits> {
-        self.snapshot.standing(&self.principal).map(|(agent, _)| agent.limits)
+        let agent = &principal.agent;
+        let counted =
+            self.others.admit(agent, OTHER_CONCURRENCY, Rate::OTHER_REQUESTS, false, Instant::now());
+        counted.map_err(|excess| {
+            let retry_after_ms = excess.retry_after_ms.unwrap_or(RETRY_WHEN_BUSY_MS);
+            vec![Reason::TooManyRequests { agent: agent.clone(), retry_after_ms }]
+        })
     }
 
-    fn unknown<T>(mut self) -> Answer<T> {
-        self.recorder.finish(Outcome::Unknown);
-        Answer::Unknown
-    }
-
-    /// The engine said no, whatever the arguments: an opaque tenant's agents are
-    /// not told that the thing exists.
-    fn denied<T>(mut self, reasons: Vec<Reason>) -> Answer<T> {
-        let opaque = self
-            .snapshot
-            .settings
-            .tenants
-            .get(&self.principal.tenant)
-            .is_some_and(|tenant| tenant.disclosure == Disclosure::Opaque);
-        if opaque {
-            self.recorder.deny(&reasons);
-            return Answer::Unknown;
-        }
-        self.refused(reasons)
-    }
-
-    fn refused<T>(mut self, reasons: Vec<Reason>) -> Answer<T> {
-        self.recorder.deny(&reasons);
-        Answer::Refused(Denial { generation: self.snapshot.generation, reasons })
-    }
-
-    fn failed<T>(mut self, message: String) -> Answer<T> {
-        self.recorder.finish(Outcome::Failed);
-        Answer::Failed(message)
-    }
-
-    async fn run<T: DeserializeOwned + Reply>(
-        mut self,
-        permit: Permit,
-        op: &'static str,
-        input: serde_json::Result<Vec<u8>>,
-        slot: Slot,
-        limits: &Limits,
-        inline: bool,
+    fn unless_flooding<T>(
+        &self,
+        principal: &Principal,
+        call: Call,
+        end: impl FnOnce(Call) -> Answer<T>,
     ) -> Answer<T> {
-        let plugin = permit.plugin().clone();
-        let name = plugin.manifest.name.clone();
-        let Ok(input) = input else { return self.failed("the request could not be encoded".to_owned()) };
-        self.recorder.allow();
-        let timeout = Duration::from_secs(limits.timeout_seconds);
-        let invocation = Invocation { permit: Arc::new(permit), op, input, timeout, inline, slot };
-        let bytes = match plugin.instance.invoke(invocation).await {
-            Ok(bytes) => bytes,
-            Err(InvokeError::TimedOut { seconds }) => {
-                let reason = Reason::TimedOut {
-                    agent: self.principal.agent.clone(),
-                    tool: self.recorder.name().to_owned(),
-                    seconds,
-                };
-                return self.refused(vec![reason]);
-            }
-            Err(InvokeError::Plugin(OpError { code: ErrorCode::NotFound, .. })) => return self.unknown(),
-            Err(error) => return self.failed(error.to_string()),
-        };
-        let (size, limit) = (bytes.len() as u64, limits.max_response_bytes);
-        self.recorder.answered(size);
-        if size > limit {
-            let agent = self.principal.agent.clone();
-            return self.refused(vec![Reason::ResponseTooLarge { agent, bytes: size, limit }]);
-        }
-        match serde_json::from_slice::<T>(&bytes) {
-            Ok(reply) => {
-                self.recorder.finish(if reply.is_error() { Outcome::ToolError } else { Outcome::Ok });
-                Answer::Done(reply)
-            }
-            Err(_) => self
-                .failed(format!("plugin `{name}` answered something that this server does not understand")),
+        match self.guard(principal) {
+            Ok(_slot) => end(call),
+            Err(reasons) => call.refused(reasons),
         }
     }
 }
 
-/// What a plugin answers.
-trait Reply {
-    fn is_error(&self) -> bool {
-        false
-    }
+/// [`op::CallTool`], without taking the arguments apart and together again.
+#[derive(Serialize)]
+struct CallTool<'c> {
+    name: &'c ToolName,
+    arguments: &'c Value,
 }
-
-impl Reply for ToolResult {
-    fn is_error(&self) -> bool {
-        self.is_error
-    }
-}
-
-impl Reply for ResourceContents {}
-
-impl Reply for PromptResult {}
 
 fn prompt_complaints(prompt: &Prompt, arguments: &BTreeMap<String, String>) -> Vec<String> {
     let specs = &prompt.spec.arguments;
@@ -340,8 +270,8 @@ fn prompt_complaints(prompt: &Prompt, arguments: &BTreeMap<String, String>) -> V
     let unknown = arguments
         .keys()
         .filter(|name| !specs.iter().any(|spec| spec.name == **name))
-        .map(|name| format!("the arguments: unknown `{}`", name.chars().take(64).collect::<String>()));
-    missing.chain(unknown).collect()
+        .map(|name| format!("the arguments: unknown {}", quoted(name)));
+    missing.chain(unknown).take(MAX_COMPLAINTS).collect()
 }
 
 /// How long a value is as JSON, without writing it anywhere.

@@ -2,8 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
-
 pub mod counters;
 
 /// What bounds an agent's tool calls.
@@ -28,7 +26,7 @@ impl Default for Limits {
             max_response_bytes: 262_144,
             timeout_seconds: 30,
             concurrency: 8,
-            rate: Rate { calls: 60, per: Period::Minute },
+            rate: Rate { calls: 60, per: Period::Minute, burst: 60 },
         }
     }
 }
@@ -43,7 +41,7 @@ impl Limits {
             max_response_bytes: lower(self.max_response_bytes, ceiling.max_response_bytes),
             timeout_seconds: lower(self.timeout_seconds, ceiling.timeout_seconds),
             concurrency: ceiling.concurrency.map_or(self.concurrency, |c| self.concurrency.min(c)),
-            rate: ceiling.rate.map_or(self.rate, |ceiling| self.rate.slower(ceiling)),
+            rate: ceiling.rate.map_or(self.rate, |ceiling| self.rate.under(ceiling)),
         }
     }
 }
@@ -63,12 +61,13 @@ pub struct LimitCeilings {
     pub rate: Option<Rate>,
 }
 
-/// Calls per time, written `60/min`. As many may come at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// Calls per time, written `60/min`. As many may come at once, unless a ceiling
+/// allows fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     calls: u32,
     per: Period,
+    burst: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,12 +103,12 @@ impl Period {
 
 impl Rate {
     /// The fixed bound on requests that are no tool calls, for each agent.
-    pub const OTHER_REQUESTS: Self = Self { calls: 1200, per: Period::Minute };
+    pub const OTHER_REQUESTS: Self = Self { calls: 1200, per: Period::Minute, burst: 1200 };
 
     /// How many calls may come at once.
     #[must_use]
     pub fn burst(self) -> u32 {
-        self.calls
+        self.burst
     }
 
     /// The time in which one call's worth grows back, in nanoseconds.
@@ -118,8 +117,11 @@ impl Rate {
         self.per.nanos() / u64::from(self.calls.max(1))
     }
 
-    fn slower(self, other: Self) -> Self {
-        if self.interval_nanos() < other.interval_nanos() { other } else { self }
+    /// The rate that keeps within both: of each its slower growth, and its smaller
+    /// burst.
+    fn under(self, ceiling: Self) -> Self {
+        let slower = if self.interval_nanos() < ceiling.interval_nanos() { ceiling } else { self };
+        Self { burst: self.burst.min(ceiling.burst), ..slower }
     }
 }
 
@@ -136,29 +138,19 @@ impl FromStr for Rate {
             .and_then(|(calls, per)| {
                 let calls = calls.trim().parse().ok().filter(|calls| (1..=1_000_000).contains(calls))?;
                 let per = Period::ALL.into_iter().find(|period| period.as_str() == per.trim())?;
-                Some(Self { calls, per })
+                Some(Self { calls, per, burst: calls })
             })
             .ok_or_else(|| InvalidRate(text.to_owned()))
     }
 }
 
-impl TryFrom<String> for Rate {
-    type Error = InvalidRate;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Rate> for String {
-    fn from(rate: Rate) -> Self {
-        rate.to_string()
-    }
-}
-
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.calls, self.per.as_str())
+        write!(f, "{}/{}", self.calls, self.per.as_str())?;
+        if self.burst < self.calls {
+            write!(f, ", {} at once", self.burst)?;
+        }
+        Ok(())
     }
 }
 
@@ -189,6 +181,22 @@ mod tests {
                     "`{text}` is no rate: write calls per time, with `s`, `min`, `h` or `day`, as in `60/min`"
                 )
             );
+        }
+    }
+
+    #[test]
+    fn a_rate_under_a_ceiling_keeps_within_both() {
+        for (own, ceiling, held, burst) in [
+            ("10/s", "500/min", "500/min, 10 at once", 10),
+            ("500/min", "10/s", "500/min, 10 at once", 10),
+            ("60/min", "1/s", "60/min, 1 at once", 1),
+            ("60/min", "1000/h", "1000/h, 60 at once", 60),
+            ("20/min", "60/min", "20/min", 20),
+            ("60/min", "20/min", "20/min", 20),
+        ] {
+            let ceiling = LimitCeilings { rate: Some(ceiling.parse().unwrap()), ..LimitCeilings::default() };
+            let rate = Limits { rate: own.parse().unwrap(), ..Limits::default() }.under(&ceiling).rate;
+            assert_eq!((rate.to_string().as_str(), rate.burst()), (held, burst), "{own}");
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) fn tool(answer: Answer<ToolResult>, name: &str) -> Result<CallToolRes
 pub(super) fn other<T>(answer: Answer<T>, asked: Asked<'_>) -> Result<T, ErrorData> {
     Err(match (answer, asked) {
         (Answer::Done(done), _) => return Ok(done),
-        (Answer::Refused(denial), Asked::Prompt(_)) if of_arguments(&denial) => {
+        (Answer::Refused(denial), _) if of_arguments(&denial) => {
             ErrorData::invalid_params(lines(&denial), Some(data(&denial)))
         }
         (Answer::Refused(denial), _) => ErrorData::new(REFUSED, lines(&denial), Some(data(&denial))),

@@ -30,7 +30,7 @@ pub struct CallRecord {
     pub generation: Generation,
     /// Whether it was let through.
     pub allowed: bool,
-    /// Codes of the reasons against.
+    /// Codes of the reasons against, those in a row that are the same just once.
     pub reasons: Vec<&'static str>,
     /// How it ended.
     pub outcome: Outcome,
@@ -124,6 +124,7 @@ impl Recorder {
 
     pub(super) fn deny(&mut self, reasons: &[Reason]) {
         self.record.reasons = reasons.iter().map(Reason::code).collect();
+        self.record.reasons.dedup();
         self.record.outcome = Outcome::Refused;
     }
 

@@ -1,10 +1,12 @@
 use futures::{FutureExt, executor::block_on};
-use plugin_contract::op::Content as Block;
+use plugin_contract::op::{Content as Block, ErrorCode, OpError};
 use serde_json::json;
 
 use super::*;
 use crate::{
-    settings::Settings,
+    invocation::Invocation,
+    registry::InvokeError,
+    settings::{Disclosure, Settings},
     testing::{Records, Scripted, codes, content, patterns, plugin, principal, settings, tool, unreachable},
 };
 
@@ -232,4 +234,61 @@ fn a_prompt_needs_its_required_arguments_and_no_others() {
     let Answer::Refused(denial) = get(&[("topyc", "rust")]) else { panic!() };
     let lines: Vec<_> = denial.reasons.iter().map(ToString::to_string).collect();
     assert_eq!(lines, ["the arguments: `topic` is missing", "the arguments: unknown `topyc`"]);
+}
+
+#[test]
+fn the_five_limits_are_for_tool_calls_only() {
+    let answer = json!({ "messages": [], "contents": [{ "uri": "demo://fixed", "text": "x".repeat(500) }] });
+    let tight = |s: &mut Settings| {
+        limits(s).max_response_bytes = 10;
+        limits(s).rate = "1/day".parse().unwrap();
+    };
+    let world = world(tight, answers(Ok(answer)));
+    for _ in 0..3 {
+        assert!(matches!(block_on(world.gateway.read_resource(&principal(), "demo://fixed")), Answer::Done(_)));
+        let topic = BTreeMap::from([("topic".to_owned(), "rust".to_owned())]);
+        assert!(matches!(block_on(world.gateway.get_prompt(&principal(), "demo_prompt", topic)), Answer::Done(_)));
+    }
+}
+
+#[test]
+fn calls_that_no_limit_counts_have_a_bound_too() {
+    let opaque = |s: &mut Settings| {
+        s.agents.values_mut().for_each(|agent| agent.grant.tools = patterns(&[]));
+        s.tenants.values_mut().for_each(|tenant| tenant.disclosure = Disclosure::Opaque);
+    };
+    for name in ["demo.nothing", "demo.say"] {
+        let world = world(opaque, unreachable());
+        let bounded = (0..2000).find_map(|_| match world.call(name, json!({})) {
+            Answer::Unknown => None,
+            Answer::Refused(denial) => Some(codes(&denial.reasons)),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(bounded, Some(vec!["too_many_requests"]), "{name}");
+    }
+}
+
+#[test]
+fn what_a_plugin_says_went_wrong_reaches_the_caller() {
+    let error = |code| Err(InvokeError::Plugin(OpError::new(code, "the words of the plugin")));
+    for code in [ErrorCode::NotFound, ErrorCode::InvalidInput, ErrorCode::Failed] {
+        let world = world(|_| {}, answers(error(code)));
+        assert_eq!(world.call("demo.say", json!({})), Answer::Failed("the words of the plugin".to_owned()));
+        assert_eq!(world.outcomes(), [(true, "tool_error", String::new())]);
+    }
+    let world = world(|_| {}, answers(error(ErrorCode::InvalidInput)));
+    let topic = BTreeMap::from([("topic".to_owned(), " ".to_owned())]);
+    let Answer::Refused(denial) = block_on(world.gateway.get_prompt(&principal(), "demo_prompt", topic)) else {
+        panic!("a mistake of the caller's is told from a failure")
+    };
+    assert_eq!((codes(&denial.reasons), denial.reasons[0].to_string().as_str()), (vec!["invalid_arguments"], "the words of the plugin"));
+}
+
+#[test]
+fn complaints_about_a_prompt_s_arguments_are_few_and_short() {
+    let world = world(|_| {}, unreachable());
+    let many = (0..20_000).map(|n| (format!("{n}{}", "\n".repeat(99)), String::new())).collect();
+    let Answer::Refused(denial) = block_on(world.gateway.get_prompt(&principal(), "demo_prompt", many)) else { panic!() };
+    assert_eq!(denial.reasons.len(), 16);
+    assert!(denial.reasons.iter().all(|reason| reason.to_string().len() < 200 && !reason.to_string().contains('\n')));
 }

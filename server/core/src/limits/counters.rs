@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{id::AgentId, limits::Rate, policy::Reason};
+use crate::{id::AgentId, limits::Rate};
 
 /// Counters of every agent that has called.
 #[derive(Debug)]
@@ -42,53 +42,49 @@ impl Counters {
         Self { start: Instant::now(), agents: Mutex::default() }
     }
 
-    /// Counts a call of `agent` at `now`, or says every limit against it and
-    /// counts nothing.
+    /// Counts a call of `agent` at `now`, or says what speaks against it and counts
+    /// nothing. `blocked`: something else does already, so look, and do not count.
     pub fn admit(
         &self,
         agent: &AgentId,
         concurrency: u32,
         rate: Rate,
+        blocked: bool,
         now: Instant,
-    ) -> Result<Slot, Vec<Reason>> {
-        self.admit_unless(None, agent, concurrency, rate, now)
-    }
-
-    /// The same, with what already speaks against the call.
-    pub fn admit_unless(
-        &self,
-        against: Option<Reason>,
-        agent: &AgentId,
-        concurrency: u32,
-        rate: Rate,
-        now: Instant,
-    ) -> Result<Slot, Vec<Reason>> {
+    ) -> Result<Slot, Excess> {
         let shared = {
             let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
             agents.entry(agent.clone()).or_default().clone()
         };
         let mut usage = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut reasons: Vec<Reason> = against.into_iter().collect();
-        if usage.running >= concurrency {
-            let agent = agent.clone();
-            reasons.push(Reason::TooManyCalls { agent, running: usage.running, limit: concurrency });
-        }
         let now = u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
         let interval = rate.interval_nanos();
-        let tolerance = interval.saturating_mul(u64::from(rate.burst()).saturating_sub(1));
-        let earliest = usage.arrival.saturating_sub(tolerance);
-        if now < earliest {
-            let retry_after_ms = (earliest - now).div_ceil(1_000_000);
-            reasons.push(Reason::RateLimited { agent: agent.clone(), rate, retry_after_ms });
-        }
-        if !reasons.is_empty() {
-            return Err(reasons);
+        let burst = interval.saturating_mul(u64::from(rate.burst()));
+        // What was used under a slower rate weighs no more than a whole burst of
+        // this one, so that a raised limit helps at once.
+        let arrival = usage.arrival.min(now.saturating_add(burst));
+        let wait = arrival.saturating_sub(burst.saturating_sub(interval)).saturating_sub(now);
+        let excess = Excess {
+            running: (usage.running >= concurrency).then_some(usage.running),
+            retry_after_ms: (wait > 0).then(|| wait.div_ceil(1_000_000)),
+        };
+        if blocked || excess != Excess::default() {
+            return Err(excess);
         }
         usage.running += 1;
-        usage.arrival = usage.arrival.max(now).saturating_add(interval);
+        usage.arrival = arrival.max(now).saturating_add(interval);
         drop(usage);
         Ok(Slot(shared))
     }
+}
+
+/// What speaks against a call, as far as counters tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Excess {
+    /// As many calls run as may; so many.
+    pub running: Option<u32>,
+    /// There were too many; a call may come again after so many milliseconds.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Default for Counters {
@@ -111,19 +107,15 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn codes(reasons: &[Reason]) -> Vec<&'static str> {
-        reasons.iter().map(Reason::code).collect()
-    }
-
     #[test]
     fn a_burst_passes_and_the_next_call_waits_for_one_interval() {
         let counters = Counters::new();
         let now = Instant::now();
-        let call = |at| counters.admit(&agent(), 9, rate("3/min"), at).map(drop);
+        let call = |at| counters.admit(&agent(), 9, rate("3/min"), false, at).map(drop);
         assert_eq!([call(now), call(now), call(now)], [Ok(()), Ok(()), Ok(())]);
         let refused = call(now).unwrap_err();
-        assert_eq!(codes(&refused), ["rate_limited"]);
-        let wait = Duration::from_millis(refused[0].retry_after_ms().unwrap());
+        assert_eq!(refused.running, None);
+        let wait = Duration::from_millis(refused.retry_after_ms.unwrap());
         assert!(call(now + wait - Duration::from_millis(2)).is_err());
         assert_eq!(call(now + wait), Ok(()));
     }
@@ -132,39 +124,42 @@ mod tests {
     fn a_call_refused_by_one_limit_does_not_spend_the_other() {
         let counters = Counters::new();
         let now = Instant::now();
-        let running = counters.admit(&agent(), 1, rate("2/day"), now).unwrap();
+        let call = |blocked| counters.admit(&agent(), 1, rate("2/day"), blocked, now);
+        assert_eq!(call(true).unwrap_err(), Excess::default());
+        let running = call(false).unwrap();
         for _ in 0..5 {
-            let refused = counters.admit(&agent(), 1, rate("2/day"), now).unwrap_err();
-            assert_eq!(codes(&refused), ["too_many_calls"]);
+            assert_eq!(call(false).unwrap_err(), Excess { running: Some(1), retry_after_ms: None });
         }
         drop(running);
-        assert!(counters.admit(&agent(), 1, rate("2/day"), now).is_ok());
+        assert!(call(false).is_ok());
     }
 
     #[test]
     fn every_limit_against_a_call_is_named() {
         let counters = Counters::new();
         let now = Instant::now();
-        let _running = counters.admit(&agent(), 1, rate("1/h"), now).unwrap();
-        let refused = counters.admit(&agent(), 1, rate("1/h"), now).unwrap_err();
-        assert_eq!(codes(&refused), ["too_many_calls", "rate_limited"]);
-        assert_eq!(refused[0].to_string(), "agent `laptop` has 1 calls running, and may have 1");
+        let _running = counters.admit(&agent(), 1, rate("1/h"), false, now).unwrap();
+        let refused = counters.admit(&agent(), 1, rate("1/h"), false, now).unwrap_err();
+        assert_eq!(refused, Excess { running: Some(1), retry_after_ms: Some(3_600_000) });
     }
 
     #[test]
-    fn a_lowered_limit_applies_to_the_next_call() {
+    fn a_changed_limit_applies_to_the_next_call() {
         let counters = Counters::new();
         let now = Instant::now();
-        let _slots: Vec<_> =
-            (0..3).map(|_| counters.admit(&agent(), 8, rate("60/min"), now).unwrap()).collect();
-        assert_eq!(codes(&counters.admit(&agent(), 2, rate("60/min"), now).unwrap_err()), ["too_many_calls"]);
+        let call = |concurrency, text| counters.admit(&agent(), concurrency, rate(text), false, now);
+        let _slots: Vec<_> = (0..3).map(|_| call(8, "3/day").unwrap()).collect();
+        assert_eq!(call(2, "60/min").unwrap_err().running, Some(3));
+        assert!(call(8, "3/day").unwrap_err().retry_after_ms > Some(3_600_000));
+        let raised = call(8, "60/min").unwrap_err();
+        assert!(raised.retry_after_ms <= Some(1000), "a raised rate helps within its own interval: {raised:?}");
     }
 
     #[test]
     fn agents_do_not_share_limits() {
         let counters = Counters::new();
         let now = Instant::now();
-        let _slot = counters.admit(&agent(), 1, rate("1/h"), now).unwrap();
-        assert!(counters.admit(&"other".parse().unwrap(), 1, rate("1/h"), now).is_ok());
+        let _slot = counters.admit(&agent(), 1, rate("1/h"), false, now).unwrap();
+        assert!(counters.admit(&"other".parse().unwrap(), 1, rate("1/h"), false, now).is_ok());
     }
 }

@@ -165,6 +165,14 @@ pub enum Reason {
         /// When a call will be allowed.
         retry_after_ms: u64,
     },
+    /// Too many requests that are no permitted tool calls.
+    #[error("agent `{agent}` sends too many requests; try again in {}", seconds(*retry_after_ms))]
+    TooManyRequests {
+        /// Who sends them.
+        agent: AgentId,
+        /// When one will be answered.
+        retry_after_ms: u64,
+    },
     /// Too many calls at the same time.
     #[error("agent `{agent}` has {running} calls running, and may have {limit}")]
     TooManyCalls {
@@ -180,15 +188,17 @@ pub enum Reason {
     TimedOut {
         /// Whose limit.
         agent: AgentId,
-        /// Which tool, resource or prompt.
+        /// Which tool.
         tool: String,
         /// The limit.
         seconds: u64,
     },
 }
 
+/// Rounded up: whoever waits so long has waited long enough.
 fn seconds(ms: u64) -> String {
-    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+    let tenths = ms.div_ceil(100);
+    format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
 impl Reason {
@@ -212,6 +222,7 @@ impl Reason {
             Self::PayloadTooLarge { .. } => "payload_too_large",
             Self::ResponseTooLarge { .. } => "response_too_large",
             Self::RateLimited { .. } => "rate_limited",
+            Self::TooManyRequests { .. } => "too_many_requests",
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
         }
@@ -252,6 +263,7 @@ impl Reason {
             Self::ResponseTooLarge { agent, .. } => {
                 format!("ask for less, or raise `agents.{agent}.limits.max_response_bytes`")
             }
+            Self::TooManyRequests { .. } => "wait; this bound is fixed".to_owned(),
             Self::RateLimited { agent, .. } => format!("wait, or raise `agents.{agent}.limits.rate_limit`"),
             Self::TooManyCalls { agent, .. } => {
                 format!("wait for a call to end, or raise `agents.{agent}.limits.concurrency`")
@@ -266,7 +278,9 @@ impl Reason {
     #[must_use]
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::RateLimited { retry_after_ms, .. } => Some(*retry_after_ms),
+            Self::RateLimited { retry_after_ms, .. } | Self::TooManyRequests { retry_after_ms, .. } => {
+                Some(*retry_after_ms)
+            }
             _ => None,
         }
     }

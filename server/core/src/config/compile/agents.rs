@@ -72,11 +72,13 @@ impl Compiler<'_> {
             .into_iter()
             .chain(profiles.iter().map(|profile| &profile.limits))
             .chain([&around.limits]);
+        let tenant = tenant_id?;
+        let ceiling = around.tenants.get(&tenant).map(|tenant| tenant.limits).unwrap_or_default();
         Some(Agent {
-            tenant: tenant_id?,
+            tenant,
             tokens: tokens.into_iter().map(|token| token.digest).collect(),
             grant: all.grant(),
-            limits: first_of(levels),
+            limits: first_of(levels).under(&ceiling),
         })
     }
 

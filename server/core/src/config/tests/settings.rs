@@ -67,6 +67,20 @@ fn profiles_add_to_what_an_agent_has_itself() {
 }
 
 #[test]
+fn a_tenant_s_limits_are_a_ceiling_on_what_its_agents_say_and_do_not_say() {
+    let tight = "{ max_payload_bytes: 10, max_response_bytes: 11, timeout_seconds: 1, concurrency: 2, rate_limit: \"3/h\" }";
+    for limits in ["", "    limits: { max_payload_bytes: 1000, concurrency: 100, rate_limit: \"1000/min\" }"] {
+        let text = with(limits, "").replace("tools: [\"*\"] }", &format!("tools: [\"*\"], limits: {tight} }}"));
+        let limits = good(&text).settings.agents["laptop"].limits;
+        assert_eq!(
+            (limits.max_payload_bytes, limits.max_response_bytes, limits.timeout_seconds, limits.concurrency),
+            (10, 11, 1, 2)
+        );
+        assert_eq!((limits.rate.interval_nanos(), limits.rate.burst()), (1_200_000_000_000, 3));
+    }
+}
+
+#[test]
 fn an_entry_that_is_silent_has_the_default_of_its_plugin() {
     let entries =
         "plugins: { entries: { core: {}, about: { enabled: false }, acme: { config: { a: 1.0, b: [x] } } } }";

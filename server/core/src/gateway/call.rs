@@ -1,0 +1,185 @@
+//! One request on its way through the gateway.
+
+use std::{sync::Arc, time::Duration};
+
+use plugin_contract::op::{ErrorCode, OpError, PromptResult, ResourceContents, ToolResult};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Answer, CallLog, Denial,
+    record::{Outcome, Recorder},
+};
+use crate::{
+    invocation::Invocation,
+    limits::{Limits, counters::Slot},
+    policy::{Permit, Reason, Thing},
+    principal::Principal,
+    registry::InvokeError,
+    settings::Disclosure,
+    snapshot::Snapshot,
+};
+
+/// A request under way, with the snapshot it began under. However it ends, it is
+/// on record.
+pub(super) struct Call {
+    snapshot: Arc<Snapshot>,
+    principal: Principal,
+    thing: Thing,
+    recorder: Recorder,
+}
+
+/// What bounds a plugin's work on a request.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) timeout_seconds: u64,
+    pub(super) max_response_bytes: u64,
+    /// See [`Invocation::inline`].
+    pub(super) inline: bool,
+}
+
+impl Call {
+    pub(super) fn begin(
+        snapshot: Arc<Snapshot>,
+        log: Arc<dyn CallLog>,
+        principal: &Principal,
+        thing: Thing,
+        name: &str,
+    ) -> Self {
+        let recorder = Recorder::new(log, principal, snapshot.generation, thing, name);
+        Self { snapshot, principal: principal.clone(), thing, recorder }
+    }
+
+    pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    pub(super) fn limits(&self) -> Option<Limits> {
+        self.snapshot.standing(&self.principal).map(|(agent, _)| agent.limits)
+    }
+
+    /// Notes how large the arguments are.
+    pub(super) fn asked(&mut self, bytes: u64) {
+        self.recorder.asked(bytes);
+    }
+
+    pub(super) fn unknown<T>(mut self) -> Answer<T> {
+        self.recorder.finish(Outcome::Unknown);
+        Answer::Unknown
+    }
+
+    /// The engine said no, whatever the arguments: an opaque tenant's agents are
+    /// not told that the thing exists.
+    pub(super) fn denied<T>(mut self, reasons: Vec<Reason>) -> Answer<T> {
+        let tenant = self.snapshot.settings.tenants.get(&self.principal.tenant);
+        if tenant.is_some_and(|tenant| tenant.disclosure == Disclosure::Opaque) {
+            self.recorder.deny(&reasons);
+            return Answer::Unknown;
+        }
+        self.refused(reasons)
+    }
+
+    pub(super) fn refused<T>(mut self, reasons: Vec<Reason>) -> Answer<T> {
+        self.recorder.deny(&reasons);
+        Answer::Refused(Denial { generation: self.snapshot.generation, reasons })
+    }
+
+    /// The arguments do not fit.
+    pub(super) fn invalid<T>(self, complaints: Vec<String>) -> Answer<T> {
+        let name = self.recorder.name().to_owned();
+        let reason = |complaint| Reason::InvalidArguments { complaint, name: name.clone() };
+        self.refused(complaints.into_iter().map(reason).collect())
+    }
+
+    /// Has the plugin do it.
+    pub(super) async fn run<T: DeserializeOwned + Reply>(
+        mut self,
+        permit: Permit,
+        op: &'static str,
+        request: &impl Serialize,
+        slot: Slot,
+        bounds: Bounds,
+    ) -> Answer<T> {
+        let plugin = permit.plugin().clone();
+        let Ok(input) = serde_json::to_vec(request) else {
+            return self.failed("the request could not be encoded".to_owned());
+        };
+        self.recorder.allow();
+        let timeout = Duration::from_secs(bounds.timeout_seconds);
+        let invocation =
+            Invocation { permit: Arc::new(permit), op, input, timeout, inline: bounds.inline, slot };
+        let bytes = match plugin.instance.invoke(invocation).await {
+            Ok(bytes) => bytes,
+            Err(InvokeError::TimedOut { seconds }) => return self.timed_out(seconds),
+            Err(InvokeError::Plugin(error)) => return self.plugin_failed(error),
+            Err(error) => return self.failed(error.to_string()),
+        };
+        let size = bytes.len() as u64;
+        self.recorder.answered(size);
+        if size > bounds.max_response_bytes {
+            return self.too_large(size, bounds.max_response_bytes);
+        }
+        match serde_json::from_slice::<T>(&bytes) {
+            Ok(reply) => {
+                self.recorder.finish(if reply.is_error() { Outcome::ToolError } else { Outcome::Ok });
+                Answer::Done(reply)
+            }
+            Err(_) => self.failed(format!(
+                "plugin `{}` answered something that this server does not understand",
+                plugin.manifest.name
+            )),
+        }
+    }
+
+    fn timed_out<T>(self, seconds: u64) -> Answer<T> {
+        let (agent, tool) = (self.principal.agent.clone(), self.recorder.name().to_owned());
+        match self.thing {
+            Thing::Tool => self.refused(vec![Reason::TimedOut { agent, tool, seconds }]),
+            thing => self.failed(format!("{thing} `{tool}` was not there after {seconds} s")),
+        }
+    }
+
+    fn too_large<T>(self, bytes: u64, limit: u64) -> Answer<T> {
+        let agent = self.principal.agent.clone();
+        match self.thing {
+            Thing::Tool => self.refused(vec![Reason::ResponseTooLarge { agent, bytes, limit }]),
+            thing => self.failed(format!("the {thing} has {bytes} bytes, more than {limit}")),
+        }
+    }
+
+    /// The plugin said that it failed. What a tool says is for the model; of the
+    /// rest, a caller must be able to tell its own mistakes from others.
+    fn plugin_failed<T>(mut self, error: OpError) -> Answer<T> {
+        use ErrorCode::{Denied, Failed, InvalidInput, NotFound};
+        match (self.thing, error.code) {
+            (Thing::Tool, Denied | Failed | InvalidInput | NotFound) => {
+                self.recorder.finish(Outcome::ToolError);
+                Answer::Failed(error.message)
+            }
+            (Thing::Resource | Thing::Prompt, NotFound) => self.unknown(),
+            (Thing::Resource | Thing::Prompt, InvalidInput) => self.invalid(vec![error.message]),
+            _ => self.failed(error.message),
+        }
+    }
+
+    fn failed<T>(mut self, message: String) -> Answer<T> {
+        self.recorder.finish(Outcome::Failed);
+        Answer::Failed(message)
+    }
+}
+
+/// What a plugin answers.
+pub(super) trait Reply {
+    fn is_error(&self) -> bool {
+        false
+    }
+}
+
+impl Reply for ToolResult {
+    fn is_error(&self) -> bool {
+        self.is_error
+    }
+}
+
+impl Reply for ResourceContents {}
+
+impl Reply for PromptResult {}
