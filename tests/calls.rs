@@ -63,6 +63,20 @@ async fn every_reason_of_a_denial_reaches_the_client() {
 }
 
 #[tokio::test]
+async fn limits_are_refusals_with_reasons_and_the_tenant_s_are_a_ceiling() {
+    let tight = r#"research: { tools: ["*"], limits: { max_payload_bytes: 20, rate_limit: "1/day" } }"#;
+    let server = Server::start(&TWO_AGENTS.replace(r#"research: { tools: ["*"] }"#, tight));
+    let laptop = Client::connect(&server, LAPTOP, ERAS[1]).await;
+    assert_eq!(laptop.text("core.sum", json!({ "a": 2, "b": 3 })).await, "5");
+    let refused = laptop.call("core.echo", json!({ "text": "x".repeat(20) })).await.unwrap();
+    let refused = serde_json::to_value(&refused).unwrap();
+    let reasons = &refused["_meta"]["mcp-universal-server/denial"]["reasons"];
+    assert_eq!((&reasons[0]["code"], &reasons[1]["code"]), (&json!("payload_too_large"), &json!("rate_limited")));
+    assert_eq!(reasons[0]["message"], "the arguments have 31 bytes, and agent `laptop` may send 20");
+    assert!(reasons[1]["retry_after_ms"].as_u64() > Some(80_000_000), "{reasons}");
+}
+
+#[tokio::test]
 async fn a_tool_that_exists_nowhere_is_a_protocol_error() {
     let server = Server::start(TWO_AGENTS);
     for era in ERAS {

@@ -70,6 +70,41 @@ fn check_prints_problems_for_machines() {
 }
 
 #[test]
+fn check_goes_on_after_a_file_that_cannot_be_read() {
+    let (output, _folder) = run(&["check", "no.yaml", "config.yaml"], Some(TWO_AGENTS));
+    let text = stdout(&output);
+    assert_eq!(code(&output), 78);
+    assert!(text.starts_with("error: cannot read no.yaml: No such file or directory"), "{text}");
+    assert!(text.ends_with("no.yaml: cannot be used, 1 problem\nconfig.yaml: ok\n"), "{text}");
+    let (output, _folder) = run(&["check", "--json", "no.yaml"], None);
+    let problems: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((code(&output), &problems[0]["code"]), (78, &json!("unreadable")));
+}
+
+#[test]
+fn a_configuration_that_is_there_is_never_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("config.yaml")).unwrap();
+    let mut command = program();
+    let output = command.arg("serve").current_dir(folder.path()).env("MCP_TOKEN", LAPTOP).output().unwrap();
+    assert_eq!(code(&output), 78);
+    assert!(stderr(&output).starts_with("error: cannot read config.yaml: "), "{}", stderr(&output));
+}
+
+#[test]
+fn token_new_names_the_endpoint_of_a_configuration_with_problems() {
+    for (server, url) in [
+        ("{ public_url: \"https://mcp.example.lan/mcp\" }", "https://mcp.example.lan/mcp"),
+        ("{ listen: \"0.0.0.0:9000\" }", "http://<this machine>:9000/mcp"),
+        ("{ listen: \"127.0.0.1:9001\" }", "http://127.0.0.1:9001/mcp"),
+    ] {
+        let config = format!("version: 1\nserver: {server}\nagents: 5\n");
+        let (output, _folder) = run(&["token", "new"], Some(&config));
+        assert!(stdout(&output).contains(&format!(" mus {url} ")), "{}", stdout(&output));
+    }
+}
+
+#[test]
 fn wrong_usage_exits_64_and_help_exits_0() {
     for (arguments, expected) in [
         (&["serve", "--no-such-option"][..], 64),

@@ -5,6 +5,7 @@ use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod check;
+mod endpoint;
 mod healthcheck;
 pub mod plugin;
 mod schema;

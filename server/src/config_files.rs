@@ -2,13 +2,27 @@
 //! the files its secrets name.
 
 use std::{
-    collections::HashMap,
-    fs, io,
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    fmt,
     path::{Path, PathBuf},
 };
 
 use server_core::config::{Environment, Source};
-use sha2::{Digest, Sha256};
+
+mod dotenv;
+mod file;
+mod inputs;
+
+pub use dotenv::{InvalidLine, Wrong};
+pub use file::FileError;
+pub use inputs::Inputs;
+
+/// How much is read of config.yaml: more than 1 MiB, so that the compiler sees
+/// that it is too large, by more than the character that the cut may spoil.
+const CONFIG_BYTES: usize = (1 << 20) + 8;
+const DOTENV_BYTES: usize = 1 << 20;
+const SECRET_BYTES: usize = 64 << 10;
 
 /// Where a configuration is read from.
 #[derive(Clone, Debug)]
@@ -22,28 +36,28 @@ pub struct ConfigFiles {
 pub enum ReadError {
     /// No such file, no right to read it, …
     #[error("cannot read {}: {error}", path.display())]
-    Io {
+    File {
         /// Which file.
         path: PathBuf,
         /// Why.
-        error: io::Error,
-    },
-    /// Not text.
-    #[error("{} is not UTF-8 text: byte {at} is the first that is not", path.display())]
-    NotUtf8 {
-        /// Which file.
-        path: PathBuf,
-        /// Where.
-        at: usize,
+        error: FileError,
     },
     /// `.env` breaks its format.
-    #[error("{}: {message}", path.display())]
+    #[error("{}:{error}", path.display())]
     Dotenv {
         /// Which file.
         path: PathBuf,
         /// What is wrong, without the value.
-        message: String,
+        error: InvalidLine,
     },
+}
+
+/// What came of reading config.yaml and `.env`.
+pub struct Reading {
+    /// The bytes of both.
+    pub inputs: Inputs,
+    /// What they say, if they can be read.
+    pub content: Result<(Source, SystemEnvironment), ReadError>,
 }
 
 impl ConfigFiles {
@@ -63,64 +77,66 @@ impl ConfigFiles {
 
     /// Reads config.yaml and `.env` as they are now.
     pub fn read(&self) -> Result<(Source, SystemEnvironment), ReadError> {
-        let bytes =
-            fs::read(&self.config).map_err(|error| ReadError::Io { path: self.config.clone(), error })?;
-        let text = String::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 {
-            path: self.config.clone(),
-            at: error.utf8_error().valid_up_to(),
-        })?;
-        let environment = SystemEnvironment::with_dotenv(&self.dotenv)?;
-        Ok((Source { path: self.config.clone(), text }, environment))
+        self.reading().content
     }
 
-    /// What the files and `secrets` hold now, as one digest; a file that cannot
-    /// be read counts as such.
+    /// The same, and keeps in mind what was read.
     #[must_use]
-    pub fn fingerprint(&self, secrets: &[PathBuf]) -> [u8; 32] {
-        let mut digest = Sha256::new();
-        for path in [&self.config, &self.dotenv].into_iter().chain(secrets) {
-            match fs::read(path) {
-                Ok(bytes) => {
-                    digest.update([1]);
-                    digest.update(Sha256::digest(&bytes));
-                }
-                Err(_) => digest.update([0]),
+    pub fn reading(&self) -> Reading {
+        let config = file::beginning(&self.config, CONFIG_BYTES);
+        let dotenv = file::beginning(&self.dotenv, DOTENV_BYTES + 1);
+        let mut inputs = Inputs::default();
+        inputs.record(&self.config, CONFIG_BYTES, &config);
+        inputs.record(&self.dotenv, DOTENV_BYTES + 1, &dotenv);
+        let content = self.source(config).and_then(|source| Ok((source, self.environment(dotenv)?)));
+        Reading { inputs, content }
+    }
+
+    fn source(&self, bytes: Result<Vec<u8>, FileError>) -> Result<Source, ReadError> {
+        let text = bytes.and_then(|mut bytes| {
+            if bytes.len() == CONFIG_BYTES
+                && let Err(error) = std::str::from_utf8(&bytes)
+                && error.error_len().is_none()
+            {
+                bytes.truncate(error.valid_up_to());
             }
-        }
-        digest.finalize().into()
+            file::text(bytes, CONFIG_BYTES)
+        });
+        let text = text.map_err(|error| ReadError::File { path: self.config.clone(), error })?;
+        Ok(Source { path: self.config.clone(), text })
+    }
+
+    fn environment(&self, bytes: Result<Vec<u8>, FileError>) -> Result<SystemEnvironment, ReadError> {
+        let path = || self.dotenv.clone();
+        let text = match bytes.and_then(|bytes| file::text(bytes, DOTENV_BYTES)) {
+            Err(error) if error.is_absent() => String::new(),
+            text => text.map_err(|error| ReadError::File { path: path(), error })?,
+        };
+        let dotenv = dotenv::parse(&text).map_err(|error| ReadError::Dotenv { path: path(), error })?;
+        Ok(SystemEnvironment { dotenv, files: RefCell::default() })
     }
 }
 
-/// The process's environment, then `.env`, and the file system.
-#[derive(Debug, Default)]
+/// The process's environment, then `.env`, and the file system. It reads every
+/// file once and keeps in mind what it read.
 pub struct SystemEnvironment {
     dotenv: HashMap<String, String>,
+    files: RefCell<BTreeMap<PathBuf, (Inputs, Result<String, String>)>>,
 }
 
 impl SystemEnvironment {
-    fn with_dotenv(path: &Path) -> Result<Self, ReadError> {
-        let lines = match dotenvy::from_path_iter(path) {
-            Ok(lines) => lines,
-            Err(error) if error.not_found() => return Ok(Self::default()),
-            Err(dotenvy::Error::Io(error)) => return Err(ReadError::Io { path: path.to_owned(), error }),
-            Err(error) => return Err(Self::malformed(path, &error)),
-        };
-        let dotenv = lines.collect::<Result<_, _>>().map_err(|error| Self::malformed(path, &error))?;
-        Ok(Self { dotenv })
+    /// The files that were asked for, also those that could not be read.
+    #[must_use]
+    pub fn inputs(self) -> Inputs {
+        let files = self.files.into_inner().into_values();
+        files.fold(Inputs::default(), |all, (inputs, _)| all.and(inputs))
     }
+}
 
-    /// The library's own message quotes the line, which may hold a secret.
-    fn malformed(path: &Path, error: &dotenvy::Error) -> ReadError {
-        let message = match error {
-            dotenvy::Error::LineParse(line, at) => {
-                let name = line.split('=').next().unwrap_or_default().trim();
-                format!(
-                    "the line of `{name}` cannot be read from its character {at} on; write NAME=value, quoted if it holds spaces"
-                )
-            }
-            _ => "cannot be read; write NAME=value, one a line".to_owned(),
-        };
-        ReadError::Dotenv { path: path.to_owned(), message }
+/// Without the values.
+impl fmt::Debug for SystemEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemEnvironment").finish_non_exhaustive()
     }
 }
 
@@ -130,6 +146,16 @@ impl Environment for SystemEnvironment {
     }
 
     fn file(&self, path: &Path) -> Result<String, String> {
-        fs::read_to_string(path).map_err(|error| error.to_string())
+        let read = || {
+            let bytes = file::beginning(path, SECRET_BYTES + 1);
+            let mut inputs = Inputs::default();
+            inputs.record(path, SECRET_BYTES + 1, &bytes);
+            let text = bytes.and_then(|bytes| file::text(bytes, SECRET_BYTES));
+            (inputs, text.map_err(|error| error.to_string()))
+        };
+        self.files.borrow_mut().entry(path.to_owned()).or_insert_with(read).1.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::AccessKind, event::AccessMode};
@@ -12,21 +12,31 @@ use server_core::{
     config::{self, Problem},
     settings::Settings,
     snapshot::{Content, Live, Snapshot},
+    unused,
 };
-use tokio::{sync::Notify, time};
+use tokio::{
+    sync::Notify,
+    task::{self, JoinHandle},
+    time,
+};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::{
-    config_files::{ConfigFiles, ReadError},
+    config_files::{ConfigFiles, Inputs, ReadError, Reading},
     plugin::PluginHost,
     readiness::{LastReload, Readiness},
 };
 
+mod changes;
+mod log;
+
+pub use log::log_in_force;
+
+use changes::{Changes, QUIET, Verdict};
+
 /// How often the files' content is compared, whatever the kernel reports.
 const POLL: Duration = Duration::from_millis(500);
-/// How long the files must have been left alone before they are read.
-const SETTLE: Duration = Duration::from_millis(100);
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -67,43 +77,77 @@ impl Refused {
 }
 
 /// Compiles configurations and loads their plugins. The only writer of [`Live`].
+///
+/// Everything that reads files or runs plugins' code does so on a thread of its
+/// own, which may take its time or never come back.
 pub struct Pipeline {
     origin: Origin,
     plugins: PluginHost,
-    secret_files: Vec<PathBuf>,
-    fingerprint: Option<[u8; 32]>,
+    /// `None` until there is a first configuration that can change.
+    changes: Option<Changes>,
+}
+
+/// What came of looking at the files.
+enum Look {
+    Same,
+    Wait,
+    InForce,
+    RefusedBefore(usize),
+    Applied(Content),
+    Refused(Refused),
 }
 
 impl Pipeline {
     /// Nothing is read yet.
     #[must_use]
     pub fn new(origin: Origin, plugins: PluginHost) -> Self {
-        Self { origin, plugins, secret_files: Vec::new(), fingerprint: None }
+        Self { origin, plugins, changes: None }
     }
 
-    /// The first snapshot's content.
-    pub fn first(&mut self) -> Result<Content, Refused> {
-        self.build(None)
+    /// The first snapshot's content, and the pipeline for those that follow.
+    pub async fn first(mut self) -> Result<(Self, Content), Refused> {
+        let starting = task::spawn_blocking(move || {
+            let content = match &self.origin {
+                Origin::Fixed(settings) => self.content(None, settings.as_ref().clone(), String::new())?,
+                Origin::Files(files) => {
+                    let files = files.clone();
+                    let (inputs, content) = self.build(None, files.reading());
+                    self.changes = Some(Changes::new(files.path().to_owned(), inputs));
+                    content?
+                }
+            };
+            Ok((self, content))
+        });
+        starting.await.unwrap_or(Err(Refused::Panicked))
     }
 
-    fn build(&mut self, current: Option<&Snapshot>) -> Result<Content, Refused> {
-        let (settings, config_sha256) = match &self.origin {
-            Origin::Fixed(settings) => (settings.as_ref().clone(), String::new()),
-            Origin::Files(files) => {
-                // Taken first: a change while reading shows as another one.
-                self.fingerprint = Some(files.fingerprint(&self.secret_files));
-                let (source, environment) = files.read()?;
-                let compiled = config::compile(&source, &environment).map_err(Refused::Invalid)?;
-                for warning in &compiled.warnings {
-                    warn!(target: "config", place = place(warning), help = warning.help, "{}", warning.message);
-                }
-                if compiled.secret_files != self.secret_files {
-                    self.secret_files.clone_from(&compiled.secret_files);
-                    self.fingerprint = Some(files.fingerprint(&self.secret_files));
-                }
-                (compiled.settings, compiled.sha256)
+    /// A configuration's content, and the bytes that it was made from.
+    fn build(&self, current: Option<&Snapshot>, reading: Reading) -> (Inputs, Result<Content, Refused>) {
+        let (source, environment) = match reading.content {
+            Ok(content) => content,
+            Err(error) => return (reading.inputs, Err(error.into())),
+        };
+        let compiled = catch_unwind(AssertUnwindSafe(|| config::compile(&source, &environment)));
+        let inputs = reading.inputs.and(environment.inputs());
+        let content = match compiled {
+            Err(_) => Err(Refused::Panicked),
+            Ok(Err(problems)) => Err(Refused::Invalid(problems)),
+            Ok(Ok(compiled)) => {
+                log::warnings(&compiled.warnings);
+                let load =
+                    AssertUnwindSafe(|| self.content(current, compiled.settings, compiled.sha256));
+                catch_unwind(load).unwrap_or(Err(Refused::Panicked))
             }
         };
+        (inputs, content)
+    }
+
+    fn content(
+        &self,
+        current: Option<&Snapshot>,
+        settings: Settings,
+        config_sha256: String,
+    ) -> Result<Content, Refused> {
         if let Some(current) = current {
             let fixed = fixed_keys(&current.settings, &settings);
             if !fixed.is_empty() {
@@ -111,20 +155,41 @@ impl Pipeline {
             }
         }
         let (registry, refusals) = self.plugins.load(&settings.plugins, &settings.state_dir);
-        for refusal in &refusals {
-            error!(target: "plugin", place = %refusal.place.display(), code = refusal.code, help = refusal.help, "plugin refused: {}", refusal.message);
-        }
+        log::refusals(&refusals);
+        log::unused(&unused::tool_patterns(&settings, &registry));
         Ok(Content { config_sha256, settings, registry })
     }
 
-    fn changed(&self) -> bool {
-        match &self.origin {
-            Origin::Files(files) => self.fingerprint != Some(files.fingerprint(&self.secret_files)),
-            Origin::Fixed(_) => false,
+    fn look(&mut self, current: &Snapshot) -> Look {
+        let (Origin::Files(files), Some(changes)) = (&self.origin, &mut self.changes) else {
+            return Look::Same;
+        };
+        let observed = match changes.judge(changes.watched().now(), Instant::now()) {
+            Verdict::Same => return Look::Same,
+            Verdict::Wait => return Look::Wait,
+            Verdict::InForce => return Look::InForce,
+            Verdict::RefusedBefore(problems) => return Look::RefusedBefore(problems),
+            Verdict::Compile(observed) => observed,
+        };
+        let reading = files.reading();
+        if !reading.inputs.agree_with(&observed) {
+            return Look::Wait;
+        }
+        let (inputs, content) = self.build(Some(current), reading);
+        let Some(changes) = &mut self.changes else { return Look::Same };
+        match content {
+            Ok(content) => {
+                changes.applied(inputs);
+                Look::Applied(content)
+            }
+            Err(refused) => {
+                changes.refused(inputs, refused.count());
+                Look::Refused(refused)
+            }
         }
     }
 
-    /// Keeps `live` up to date until `stop`.
+    /// Keeps `live` up to date until `stop`, for which it never waits.
     pub async fn watch(
         mut self,
         live: Arc<Live>,
@@ -134,37 +199,44 @@ impl Pipeline {
     ) {
         let hint = Arc::new(Notify::new());
         let _watcher = self.watcher(&hint);
+        let mut pause = POLL;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = hint.notified() => time::sleep(SETTLE).await,
-                () = time::sleep(POLL) => {}
-            }
-            if !self.changed() {
-                continue;
+                () = hint.notified(), if pause == POLL => {}
+                () = time::sleep(pause) => {}
             }
             let current = live.load();
-            let staging = tokio::task::spawn_blocking(move || {
-                let build = AssertUnwindSafe(|| self.build(Some(&current)));
-                let content = catch_unwind(build).unwrap_or(Err(Refused::Panicked));
-                (self, content)
+            let looking: JoinHandle<_> = task::spawn_blocking(move || {
+                let look = self.look(&current);
+                (self, look)
             });
-            let content;
-            (self, content) = match staging.await {
-                Ok(done) => done,
-                // Only a runtime that is going down ends a blocking task early.
-                Err(_) => return,
+            let look;
+            (self, look) = tokio::select! {
+                () = stop.cancelled() => return,
+                looked = looking => match looked {
+                    Ok(looked) => looked,
+                    // Only a runtime that is going down ends a blocking task early.
+                    Err(_) => return,
+                },
             };
-            match content {
-                Ok(content) => {
+            pause = if let Look::Wait = look { QUIET } else { POLL };
+            match look {
+                Look::Same | Look::Wait => {}
+                Look::InForce => {
+                    readiness.reloaded(LastReload::Applied);
+                    info!(target: "config", "the files hold again what is in force");
+                }
+                Look::RefusedBefore(problems) => readiness.reloaded(LastReload::Refused { problems }),
+                Look::Applied(content) => {
                     let snapshot = live.publish(content);
                     readiness.reloaded(LastReload::Applied);
                     log_in_force(&snapshot);
                     changed(&snapshot);
                 }
-                Err(refused) => {
+                Look::Refused(refused) => {
                     readiness.reloaded(LastReload::Refused { problems: refused.count() });
-                    log_refused(&refused);
+                    log::refused(&refused);
                 }
             }
         }
@@ -175,7 +247,7 @@ impl Pipeline {
         let Origin::Files(files) = &self.origin else { return None };
         let folder = match files.path().parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => std::path::Path::new("."),
+            _ => Path::new("."),
         };
         let hint = hint.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -194,37 +266,6 @@ impl Pipeline {
         }
         Some(watcher)
     }
-}
-
-/// Logs which configuration is in force now.
-pub fn log_in_force(snapshot: &Snapshot) {
-    info!(
-        target: "config",
-        generation = snapshot.generation.0,
-        config_sha256 = snapshot.config_sha256,
-        agents = snapshot.settings.agents.len(),
-        plugins = snapshot.registry.plugins().count(),
-        tools = snapshot.registry.tools().count(),
-        "configuration in force"
-    );
-}
-
-fn log_refused(refused: &Refused) {
-    if let Refused::Invalid(problems) = refused {
-        for problem in problems {
-            error!(target: "config", place = place(problem), help = problem.help, "{}", problem.message);
-        }
-    }
-    error!(
-        target: "config",
-        problems = refused.count(),
-        reason = if let Refused::Invalid(_) = refused { "see the lines before".to_owned() } else { refused.to_string() },
-        "reload refused: the configuration before it stays in force"
-    );
-}
-
-fn place(problem: &Problem) -> String {
-    format!("{}:{}:{}", problem.path.display(), problem.line, problem.column)
 }
 
 fn report(problems: &[Problem]) -> String {

@@ -1,9 +1,5 @@
 //! Names that are valid by construction.
 
-use std::{borrow::Borrow, fmt, str::FromStr};
-
-use serde::{Deserialize, Serialize};
-
 /// A name that breaks its rule. The message quotes the name and says the rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is no {kind}: {rule}")]
@@ -13,10 +9,23 @@ pub struct InvalidName {
     rule: &'static str,
 }
 
+impl InvalidName {
+    /// A `name` that is no `kind`, because of the `rule`.
+    #[must_use]
+    pub fn new(kind: &'static str, name: &str, rule: &'static str) -> Self {
+        Self { kind, name: name.to_owned(), rule }
+    }
+}
+
+/// Makes a type of names: its documentation, its kind in words, what makes a text
+/// valid, and that rule in words.
+#[macro_export]
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $valid:expr, $rule:literal) => {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $valid:expr, $rule:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(
+            Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize,
+        )]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -28,21 +37,21 @@ macro_rules! name {
             }
         }
 
-        impl FromStr for $name {
-            type Err = InvalidName;
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::InvalidName;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let valid: fn(&str) -> bool = $valid;
                 if valid(text) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(InvalidName { kind: $kind, name: text.to_owned(), rule: $rule })
+                    Err($crate::InvalidName::new($kind, text, $rule))
                 }
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = InvalidName;
+            type Error = $crate::InvalidName;
 
             fn try_from(text: String) -> Result<Self, Self::Error> {
                 text.parse()
@@ -55,13 +64,13 @@ macro_rules! name {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl Borrow<str> for $name {
+        impl ::std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
             }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use plugin_contract::{
     Capability,
-    op::{AgentAbout, DeniedTool, LimitsAbout, ToolAbout},
+    op::{AgentAbout, DeniedTool, LimitsAbout, PluginAbout, ToolAbout},
 };
 use serde_json::{Map, Value};
 
 use crate::{
-    limits::Limits, pattern::Patterns, policy, principal::Principal, settings::Disclosure, snapshot::Snapshot,
+    limits::Limits, pattern::Patterns, policy, principal::Principal, registry::Plugin, settings::Disclosure,
+    snapshot::Snapshot,
 };
 
 /// The principal's effective rights and limits. `None` if it has none any more.
@@ -54,6 +55,37 @@ pub fn agent(snapshot: &Arc<Snapshot>, principal: &Principal) -> Option<AgentAbo
     })
 }
 
+/// The plugins that the principal may know of: all of them, or for an opaque
+/// tenant those of which it may use something.
+#[must_use]
+pub fn plugins(snapshot: &Arc<Snapshot>, principal: &Principal) -> Vec<PluginAbout> {
+    let opaque =
+        snapshot.standing(principal).is_none_or(|(_, tenant)| tenant.disclosure == Disclosure::Opaque);
+    let plugins = snapshot.registry.plugins();
+    let known = plugins.filter(|plugin| !opaque || uses(snapshot, principal, plugin));
+    let about = |plugin: &Arc<Plugin>| PluginAbout {
+        name: plugin.manifest.name.to_string(),
+        version: plugin.manifest.version.to_string(),
+    };
+    known.map(about).collect()
+}
+
+fn uses(snapshot: &Arc<Snapshot>, principal: &Principal, plugin: &Arc<Plugin>) -> bool {
+    let registry = &snapshot.registry;
+    let its = |other: &Arc<Plugin>| Arc::ptr_eq(plugin, other);
+    registry.tools().any(|tool| its(&tool.plugin) && policy::tool(snapshot, principal, tool).is_ok())
+        || registry.resources().any(|resource| {
+            let uri = resource.spec.uri.as_str();
+            its(&resource.plugin) && policy::resource(snapshot, principal, uri, plugin).is_ok()
+        })
+        || registry
+            .templates()
+            .any(|template| its(&template.plugin) && policy::template(snapshot, principal, template))
+        || registry
+            .prompts()
+            .any(|prompt| its(&prompt.plugin) && policy::prompt(snapshot, principal, prompt).is_ok())
+}
+
 fn texts(patterns: &Patterns) -> Vec<String> {
     patterns.iter().map(ToString::to_string).collect()
 }
@@ -89,4 +121,46 @@ fn arguments(schema: &Map<String, Value>) -> Vec<String> {
             format!("{name} ({kind}, {required}){}", description.unwrap_or_default())
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        snapshot::Live,
+        testing::{content, patterns, plugin, principal, settings, tool, unreachable},
+    };
+
+    fn snapshot(disclosure: Disclosure, granted: &[&str]) -> Arc<Snapshot> {
+        let mut settings = settings();
+        for agent in settings.agents.values_mut() {
+            agent.grant.tools = patterns(granted);
+            agent.grant.resources = patterns(&["other://*"]);
+            agent.grant.prompts = patterns(&[]);
+        }
+        settings.tenants.values_mut().for_each(|tenant| tenant.disclosure = disclosure);
+        let tools = [tool("demo.say", &[]), tool("demo.other", &[])];
+        Live::new(content(settings, plugin(&tools, &[], unreachable()))).load()
+    }
+
+    #[test]
+    fn an_agent_knows_what_it_may_call_and_why_not_the_rest() {
+        let about = agent(&snapshot(Disclosure::Reasons, &["demo.say"]), &principal()).unwrap();
+        let tools: Vec<_> = about.tools.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!(tools, ["demo.say"]);
+        assert_eq!(about.tools[0].arguments, ["text (string, optional): What to say."]);
+        assert_eq!(about.denied_tools[0].name, "demo.other");
+        assert_eq!(about.denied_tools[0].reasons, ["agent `laptop` is not granted tool `demo.other`"]);
+        assert_eq!(about.resources, ["other://*"]);
+    }
+
+    #[test]
+    fn an_opaque_tenant_s_agents_do_not_learn_what_else_there_is() {
+        for (granted, known) in [(&["demo.say"][..], 1), (&[], 0)] {
+            let snapshot = snapshot(Disclosure::Opaque, granted);
+            assert_eq!(agent(&snapshot, &principal()).unwrap().denied_tools, []);
+            assert_eq!(plugins(&snapshot, &principal()).len(), known);
+        }
+        assert_eq!(plugins(&snapshot(Disclosure::Reasons, &[]), &principal()).len(), 1);
+    }
 }

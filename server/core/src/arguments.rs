@@ -166,8 +166,11 @@ mod tests {
 
     #[test]
     fn names_that_a_caller_made_up_are_shown_short_and_in_one_line() {
-        let schema = schema(json!({ "type": "object", "properties": { "a": {} }, "additionalProperties": false })).unwrap();
-        let arguments: Map<_, _> = (10..30).map(|n| (format!("`\n# {n}{}", "x".repeat(99)), json!(1))).collect();
+        let schema =
+            schema(json!({ "type": "object", "properties": { "a": {} }, "additionalProperties": false }))
+                .unwrap();
+        let arguments: Map<_, _> =
+            (10..30).map(|n| (format!("`\n# {n}{}", "x".repeat(99)), json!(1))).collect();
         let complaints = schema.complaints(&Value::Object(arguments));
         let [complaint] = &complaints[..] else { panic!("{complaints:?}") };
         assert!(!complaint.contains('\n') && complaint.len() < 700, "{complaint}");

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::settings::{Agent, Disclosure, Grant, Settings, Tenant};
 
 mod compile;
+mod endpoint;
 mod mask;
 mod page;
 mod place;
@@ -33,9 +34,13 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use endpoint::{Endpoint, endpoint};
 pub use problem::{Problem, Severity};
 pub use schema::schema;
 pub use secrets::InvalidToken;
+
+pub(crate) use mask::quoted;
+pub(crate) use suggest::closest;
 
 use compile::{Compiler, default_patterns, default_plugins, default_server};
 use page::Page;
@@ -70,7 +75,8 @@ pub trait Environment {
     /// The value of a variable.
     fn variable(&self, name: &str) -> Option<String>;
 
-    /// The content of a file.
+    /// The content of a file. Whoever implements it sees which files the outcome
+    /// depends on, also those that cannot be read.
     ///
     /// # Errors
     ///
@@ -87,8 +93,6 @@ pub struct Compiled {
     pub warnings: Vec<Problem>,
     /// SHA-256 of the text, in lower-case hexadecimal digits.
     pub sha256: String,
-    /// Files that secrets were read from: when one changes, so does the outcome.
-    pub secret_files: Vec<PathBuf>,
 }
 
 /// Compiles a configuration.
@@ -110,7 +114,7 @@ pub fn compile(source: &Source, environment: &dyn Environment) -> Result<Compile
         report.warning_at_end("no_final_line_break", message, Some("end the last line with one".to_owned()));
     }
     let folder = source.path.parent().unwrap_or(Path::new(""));
-    let mut compiler = Compiler { report, folder, environment, secret_files: Default::default() };
+    let mut compiler = Compiler { report, folder, environment };
     let settings = compiler.settings(&raw);
     let problems = compiler.report.finish();
     if problems.iter().any(Problem::is_error) {
@@ -120,7 +124,6 @@ pub fn compile(source: &Source, environment: &dyn Environment) -> Result<Compile
         settings,
         warnings: problems,
         sha256: secrets::hexadecimal(source.text.as_bytes()),
-        secret_files: compiler.secret_files.into_iter().collect(),
     })
 }
 

@@ -20,6 +20,7 @@ pub mod registry;
 pub mod secret;
 pub mod settings;
 pub mod snapshot;
+pub mod unused;
 
 #[cfg(test)]
 mod testing;

@@ -1,13 +1,16 @@
 //! `check`.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
-use server_core::config::{self, Problem};
+use server_core::config::{self, Problem, Severity};
 
 use crate::{
     cli::{Failure, config_path},
-    config_files::ConfigFiles,
+    config_files::{ConfigFiles, ReadError},
 };
 
 /// Say every problem of a configuration
@@ -34,7 +37,7 @@ pub(super) fn run(
     let mut all = Vec::new();
     let mut bad = 0;
     for file in files {
-        let (problems, accepted) = check(&file)?;
+        let (problems, accepted) = check(&file);
         if !arguments.json {
             for problem in &problems {
                 writeln!(out, "{problem}\n").map_err(Failure::failed)?;
@@ -57,11 +60,26 @@ pub(super) fn run(
     if bad > 0 { Err(Failure::Configuration(String::new())) } else { Ok(()) }
 }
 
-fn check(file: &PathBuf) -> Result<(Vec<Problem>, bool), Failure> {
-    let (source, environment) =
-        ConfigFiles::new(file).read().map_err(|error| Failure::Configuration(error.to_string()))?;
-    Ok(match config::compile(&source, &environment) {
-        Ok(compiled) => (compiled.warnings, true),
-        Err(problems) => (problems, false),
-    })
+fn check(file: &Path) -> (Vec<Problem>, bool) {
+    let read = ConfigFiles::new(file).read();
+    match read.map(|(source, environment)| config::compile(&source, &environment)) {
+        Ok(Ok(compiled)) => (compiled.warnings, true),
+        Ok(Err(problems)) => (problems, false),
+        Err(unreadable) => (vec![problem(file, &unreadable)], false),
+    }
+}
+
+fn problem(file: &Path, unreadable: &ReadError) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        code: "unreadable",
+        path: file.to_owned(),
+        line: 1,
+        column: 1,
+        config_path: String::new(),
+        alias_line: None,
+        message: unreadable.to_string(),
+        help: None,
+        snippet: None,
+    }
 }

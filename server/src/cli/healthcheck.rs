@@ -1,17 +1,10 @@
 //! `healthcheck`.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use crate::cli::{Failure, config_path};
-
-/// Where it listens if no configuration says.
-const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+use crate::cli::{Failure, config_path, endpoint};
 
 /// How long a server that is well takes at most to say so.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -26,8 +19,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>) -> Result<(), Failure> {
-    let base = arguments.url.clone().unwrap_or_else(|| format!("http://{}", address(&config_path(config))));
-    let url = format!("{}/readyz", base.trim_end_matches('/'));
+    let url = match &arguments.url {
+        Some(base) => base.clone(),
+        None => format!("http://{}", endpoint::local(endpoint::read(&config_path(config)).listen)),
+    };
+    let url = format!("{}/readyz", url.trim_end_matches('/'));
+    if let Err(error) = reqwest::Url::parse(&url) {
+        return Err(Failure::Usage(format!("`{url}` is no URL: {error}")));
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(ask(&url))
@@ -50,57 +49,4 @@ fn innermost(error: &reqwest::Error) -> String {
         error = source;
     }
     error.to_string()
-}
-
-/// Where the server listens. A configuration with problems must not make a
-/// server look dead that runs on the one before it, so only this key is read.
-fn address(path: &Path) -> SocketAddr {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let mut address = listen(&text).unwrap_or(DEFAULT_ADDRESS);
-    if address.ip().is_unspecified() {
-        let loopback =
-            if address.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
-        address.set_ip(loopback);
-    }
-    address
-}
-
-/// `server.listen` of a text that need not be YAML as a whole.
-fn listen(text: &str) -> Option<SocketAddr> {
-    let mut in_server = false;
-    for line in text.lines() {
-        if !line.starts_with([' ', '\t', '#']) && !line.trim().is_empty() {
-            in_server = line.starts_with("server:");
-        }
-        let code = line.split('#').next().unwrap_or_default();
-        let value = code.split_once("listen:").filter(|_| in_server).map(|(_, value)| value.trim_start());
-        if let Some(value) = value {
-            let value = value.trim_start_matches(['"', '\'']);
-            let end = value.find([',', '}', '"', '\'', ' ']).unwrap_or(value.len());
-            return value.get(..end)?.parse().ok();
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_listen_key_is_found_in_a_text_that_is_broken_elsewhere() {
-        for (text, address) in [
-            (
-                "version: 1\nserver: { listen: \"127.0.0.1:81\", allowed_hosts: [] }\nagents: [",
-                Some("127.0.0.1:81"),
-            ),
-            ("server:\n  # listen: here\n  listen: 0.0.0.0:82 # all\n", Some("0.0.0.0:82")),
-            ("server:\n  allowed_hosts: []\n  listen: '[::1]:83'\n", Some("[::1]:83")),
-            ("admin: { listen: \"127.0.0.1:84\" }\n", None),
-            ("server: {}\nadmin:\n  listen: 127.0.0.1:85\n", None),
-            ("", None),
-        ] {
-            assert_eq!(listen(text), address.map(|address| address.parse().unwrap()), "{text}");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! `serve`.
 
-use std::path::PathBuf;
+use std::{io::ErrorKind, path::PathBuf};
 
 use server_core::config;
 
@@ -28,7 +28,8 @@ pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
 fn origin(asked: Option<PathBuf>) -> Result<Origin, Failure> {
     let named = asked.is_some();
     let path = config_path(asked);
-    if named || path.exists() {
+    let missing = path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if named || !missing {
         return Ok(Origin::Files(ConfigFiles::new(path)));
     }
     let Ok(token) = std::env::var("MCP_TOKEN") else {

@@ -4,15 +4,12 @@ use std::{io::Write, path::PathBuf};
 
 use clap::Subcommand;
 use server_core::{
-    config,
+    config::Endpoint,
     id::AgentId,
     secret::{Secret, TokenDigest},
 };
 
-use crate::{
-    cli::{Failure, config_path},
-    config_files::ConfigFiles,
-};
+use crate::cli::{Failure, config_path, endpoint};
 
 /// Make tokens for agents
 #[derive(Debug, Subcommand)]
@@ -33,7 +30,7 @@ pub(super) fn run(command: &Command, config: Option<PathBuf>, out: &mut dyn Writ
     let Command::New { agent, json } = command;
     let token = new_token().map_err(Failure::failed)?;
     let token_line = format!("token: \"sha256:{}\"", TokenDigest::of(token.expose()).to_hex());
-    let add = claude_mcp_add(&endpoint(config), &token);
+    let add = claude_mcp_add(&url(config), &token);
     if *json {
         let json = serde_json::json!({ "token": token.expose(), "config": token_line, "claude": add });
         return writeln!(out, "{json:#}").map_err(Failure::failed);
@@ -58,17 +55,12 @@ fn claude_mcp_add(url: &str, token: &Secret) -> String {
 }
 
 /// Where agents reach the server, as far as a configuration tells.
-fn endpoint(config: Option<PathBuf>) -> String {
-    let read = ConfigFiles::new(config_path(config)).read();
-    let server = read
-        .ok()
-        .and_then(|(source, environment)| config::compile(&source, &environment).ok())
-        .map(|it| it.settings.server);
-    match server {
-        Some(server) => match server.public_url {
-            Some(url) => url.to_string(),
-            None => format!("http://{}/mcp", server.listen),
-        },
-        None => "http://127.0.0.1:8080/mcp".to_owned(),
+fn url(config: Option<PathBuf>) -> String {
+    let Endpoint { listen, public_url } = endpoint::read(&config_path(config));
+    match public_url {
+        Some(url) => url.to_string(),
+        // Only the operator knows under which name others find this machine.
+        None if listen.ip().is_unspecified() => format!("http://<this machine>:{}/mcp", listen.port()),
+        None => format!("http://{listen}/mcp"),
     }
 }

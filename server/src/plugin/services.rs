@@ -17,7 +17,7 @@ use plugin_abi::{
 };
 use plugin_contract::{
     ApiVersion, PluginName,
-    op::{self, ErrorCode, OpError, PluginAbout, ServerAbout},
+    op::{self, ErrorCode, OpError, ServerAbout},
 };
 use serde::Serialize;
 use server_core::{about, policy::Permit};
@@ -141,10 +141,6 @@ impl PluginServices {
     fn server(&self, permit: &Permit) -> ServerAbout {
         let ServerFacts { name, version, protocol_versions } = self.shared.server.clone();
         let snapshot = permit.snapshot();
-        let plugins = snapshot.registry.plugins().map(|plugin| PluginAbout {
-            name: plugin.manifest.name.to_string(),
-            version: plugin.manifest.version.to_string(),
-        });
         ServerAbout {
             name,
             version,
@@ -152,7 +148,7 @@ impl PluginServices {
             protocol_versions,
             plugin_api: ApiVersion::CURRENT.to_string(),
             uptime_seconds: self.shared.started.elapsed().as_secs(),
-            plugins: plugins.collect(),
+            plugins: about::plugins(snapshot, permit.principal()),
         }
     }
 }

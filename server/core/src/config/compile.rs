@@ -37,8 +37,6 @@ pub(super) struct Compiler<'a> {
     /// Where relative paths start.
     pub(super) folder: &'a Path,
     pub(super) environment: &'a dyn Environment,
-    /// Every file that a secret is read from.
-    pub(super) secret_files: BTreeSet<PathBuf>,
 }
 
 impl Compiler<'_> {

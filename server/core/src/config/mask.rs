@@ -200,7 +200,7 @@ fn has_password(text: &str) -> bool {
 }
 
 /// A value as a message may quote it.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     if looks_secret(text) { format!("`{HIDDEN}`") } else { format!("`{text}`") }
 }
 

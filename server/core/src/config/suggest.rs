@@ -1,7 +1,7 @@
 //! What somebody may have meant.
 
 /// The candidate that `word` is probably a misspelling of.
-pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let length = word.chars().count();
     let far = 2.max(length / 3).min(length.saturating_sub(1));

@@ -245,9 +245,15 @@ fn the_five_limits_are_for_tool_calls_only() {
     };
     let world = world(tight, answers(Ok(answer)));
     for _ in 0..3 {
-        assert!(matches!(block_on(world.gateway.read_resource(&principal(), "demo://fixed")), Answer::Done(_)));
+        assert!(matches!(
+            block_on(world.gateway.read_resource(&principal(), "demo://fixed")),
+            Answer::Done(_)
+        ));
         let topic = BTreeMap::from([("topic".to_owned(), "rust".to_owned())]);
-        assert!(matches!(block_on(world.gateway.get_prompt(&principal(), "demo_prompt", topic)), Answer::Done(_)));
+        assert!(matches!(
+            block_on(world.gateway.get_prompt(&principal(), "demo_prompt", topic)),
+            Answer::Done(_)
+        ));
     }
 }
 
@@ -278,17 +284,29 @@ fn what_a_plugin_says_went_wrong_reaches_the_caller() {
     }
     let world = world(|_| {}, answers(error(ErrorCode::InvalidInput)));
     let topic = BTreeMap::from([("topic".to_owned(), " ".to_owned())]);
-    let Answer::Refused(denial) = block_on(world.gateway.get_prompt(&principal(), "demo_prompt", topic)) else {
+    let Answer::Refused(denial) = block_on(world.gateway.get_prompt(&principal(), "demo_prompt", topic))
+    else {
         panic!("a mistake of the caller's is told from a failure")
     };
-    assert_eq!((codes(&denial.reasons), denial.reasons[0].to_string().as_str()), (vec!["invalid_arguments"], "the words of the plugin"));
+    assert_eq!(
+        (codes(&denial.reasons), denial.reasons[0].to_string().as_str()),
+        (vec!["invalid_arguments"], "the words of the plugin")
+    );
 }
 
 #[test]
 fn complaints_about_a_prompt_s_arguments_are_few_and_short() {
     let world = world(|_| {}, unreachable());
     let many = (0..20_000).map(|n| (format!("{n}{}", "\n".repeat(99)), String::new())).collect();
-    let Answer::Refused(denial) = block_on(world.gateway.get_prompt(&principal(), "demo_prompt", many)) else { panic!() };
+    let Answer::Refused(denial) = block_on(world.gateway.get_prompt(&principal(), "demo_prompt", many))
+    else {
+        panic!()
+    };
     assert_eq!(denial.reasons.len(), 16);
-    assert!(denial.reasons.iter().all(|reason| reason.to_string().len() < 200 && !reason.to_string().contains('\n')));
+    assert!(
+        denial
+            .reasons
+            .iter()
+            .all(|reason| reason.to_string().len() < 200 && !reason.to_string().contains('\n'))
+    );
 }

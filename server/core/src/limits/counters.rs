@@ -152,7 +152,10 @@ mod tests {
         assert_eq!(call(2, "60/min").unwrap_err().running, Some(3));
         assert!(call(8, "3/day").unwrap_err().retry_after_ms > Some(3_600_000));
         let raised = call(8, "60/min").unwrap_err();
-        assert!(raised.retry_after_ms <= Some(1000), "a raised rate helps within its own interval: {raised:?}");
+        assert!(
+            raised.retry_after_ms <= Some(1000),
+            "a raised rate helps within its own interval: {raised:?}"
+        );
     }
 
     #[test]

@@ -64,9 +64,6 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        if let Reference::File(path) = &reference {
-            self.secret_files.insert(self.folder.join(path));
-        }
         let source = match &reference {
             Reference::Variable(name) => format!("`{name}`"),
             Reference::File(path) => format!("`{}`", path.display()),

@@ -69,8 +69,10 @@ fn profiles_add_to_what_an_agent_has_itself() {
 #[test]
 fn a_tenant_s_limits_are_a_ceiling_on_what_its_agents_say_and_do_not_say() {
     let tight = "{ max_payload_bytes: 10, max_response_bytes: 11, timeout_seconds: 1, concurrency: 2, rate_limit: \"3/h\" }";
-    for limits in ["", "    limits: { max_payload_bytes: 1000, concurrency: 100, rate_limit: \"1000/min\" }"] {
-        let text = with(limits, "").replace("tools: [\"*\"] }", &format!("tools: [\"*\"], limits: {tight} }}"));
+    for limits in ["", "    limits: { max_payload_bytes: 1000, concurrency: 100, rate_limit: \"1000/min\" }"]
+    {
+        let text =
+            with(limits, "").replace("tools: [\"*\"] }", &format!("tools: [\"*\"], limits: {tight} }}"));
         let limits = good(&text).settings.agents["laptop"].limits;
         assert_eq!(
             (limits.max_payload_bytes, limits.max_response_bytes, limits.timeout_seconds, limits.concurrency),
@@ -117,7 +119,6 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     assert_eq!(compiled.settings.state_dir, Path::new("/etc/mus/x/../state"));
     assert_eq!(compiled.settings.plugins.dir, Some("/opt/plugins".into()));
     assert_eq!(compiled.settings.plugins.bundled_dir, Some("/etc/mus/bundled".into()));
-    assert_eq!(compiled.secret_files, [PathBuf::from("/etc/mus/secrets/laptop")]);
     assert_eq!(compiled.settings.agents["laptop"].tokens, [TokenDigest::of(LAPTOP)]);
 }
 

@@ -1,0 +1,56 @@
+//! Where a server is reached, of a configuration that may have problems
+//! elsewhere.
+
+use std::net::SocketAddr;
+
+use url::Url;
+
+use super::{compile::default_server, page::Page, tree::Kind, yaml};
+
+/// Where a server listens, and where its clients find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `server.listen`, or its default.
+    pub listen: SocketAddr,
+    /// `server.public_url`, if there is one.
+    pub public_url: Option<Url>,
+}
+
+/// What the keys below `server` say, whatever else is wrong with a text. `None`
+/// if it is no YAML or `listen` is no address.
+#[must_use]
+pub fn endpoint(text: &str) -> Option<Endpoint> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let tree = yaml::read(&Page::new(text)).ok()?;
+    let value = |key| match tree.get("server")?.get(key).map(|node| &node.kind) {
+        Some(Kind::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let listen = match value("listen") {
+        Some(listen) => listen.parse().ok()?,
+        None => default_server().listen,
+    };
+    Some(Endpoint { listen, public_url: value("public_url").and_then(|url| url.parse().ok()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_is_known_of_a_configuration_with_problems() {
+        for (text, listen) in [
+            ("", Some("127.0.0.1:8080")),
+            ("server: {}", Some("127.0.0.1:8080")),
+            ("agents: 5", Some("127.0.0.1:8080")),
+            ("\"server\": { \"listen\": \"127.0.0.1:81\" }\nagents: 5", Some("127.0.0.1:81")),
+            ("{ server: { public_url: \"http://listen:1/\", listen: '[::1]:82' } }", Some("[::1]:82")),
+            ("server:\n  listen:\n    &here 0.0.0.0:83", Some("0.0.0.0:83")),
+            ("server: { listen: here }", None),
+            ("server: { listen: \"127.0.0.1:81\" }\nagents: [", None),
+        ] {
+            let listen = listen.map(|listen| listen.parse().unwrap());
+            assert_eq!(endpoint(text).map(|endpoint| endpoint.listen), listen, "{text}");
+        }
+    }
+}

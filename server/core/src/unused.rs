@@ -1,0 +1,141 @@
+//! Patterns that cover nothing: often a misspelt name, and in `deny` one that
+//! leaves allowed what it was to forbid.
+
+use std::{collections::BTreeSet, fmt};
+
+use crate::{
+    config::{closest, quoted},
+    pattern::Pattern,
+    registry::Registry,
+    settings::{Grant, Settings},
+};
+
+/// A pattern that covers no tool that is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusedPattern {
+    /// Where it stands, in terms of keys, as in `agents.laptop.deny`. An agent's
+    /// may come from one of its profiles.
+    pub place: String,
+    /// The pattern.
+    pub pattern: Pattern,
+    /// What may have been meant.
+    pub nearest: Option<String>,
+}
+
+impl UnusedPattern {
+    /// How to put it right.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match &self.nearest {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "remove it, or load the plugin that has such a tool".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for UnusedPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} covers no tool that is loaded", quoted(self.pattern.as_str()))
+    }
+}
+
+/// The patterns for tools, of tenants and agents, that cover no tool that is
+/// loaded. `*` is never one of them.
+#[must_use]
+pub fn tool_patterns(settings: &Settings, registry: &Registry) -> Vec<UnusedPattern> {
+    let tenants = settings.tenants.iter().map(|(id, tenant)| (format!("tenants.{id}"), &tenant.grant));
+    let agents = settings.agents.iter().map(|(id, agent)| (format!("agents.{id}"), &agent.grant));
+    let names: Vec<&str> = registry.tools().map(|tool| tool.spec.name.as_str()).collect();
+    tenants.chain(agents).flat_map(|(place, grant)| unused(&place, grant, &names)).collect()
+}
+
+fn unused(place: &str, grant: &Grant, names: &[&str]) -> Vec<UnusedPattern> {
+    let mut unused: Vec<UnusedPattern> = Vec::new();
+    for (key, patterns) in [("tools", &grant.tools), ("deny", &grant.deny)] {
+        for pattern in patterns.iter() {
+            if pattern.as_str() == "*" || names.iter().any(|name| pattern.covers(name)) {
+                continue;
+            }
+            let pattern = UnusedPattern {
+                place: format!("{place}.{key}"),
+                pattern: pattern.clone(),
+                nearest: nearest(pattern.as_str(), names),
+            };
+            // A profile may have the same one.
+            if !unused.contains(&pattern) {
+                unused.push(pattern);
+            }
+        }
+    }
+    unused
+}
+
+fn nearest(pattern: &str, names: &[&str]) -> Option<String> {
+    if pattern.ends_with('*') {
+        let families: BTreeSet<String> = names.iter().flat_map(|name| families(name)).collect();
+        return closest(pattern, families.iter().map(String::as_str)).map(str::to_owned);
+    }
+    closest(pattern, names.iter().copied()).map(str::to_owned)
+}
+
+/// The wildcards that cover a name: `a.*` and `a.b.*` for `a.b.c`.
+fn families(name: &str) -> impl Iterator<Item = String> {
+    name.match_indices('.').filter_map(|(at, _)| name.get(..=at)).map(|prefix| format!("{prefix}*"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{content, patterns, plugin, settings, tool, unreachable};
+
+    /// What is said of an agent's patterns where demo.echo and demo.pages.list
+    /// are loaded.
+    fn said(tools: &[&str], deny: &[&str]) -> Vec<(String, String)> {
+        let tools_loaded = [tool("demo.echo", &[]), tool("demo.pages.list", &[])];
+        let mut content = content(settings(), plugin(&tools_loaded, &[], unreachable()));
+        for agent in content.settings.agents.values_mut() {
+            agent.grant.tools = patterns(tools);
+            agent.grant.deny = patterns(deny);
+        }
+        let unused = tool_patterns(&content.settings, &content.registry);
+        unused.iter().map(|unused| (format!("{}: {unused}", unused.place), unused.help())).collect()
+    }
+
+    #[test]
+    fn a_pattern_that_covers_a_loaded_tool_is_used() {
+        assert_eq!(said(&["*", "demo.*", "demo.pages.*", "demo.echo"], &["*", "demo.pages.list"]), []);
+    }
+
+    #[test]
+    fn a_pattern_that_covers_none_is_told_with_what_is_near() {
+        let removed = "remove it, or load the plugin that has such a tool";
+        for (pattern, help) in [
+            ("demo.ehco", "did you mean `demo.echo`?"),
+            ("demo.page.list", "did you mean `demo.pages.list`?"),
+            ("demos.*", "did you mean `demo.*`?"),
+            ("demo.page.*", "did you mean `demo.pages.*`?"),
+            ("demo.echo.*", removed),
+            ("acme.*", removed),
+            ("demo", removed),
+        ] {
+            let message = format!("`{pattern}` covers no tool that is loaded");
+            assert_eq!(
+                said(&[pattern], &[pattern, pattern]),
+                [
+                    (format!("agents.laptop.tools: {message}"), help.to_owned()),
+                    (format!("agents.laptop.deny: {message}"), help.to_owned()),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn a_tenant_s_patterns_are_judged_too() {
+        let mut content = content(settings(), plugin(&[tool("demo.echo", &[])], &[], unreachable()));
+        for tenant in content.settings.tenants.values_mut() {
+            tenant.grant.deny = patterns(&["demo.ehco"]);
+        }
+        let unused = tool_patterns(&content.settings, &content.registry);
+        assert_eq!(unused.iter().map(|unused| &unused.place).collect::<Vec<_>>(), ["tenants.research.deny"]);
+    }
+}
