@@ -71,7 +71,10 @@ async fn limits_are_refusals_with_reasons_and_the_tenant_s_are_a_ceiling() {
     let refused = laptop.call("core.echo", json!({ "text": "x".repeat(20) })).await.unwrap();
     let refused = serde_json::to_value(&refused).unwrap();
     let reasons = &refused["_meta"]["mcp-universal-server/denial"]["reasons"];
-    assert_eq!((&reasons[0]["code"], &reasons[1]["code"]), (&json!("payload_too_large"), &json!("rate_limited")));
+    assert_eq!(
+        (&reasons[0]["code"], &reasons[1]["code"]),
+        (&json!("payload_too_large"), &json!("rate_limited"))
+    );
     assert_eq!(reasons[0]["message"], "the arguments have 31 bytes, and agent `laptop` may send 20");
     assert!(reasons[1]["retry_after_ms"].as_u64() > Some(80_000_000), "{reasons}");
 }
@@ -149,8 +152,7 @@ async fn a_call_is_one_log_line_with_sizes_and_without_arguments_or_tokens() {
     for (field, value) in [
         ("agent", json!("laptop")),
         ("tenant", json!("research")),
-        ("kind", json!("tool")),
-        ("name", json!("core.echo")),
+        ("tool", json!("core.echo")),
         ("decision", json!("allow")),
         ("outcome", json!("ok")),
         ("generation", json!(1)),

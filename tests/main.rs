@@ -13,6 +13,8 @@ mod support;
 
 mod calls;
 mod cli;
+mod logging;
 mod plugins;
 mod reload;
+mod reload_files;
 mod transport;

@@ -10,11 +10,11 @@ use crate::support::{
     eventually, eventually_async,
 };
 
-async fn ready(server: &Server) -> Value {
+pub(crate) async fn ready(server: &Server) -> Value {
     http().get(server.url("/readyz")).send().await.unwrap().json().await.unwrap()
 }
 
-async fn ready_when(server: &Server, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn ready_when(server: &Server, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     eventually_async(what, || async {
         let answer = ready(server).await;
         wanted(&answer).then_some(answer)

@@ -149,6 +149,11 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// What is read of its stdout. While a test holds it, nothing more is read.
+    pub(crate) fn lines(&self) -> Arc<Mutex<Vec<Value>>> {
+        self.log.clone()
+    }
+
     /// The first line logged so far of which `wanted` is true.
     pub(crate) fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         self.log.lock().unwrap().iter().find(|line| wanted(line)).cloned()

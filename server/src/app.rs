@@ -46,11 +46,14 @@ pub async fn serve(origin: Origin) -> Result<(), ServeError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol_versions: mcp::REVISIONS.iter().rev().map(ToString::to_string).collect(),
     };
-    // From here on a signal waits for its turn, also while plugins are loaded.
-    let signals = Signals::new()?;
+    // From here on a signal ends the server, also while plugins are loaded.
+    let mut signals = Signals::new()?;
     let plugins = PluginHost::new(HostServices::new(facts), Installation::of_this_process());
-    let mut pipeline = Pipeline::new(origin, plugins);
-    let live = Arc::new(Live::new(pipeline.first()?));
+    let (pipeline, content) = tokio::select! {
+        first = Pipeline::new(origin, plugins).first() => first?,
+        () = signals.wait() => return Ok(()),
+    };
+    let live = Arc::new(Live::new(content));
     let snapshot = live.load();
     reload::log_in_force(&snapshot);
 
@@ -91,7 +94,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn wait(mut self) {
+    async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

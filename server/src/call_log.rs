@@ -1,6 +1,9 @@
 //! One log line per call.
 
-use server_core::gateway::{CallLog, CallRecord};
+use server_core::{
+    gateway::{CallLog, CallRecord},
+    policy::Thing,
+};
 use tracing::info;
 
 /// Writes call records to the log.
@@ -9,12 +12,14 @@ pub struct LogLines;
 
 impl CallLog for LogLines {
     fn record(&self, record: &CallRecord) {
+        let named = |thing| (record.thing == thing).then_some(record.name.as_str());
         info!(
             target: "call",
             agent = %record.principal.agent,
             tenant = %record.principal.tenant,
-            kind = record.thing.as_str(),
-            name = record.name,
+            tool = named(Thing::Tool),
+            resource = named(Thing::Resource),
+            prompt = named(Thing::Prompt),
             decision = if record.allowed { "allow" } else { "deny" },
             reasons = record.reasons.join(","),
             outcome = record.outcome.as_str(),

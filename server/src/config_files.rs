@@ -121,7 +121,12 @@ impl ConfigFiles {
 /// file once and keeps in mind what it read.
 pub struct SystemEnvironment {
     dotenv: HashMap<String, String>,
-    files: RefCell<BTreeMap<PathBuf, (Inputs, Result<String, String>)>>,
+    files: RefCell<BTreeMap<PathBuf, SecretFile>>,
+}
+
+struct SecretFile {
+    inputs: Inputs,
+    text: Result<String, String>,
 }
 
 impl SystemEnvironment {
@@ -129,7 +134,7 @@ impl SystemEnvironment {
     #[must_use]
     pub fn inputs(self) -> Inputs {
         let files = self.files.into_inner().into_values();
-        files.fold(Inputs::default(), |all, (inputs, _)| all.and(inputs))
+        files.fold(Inputs::default(), |all, file| all.and(file.inputs))
     }
 }
 
@@ -151,9 +156,9 @@ impl Environment for SystemEnvironment {
             let mut inputs = Inputs::default();
             inputs.record(path, SECRET_BYTES + 1, &bytes);
             let text = bytes.and_then(|bytes| file::text(bytes, SECRET_BYTES));
-            (inputs, text.map_err(|error| error.to_string()))
+            SecretFile { inputs, text: text.map_err(|error| error.to_string()) }
         };
-        self.files.borrow_mut().entry(path.to_owned()).or_insert_with(read).1.clone()
+        self.files.borrow_mut().entry(path.to_owned()).or_insert_with(read).text.clone()
     }
 }
 

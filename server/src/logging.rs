@@ -1,28 +1,101 @@
 //! The log: JSON on stdout, one object a line.
 
-use std::panic;
+use std::{io, panic};
 
-use tracing::error;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Metadata, error};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
-/// What is logged unless `RUST_LOG` says otherwise. rmcp would log arguments at
-/// debug level and every client that hangs up at error level.
-const DEFAULT_FILTER: &str = "info,rmcp=off";
+mod asked;
+mod lines;
+
+pub use asked::{Asked, InvalidLogFilter};
+pub use lines::Lines;
+
+/// Targets of our own. What other crates log below `warn` may hold arguments,
+/// headers and tokens.
+const OURS: [&str; 8] =
+    ["auth", "call", "config", "mcp", "plugin", "server", "mcp_universal_server", "server_core"];
+
+/// The running log. To drop it waits until its lines are written, but not for
+/// ever.
+#[must_use]
+pub struct Log(Lines);
 
 /// Starts logging. Called once, by `serve`.
-pub fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let lines = tracing_subscriber::fmt::layer()
+///
+/// # Errors
+///
+/// If there can be no thread for it.
+pub fn start(asked: Asked) -> io::Result<Log> {
+    let lines = Lines::start(io::stdout())?;
+    let written = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
-        .with_span_list(false);
+        .with_span_list(false)
+        .with_writer(lines.clone())
+        .with_filter(filter_fn(move |event| is_logged(&asked, event)));
     // A second start could only come from a test that runs two servers in one
     // process; the first one's log then serves both.
-    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    let _ = tracing_subscriber::registry().with(written).try_init();
     panic::set_hook(Box::new(|panic| {
         // What a panic says may quote what an agent sent, so only its place is told.
         let place = panic.location().map(ToString::to_string);
         error!(target: "server", place, "a bug: something panicked; what it was doing has failed, the rest goes on");
     }));
+    Ok(Log(lines))
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
+fn is_logged(asked: &Asked, event: &Metadata<'_>) -> bool {
+    let target = event.target();
+    *event.level() <= always(target) || (asked.has(target, *event.level()) && *event.level() <= most(target))
+}
+
+/// What is logged whatever was asked for: that there was a call.
+fn always(target: &str) -> LevelFilter {
+    if target == "call" { LevelFilter::INFO } else { LevelFilter::OFF }
+}
+
+/// What may be logged of a target.
+fn most(target: &str) -> LevelFilter {
+    match target.split("::").next().unwrap_or_default() {
+        ours if OURS.contains(&ours) => LevelFilter::TRACE,
+        "rmcp" => LevelFilter::ERROR,
+        _ => LevelFilter::WARN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn other_crates_are_kept_quiet_whatever_is_asked_for() {
+        for (target, level) in [
+            ("plugin", Level::TRACE),
+            ("mcp_universal_server::mcp", Level::TRACE),
+            ("server_core", Level::TRACE),
+            ("rmcp", Level::ERROR),
+            ("rmcp::service", Level::ERROR),
+            ("hyper::proto::h1", Level::WARN),
+            ("h2", Level::WARN),
+            ("reqwest::connect", Level::WARN),
+            ("callous", Level::WARN),
+        ] {
+            assert_eq!(most(target), level, "{target}");
+        }
+    }
 }

@@ -93,7 +93,7 @@ enum Look {
     Wait,
     InForce,
     RefusedBefore(usize),
-    Applied(Content),
+    Applied(Box<Content>),
     Refused(Refused),
 }
 
@@ -134,8 +134,7 @@ impl Pipeline {
             Ok(Err(problems)) => Err(Refused::Invalid(problems)),
             Ok(Ok(compiled)) => {
                 log::warnings(&compiled.warnings);
-                let load =
-                    AssertUnwindSafe(|| self.content(current, compiled.settings, compiled.sha256));
+                let load = AssertUnwindSafe(|| self.content(current, compiled.settings, compiled.sha256));
                 catch_unwind(load).unwrap_or(Err(Refused::Panicked))
             }
         };
@@ -180,7 +179,7 @@ impl Pipeline {
         match content {
             Ok(content) => {
                 changes.applied(inputs);
-                Look::Applied(content)
+                Look::Applied(Box::new(content))
             }
             Err(refused) => {
                 changes.refused(inputs, refused.count());
@@ -229,7 +228,7 @@ impl Pipeline {
                 }
                 Look::RefusedBefore(problems) => readiness.reloaded(LastReload::Refused { problems }),
                 Look::Applied(content) => {
-                    let snapshot = live.publish(content);
+                    let snapshot = live.publish(*content);
                     readiness.reloaded(LastReload::Applied);
                     log_in_force(&snapshot);
                     changed(&snapshot);

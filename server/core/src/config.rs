@@ -120,11 +120,7 @@ pub fn compile(source: &Source, environment: &dyn Environment) -> Result<Compile
     if problems.iter().any(Problem::is_error) {
         return Err(problems);
     }
-    Ok(Compiled {
-        settings,
-        warnings: problems,
-        sha256: secrets::hexadecimal(source.text.as_bytes()),
-    })
+    Ok(Compiled { settings, warnings: problems, sha256: secrets::hexadecimal(source.text.as_bytes()) })
 }
 
 /// What counts without any configuration: one agent, `default`, that has the

@@ -56,7 +56,10 @@ mod tests {
     #[test]
     fn the_listen_key_is_found_in_a_text_that_is_no_yaml() {
         for (text, address) in [
-            ("version: 1\nserver: { listen: \"127.0.0.1:81\", allowed_hosts: [] }\nagents: [", Some("127.0.0.1:81")),
+            (
+                "version: 1\nserver: { listen: \"127.0.0.1:81\", allowed_hosts: [] }\nagents: [",
+                Some("127.0.0.1:81"),
+            ),
             ("server:\n  # listen: here\n  listen: 0.0.0.0:82 # all\nagents: [", Some("0.0.0.0:82")),
             ("server:\n  allowed_hosts: []\n  listen: '[::1]:83'\nagents: [", Some("[::1]:83")),
             ("admin: { listen: \"127.0.0.1:84\" }\nagents: [", None),

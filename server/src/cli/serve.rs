@@ -1,6 +1,6 @@
 //! `serve`.
 
-use std::{io::ErrorKind, path::PathBuf};
+use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
 use server_core::config;
 
@@ -8,16 +8,23 @@ use crate::{
     app::{self, ServeError},
     cli::{Failure, config_path},
     config_files::ConfigFiles,
-    logging,
+    logging::{self, Asked},
     reload::Origin,
 };
 
+/// How long the end waits for what still runs when nobody is served any more.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
 pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
     let origin = origin(asked)?;
-    logging::start();
+    let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
+    let _log = logging::start(asked).map_err(Failure::failed)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(app::serve(origin)).map_err(|error| match error {
+    let served = runtime.block_on(app::serve(origin));
+    // A file may be read, or a plugin run, for ever.
+    runtime.shutdown_timeout(SHUTDOWN);
+    served.map_err(|error| match error {
         ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
         ServeError::Listen { .. } | ServeError::Io(_) => Failure::failed(error),
     })

@@ -42,7 +42,9 @@ pub enum Wrong {
     #[error("the value of `{0}` has no closing quote; a value ends in the line in which it begins")]
     Unclosed(String),
     /// A `\` before something else.
-    #[error("the value of `{0}` has a `\\` that is none of `\\n`, `\\t`, `\\\"` and `\\\\`; use '…' to have it taken as it is")]
+    #[error(
+        "the value of `{0}` has a `\\` that is none of `\\n`, `\\t`, `\\\"` and `\\\\`; use '…' to have it taken as it is"
+    )]
     Escape(String),
     /// More after the closing quote.
     #[error("the value of `{0}` goes on after its closing quote; put all of it between quotes")]
@@ -175,14 +177,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_by_line_and_without_a_word_of_the_value() {
         for (text, message) in [
-            (
-                "B=1\nhunter2",
-                "2: there is no `=` in this line; write NAME=value, or `#` before a comment",
-            ),
-            (
-                "A: hunter2",
-                "1: there is no `=` in this line; write NAME=value, or `#` before a comment",
-            ),
+            ("B=1\nhunter2", "2: there is no `=` in this line; write NAME=value, or `#` before a comment"),
+            ("A: hunter2", "1: there is no `=` in this line; write NAME=value, or `#` before a comment"),
             (
                 "A: hunter2=",
                 "1: what stands before `=` is no name of a variable; write NAME=value, with letters, digits and `_` in the name",

@@ -65,8 +65,8 @@ impl Inputs {
     /// Whether a file has something, and no line break at its end.
     #[must_use]
     pub fn is_cut(&self, path: &Path) -> bool {
-        self.0
-            .iter()
-            .any(|((file, _), content)| file == path && matches!(content, Content::Bytes { is_cut: true, .. }))
+        self.0.iter().any(|((file, _), content)| {
+            file == path && matches!(content, Content::Bytes { is_cut: true, .. })
+        })
     }
 }

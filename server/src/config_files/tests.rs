@@ -24,10 +24,7 @@ fn what_cannot_be_read_is_told_without_a_word_of_it() {
             &[("config.yaml", b""), (".env", b"A=\"hunter2")],
             "FOLDER/.env:1: the value of `A` has no closing quote; a value ends in the line in which it begins",
         ),
-        (
-            &[("config.yaml", b""), (".env", &large)],
-            "cannot read FOLDER/.env: it is larger than 1024 KiB",
-        ),
+        (&[("config.yaml", b""), (".env", &large)], "cannot read FOLDER/.env: it is larger than 1024 KiB"),
     ] {
         let (files, folder) = files(contents);
         let folder = folder.path().display().to_string();
@@ -50,10 +47,7 @@ fn inputs_hold_until_a_file_that_was_read_or_missed_changes() {
     let path = |name: &str| folder.path().join(name);
     assert_eq!(environment.variable("A").as_deref(), Some("b"));
     assert_eq!(environment.file(&path("secret")).as_deref(), Ok("s"));
-    assert_eq!(
-        environment.file(&path("missing")).unwrap_err(),
-        "No such file or directory (os error 2)"
-    );
+    assert_eq!(environment.file(&path("missing")).unwrap_err(), "No such file or directory (os error 2)");
     // Read once, whatever becomes of it meanwhile.
     fs::write(path("secret"), "t").unwrap();
     assert_eq!(environment.file(&path("secret")).as_deref(), Ok("s"));
@@ -62,7 +56,9 @@ fn inputs_hold_until_a_file_that_was_read_or_missed_changes() {
     fs::write(path("secret"), "s").unwrap();
     assert!(inputs.hold_in(&inputs.now()));
 
-    for (name, content) in [("config.yaml", "version: 2\n"), (".env", "A=c\n"), ("secret", "u"), ("missing", "")] {
+    for (name, content) in
+        [("config.yaml", "version: 2\n"), (".env", "A=c\n"), ("secret", "u"), ("missing", "")]
+    {
         let before = fs::read(path(name)).ok();
         fs::write(path(name), content).unwrap();
         assert!(!inputs.hold_in(&inputs.now()), "{name}");

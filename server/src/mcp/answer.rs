@@ -202,7 +202,7 @@ mod tests {
             (vec![limited()], list, -31001),
             (vec![complaint()], prompt, -32602),
             (vec![complaint(), limited()], prompt, -31001),
-            (vec![complaint()], resource, -31001),
+            (vec![complaint()], resource, -32602),
         ] {
             let denial = denial(reasons);
             assert_eq!(

@@ -148,7 +148,7 @@ pub(super) fn permit(instance: Arc<dyn Instance>) -> Arc<Permit> {
 /// A slot of an agent that may have one.
 pub(super) fn slot(counters: &Counters) -> Option<Slot> {
     let rate = "1000000/s".parse().unwrap();
-    counters.admit(&"laptop".parse().unwrap(), 1, rate, Instant::now()).ok()
+    counters.admit(&"laptop".parse().unwrap(), 1, rate, false, Instant::now()).ok()
 }
 
 pub(super) fn invocation(permit: Arc<Permit>, slot: Slot) -> Invocation {

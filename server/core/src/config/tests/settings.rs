@@ -1,6 +1,6 @@
 //! What configurations mean.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{LAPTOP, REVIEWER, World, good};
 use crate::{
