@@ -2,7 +2,9 @@
 
 use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server_core::config;
+use tracing::warn;
 
 use crate::{
     app::{self, ServeError},
@@ -19,6 +21,7 @@ pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
     let origin = origin(asked)?;
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
     let _log = logging::start(asked).map_err(Failure::failed)?;
+    raise_open_files();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     let served = runtime.block_on(app::serve(origin));
@@ -28,6 +31,15 @@ pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
         ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
         ServeError::Listen { .. } | ServeError::Io(_) => Failure::failed(error),
     })
+}
+
+/// Every connection is an open file, and the usual soft limit, made for programs
+/// that use `select`, is lower than the connections this one takes.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).is_err() {
+        warn!(target: "server", limit = limit.current, "the limit on open files cannot be raised");
+    }
 }
 
 /// `MCP_TOKEN` stands in for a configuration file only where none was asked for

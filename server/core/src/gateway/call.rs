@@ -19,6 +19,9 @@ use crate::{
     snapshot::Snapshot,
 };
 
+/// How much of what a plugin says went wrong is passed on.
+const MAX_ERROR_BYTES: usize = 4096;
+
 /// A request under way, with the snapshot it began under. However it ends, it is
 /// on record.
 pub(super) struct Call {
@@ -148,8 +151,10 @@ impl Call {
 
     /// The plugin said that it failed. What a tool says is for the model; of the
     /// rest, a caller must be able to tell its own mistakes from others.
-    fn plugin_failed<T>(mut self, error: OpError) -> Answer<T> {
+    fn plugin_failed<T>(mut self, mut error: OpError) -> Answer<T> {
         use ErrorCode::{Denied, Failed, InvalidInput, NotFound};
+        self.recorder.answered(error.message.len() as u64);
+        error.message.truncate(error.message.floor_char_boundary(MAX_ERROR_BYTES));
         match (self.thing, error.code) {
             (Thing::Tool, Denied | Failed | InvalidInput | NotFound) => {
                 self.recorder.finish(Outcome::ToolError);

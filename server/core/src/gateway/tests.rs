@@ -295,6 +295,17 @@ fn what_a_plugin_says_went_wrong_reaches_the_caller() {
 }
 
 #[test]
+fn an_error_of_a_plugin_s_is_no_way_around_the_response_limit() {
+    for code in [ErrorCode::Failed, ErrorCode::Panicked] {
+        let error = OpError::new(code, "é".repeat(1_000_000));
+        let world = world(|_| {}, answers(Err(InvokeError::Plugin(error))));
+        let Answer::Failed(message) = world.call("demo.say", json!({})) else { panic!() };
+        assert_eq!(message.len(), 4096);
+        assert_eq!(world.records.0.lock().unwrap()[0].response_bytes, 2_000_000);
+    }
+}
+
+#[test]
 fn complaints_about_a_prompt_s_arguments_are_few_and_short() {
     let world = world(|_| {}, unreachable());
     let many = (0..20_000).map(|n| (format!("{n}{}", "\n".repeat(99)), String::new())).collect();
