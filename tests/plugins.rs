@@ -18,6 +18,7 @@ use crate::support::{
 };
 
 mod commands;
+mod running;
 mod workbench;
 
 use workbench::{Workbench, library, patched};

@@ -58,12 +58,11 @@ pub(crate) fn report_panics_to(host: Arc<dyn Services>) {
     }));
 }
 
+/// Where it happened only: a message may quote what an agent gave.
 fn line(panic: &PanicHookInfo<'_>) -> String {
-    let message = panic.payload_as_str().unwrap_or("without a message");
-    let message = message.replace('\n', " ");
     match panic.location() {
-        Some(location) => format!("panicked at {location}: {message}"),
-        None => format!("panicked: {message}"),
+        Some(location) => format!("panicked at {location}"),
+        None => "panicked".to_owned(),
     }
 }
 

@@ -136,7 +136,8 @@ fn a_server_loads_describes_and_calls_a_plugin() {
     let message = panicked.1["message"].as_str().unwrap();
     let place = message.strip_prefix("panicked at plugin-api/tests/exported.rs:");
     let place = place.or_else(|| message.strip_prefix("panicked at tests/exported.rs:"));
-    assert!(place.is_some_and(|place| place.ends_with(": on purpose")), "{message}");
+    // The place alone: the message could quote arguments.
+    assert!(place.is_some_and(|place| place.bytes().all(|b| b.is_ascii_digit() || b == b':')), "{message}");
 
     let unsound = "`Unsound` is no plugin name: 1 to 64 of a-z, 0-9 and `-`, beginning with a letter; \
                    `1` is no version: write it as `major.minor.patch`, e.g. `1.0.0`";

@@ -224,3 +224,41 @@ Tools:
         ])
     );
 }
+
+#[test]
+fn nobody_waits_for_a_pipe_or_fills_the_memory() {
+    let bench = Workbench::new();
+    let pipe = |path: &Path| {
+        let _ = fs::remove_file(path);
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let library = bench.folder().join("libplugin_core.so");
+    let problems = || {
+        let output = plugin(bench.path(), ["inspect", "plugins.d/core", "--json"], "");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["problems"].clone()
+    };
+    pipe(&library);
+    assert_eq!(problems(), json!(["plugins.d/core/libplugin_core.so: it is no regular file"]));
+    fs::remove_file(&library).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &library).unwrap();
+    let link = "plugins.d/core/libplugin_core.so: it is a symbolic link, which is not followed";
+    assert_eq!(problems(), json!([link]));
+    fs::remove_file(&library).unwrap();
+    fs::File::create(&library).unwrap().set_len(60 << 30).unwrap();
+    let large = "plugins.d/core/libplugin_core.so: it is larger than 536870912 bytes";
+    assert_eq!(problems(), json!([large]));
+
+    pipe(&bench.folder().join("plugin.json"));
+    let output = plugin(bench.path(), ["inspect", "plugins.d/core"], "");
+    assert_eq!(said(&output), (1, "", "error: plugins.d/core/plugin.json: it is no regular file\n"));
+    pipe(&bench.path().join("pipe.key"));
+    for (key, error) in [
+        ("pipe.key", "pipe.key: it cannot be read: it is no regular file"),
+        ("/dev/zero", "/dev/zero: it cannot be read: it is no regular file"),
+    ] {
+        let output = plugin(bench.path(), ["sign", &core(), "--key", key], "");
+        assert_eq!(said(&output), (1, "", format!("error: {error}\n").as_str()));
+    }
+    let output = plugin(bench.path(), ["sign", "/dev/zero", "--key", "acme.key"], "");
+    assert_eq!(said(&output), (1, "", "error: /dev/zero: it is no regular file\n"));
+}

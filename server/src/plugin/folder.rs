@@ -19,6 +19,13 @@ use server_core::registry::Refusal;
 
 use super::fault::Fault;
 
+/// How files are opened: a pipe or a device must not make anybody wait.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+/// The code of what the system does not let be read.
+pub(crate) const UNREADABLE: &str = "unreadable";
+const NO_FILE: &str = "it is no regular file";
+const LINK: &str = "it is a symbolic link, which is not followed";
+
 /// An open folder that nobody but root and the server's user can write.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -26,12 +33,26 @@ pub(crate) struct Folder {
     path: PathBuf,
 }
 
-/// A folder in a folder.
+/// What may be a plugin in a folder of plugins.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
     pub(crate) name: OsString,
-    /// It is a link to a folder.
-    link: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Folder,
+    LinkToFolder,
+    /// A library that somebody forgot to put into a folder.
+    Library,
+}
+
+/// Whether a file may be reached through a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    Follow,
+    Refuse,
 }
 
 impl Folder {
@@ -45,7 +66,8 @@ impl Folder {
         }
     }
 
-    /// The folders in this one, hidden ones left out, in the order of their names.
+    /// The folders and libraries in this one, hidden ones left out, in the order of
+    /// their names.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, Refusal> {
         self.list().map_err(|error| unreadable(error).at(&self.path))
     }
@@ -53,8 +75,17 @@ impl Folder {
     /// Opens one of [`entries`](Self::entries).
     pub(crate) fn enter(&self, entry: &Entry) -> Result<Self, Refusal> {
         let path = self.path.join(&entry.name);
-        if entry.link {
-            return Err(link("folder").at(&path));
+        match entry.kind {
+            Kind::Folder => {}
+            Kind::LinkToFolder => return Err(link("folder").at(&path)),
+            Kind::Library => {
+                let fault = Fault::new(
+                    "library_alone",
+                    "it is a library that lies in no plugin's folder",
+                    "put it into a folder of its own, as `plugin sign` makes it",
+                );
+                return Err(fault.at(&path));
+            }
         }
         match Self::open_at(&self.fd, &entry.name, &path, OFlags::NOFOLLOW) {
             Ok(folder) => Ok(folder),
@@ -66,8 +97,7 @@ impl Folder {
     /// Reads a file of this folder, once, if it is there and not larger than `max`.
     pub(crate) fn read(&self, name: &str, max: u64) -> Result<Option<Vec<u8>>, Refusal> {
         let place = self.path.join(name);
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match fs::openat(&self.fd, name, flags, Mode::empty()) {
+        match fs::openat(&self.fd, name, FILE | OFlags::NOFOLLOW, Mode::empty()) {
             Ok(fd) => read(fd, max).map(Some).map_err(|fault| fault.at(&place)),
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::LOOP) => Err(link("file").at(&place)),
@@ -114,14 +144,14 @@ impl Folder {
                 Err(error) => return Err(error),
             };
             let link = kind(&stat) == FileType::Symlink;
-            let folder = match fs::statat(&self.fd, name, AtFlags::empty()) {
-                Ok(stat) => kind(&stat) == FileType::Directory,
-                Err(_) => false,
+            let target = fs::statat(&self.fd, name, AtFlags::empty()).map(|stat| kind(&stat));
+            let kind = match target {
+                Ok(FileType::Directory) if link => Kind::LinkToFolder,
+                Ok(FileType::Directory) => Kind::Folder,
+                Ok(FileType::RegularFile) if name.to_bytes().ends_with(b".so") => Kind::Library,
+                _ => continue,
             };
-            if folder {
-                let name = OsString::from_vec(name.to_bytes().to_vec());
-                entries.push(Entry { name, link });
-            }
+            entries.push(Entry { name: OsString::from_vec(name.to_bytes().to_vec()), kind });
         }
         entries.sort_unstable();
         Ok(entries)
@@ -136,33 +166,56 @@ enum OpenError {
 /// Reads a file that an operator names, such as a public key. Links are followed.
 /// `None` if there is none.
 pub(crate) fn read_file(path: &Path, max: u64) -> Result<Option<Vec<u8>>, Refusal> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    match fs::open(path, flags, Mode::empty()) {
+    match fs::open(path, FILE, Mode::empty()) {
         Ok(fd) => read(fd, max).map(Some).map_err(|fault| fault.at(path)),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(unreadable(error).at(path)),
     }
 }
 
+/// Reads a file for somebody at a terminal, who may read what others wrote, but
+/// waits for no pipe and fills no memory.
+pub(crate) fn look(path: &Path, max: u64, links: Links) -> io::Result<Vec<u8>> {
+    let flags = match links {
+        Links::Follow => FILE,
+        Links::Refuse => FILE | OFlags::NOFOLLOW,
+    };
+    let fd = fs::open(path, flags, Mode::empty()).map_err(|error| match (error, links) {
+        (Errno::LOOP, Links::Refuse) => io::Error::other(LINK),
+        (error, _) => error.into(),
+    })?;
+    let stat = fs::fstat(&fd)?;
+    if kind(&stat) != FileType::RegularFile {
+        return Err(io::Error::other(NO_FILE));
+    }
+    bytes(fd, &stat, max)?.ok_or_else(|| io::Error::other(too_large(max)))
+}
+
 fn read(fd: OwnedFd, max: u64) -> Result<Vec<u8>, Fault> {
     let stat = fs::fstat(&fd).map_err(unreadable)?;
     if kind(&stat) != FileType::RegularFile {
-        return Err(Fault::new("not_a_file", "it is no regular file", "put the file itself there"));
+        return Err(Fault::new("not_a_file", NO_FILE, "put the file itself there"));
     }
     owned(&stat)?;
+    bytes(fd, &stat, max).map_err(unreadable)?.ok_or_else(|| {
+        Fault::new("file_too_large", too_large(max), "install the file that the plugin's author signed")
+    })
+}
+
+/// A regular file's bytes; `None` if they are more than `max`.
+fn bytes(fd: OwnedFd, stat: &Stat, max: u64) -> io::Result<Option<Vec<u8>>> {
+    if u64::try_from(stat.st_size).is_ok_and(|size| size > max) {
+        return Ok(None);
+    }
     let mut bytes = Vec::new();
     // One byte more than allowed, to see whether there is one: the file may grow
     // between the look at its size and here.
-    let read = File::from(fd).take(max.saturating_add(1)).read_to_end(&mut bytes);
-    read.map_err(unreadable)?;
-    if bytes.len() as u64 > max {
-        return Err(Fault::new(
-            "file_too_large",
-            format!("it is larger than {max} bytes"),
-            "install the file that the plugin's author signed",
-        ));
-    }
-    Ok(bytes)
+    File::from(fd).take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= max).then_some(bytes))
+}
+
+fn too_large(max: u64) -> String {
+    format!("it is larger than {max} bytes")
 }
 
 fn kind(stat: &Stat) -> FileType {
@@ -194,16 +247,12 @@ fn owned_by(mode: u32, owner: u32, server: u32) -> Result<(), Fault> {
 }
 
 fn link(what: &str) -> Fault {
-    Fault::new(
-        "symbolic_link",
-        "it is a symbolic link, which is not followed",
-        format!("put the {what} itself there"),
-    )
+    Fault::new("symbolic_link", LINK, format!("put the {what} itself there"))
 }
 
 fn unreadable(error: impl Into<io::Error>) -> Fault {
     let error: io::Error = error.into();
-    Fault::new("unreadable", format!("it cannot be read: {error}"), "make it readable for the server's user")
+    Fault::new(UNREADABLE, format!("it cannot be read: {error}"), "make it readable for the server's user")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a folder claims to hold, whoever signed it: believes nothing of it and
 //! runs nothing of it.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use plugin_contract::Package;
 use serde::Serialize;
@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::{
     elf::Facts,
     fault::Fault,
+    folder::{self, Links},
     image::RawLibrary,
-    package::{self, MANIFEST, SIGNATURE},
+    package::{self, MANIFEST, MAX_LIBRARY, MAX_MANIFEST, MAX_SIGNATURE, SIGNATURE},
     signature::Signature,
 };
 
@@ -52,7 +53,7 @@ pub struct LibraryFacts {
 /// Looks into a plugin's folder. The error is a sentence on why there is nothing
 /// to tell.
 pub fn inspect(folder: &Path) -> Result<Contents, String> {
-    let manifest = read(folder, MANIFEST)?;
+    let manifest = read(folder, MANIFEST, MAX_MANIFEST)?;
     let package = package::parse(&manifest).map_err(|fault| at(folder, MANIFEST, fault))?;
     let mut problems = Vec::new();
     let mut tell = |problem: String| problems.push(problem);
@@ -63,7 +64,7 @@ pub fn inspect(folder: &Path) -> Result<Contents, String> {
 }
 
 fn signature(folder: &Path) -> Result<SignatureFacts, String> {
-    let bytes = read(folder, SIGNATURE)?;
+    let bytes = read(folder, SIGNATURE, MAX_SIGNATURE)?;
     let signature = Signature::parse(&bytes).map_err(|fault| at(folder, SIGNATURE, fault))?;
     Ok(SignatureFacts { key_id: signature.id().to_string(), comment: signature.comment().to_owned() })
 }
@@ -71,7 +72,7 @@ fn signature(folder: &Path) -> Result<SignatureFacts, String> {
 fn library(folder: &Path, package: &Package, tell: &mut impl FnMut(String)) -> Result<LibraryFacts, String> {
     let artifact = &package.artifact;
     package::plain(&artifact.file).map_err(|fault| at(folder, MANIFEST, fault))?;
-    let library = RawLibrary::new(read(folder, &artifact.file)?);
+    let library = RawLibrary::new(read(folder, &artifact.file, MAX_LIBRARY)?);
     library.is(artifact).unwrap_or_else(|fault| tell(at(folder, &artifact.file, fault)));
     let facts = Facts::of(library.bytes()).map_err(|fault| at(folder, &artifact.file, fault))?;
     facts.check().unwrap_or_else(|fault| tell(at(folder, &artifact.file, fault)));
@@ -83,9 +84,9 @@ fn library(folder: &Path, package: &Package, tell: &mut impl FnMut(String)) -> R
     })
 }
 
-fn read(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+fn read(folder: &Path, name: &str, max: u64) -> Result<Vec<u8>, String> {
     let path = folder.join(name);
-    fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    folder::look(&path, max, Links::Refuse).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn at(folder: &Path, name: &str, fault: Fault) -> String {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    path::Path,
     sync::Arc,
 };
 
@@ -9,23 +10,19 @@ use plugin_contract::{Manifest, PluginName};
 use serde_json::{Map, Value};
 use server_core::{
     arguments::ArgumentSchema,
-    registry::{Instance, Plugin, Refusal},
+    registry::{Instance, Plugin, Provenance, Refusal},
     settings::{Isolation, PluginEntry},
 };
 use tracing::info;
 
 use super::{
     fault::{Fault, quote},
+    image::{LibraryImage, differs},
     in_process::{InProcess, Library, Module},
-    package::Verified,
+    package::{Verified, Words},
     services::HostServices,
+    trust::{KeyRing, Signer},
 };
-
-/// A verified package that operator and signer let into this process.
-pub(crate) struct Loadable<'p> {
-    verified: Verified<'p>,
-    entry: &'p PluginEntry,
-}
 
 /// Makes plugins run, and remembers those that do.
 pub(crate) struct Loader {
@@ -36,32 +33,28 @@ pub(crate) struct Loader {
     running: BTreeMap<PluginName, Running>,
 }
 
-struct Running {
+/// A plugin that runs, with all it takes to judge it anew without its files.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub(crate) plugin: Arc<Plugin>,
+    words: Words,
     library: [u8; 32],
-    manifest: Manifest,
     config: Map<String, Value>,
-    instance: Arc<dyn Instance>,
 }
 
-impl<'p> Loadable<'p> {
-    /// Asks both who must agree. Nothing falls back to this process because the
-    /// place where it should run is not to be had.
-    pub(crate) fn new(verified: Verified<'p>, entry: &'p PluginEntry) -> Result<Self, Refusal> {
-        match permitted(&verified, entry) {
-            Ok(()) => Ok(Self { verified, entry }),
-            Err(fault) => Err(fault.at(&verified.provenance.folder)),
-        }
-    }
-
-    pub(crate) fn verified(&self) -> &Verified<'p> {
-        &self.verified
-    }
+/// What a plugin is to be made of.
+struct Parts<'p> {
+    manifest: Manifest,
+    provenance: &'p Provenance,
+    words: &'p Words,
+    library: [u8; 32],
+    entry: &'p PluginEntry,
 }
 
-/// Where the plugin is to run, and whether it may run there.
-pub(crate) fn permitted(verified: &Verified<'_>, entry: &PluginEntry) -> Result<(), Fault> {
-    let plugin = &verified.package.manifest.name;
-    let key = verified.signer;
+/// Where the plugin is to run, and whether it may run there. Nothing falls back to
+/// this process because the place where it should run is not to be had.
+pub(crate) fn permitted(manifest: &Manifest, key: &Signer<'_>, entry: &PluginEntry) -> Result<(), Fault> {
+    let plugin = &manifest.name;
     match entry.isolation {
         Isolation::Process => Err(Fault::new(
             "isolation_unavailable",
@@ -86,51 +79,103 @@ pub(crate) fn permitted(verified: &Verified<'_>, entry: &PluginEntry) -> Result<
     }
 }
 
+#[cfg(test)]
+impl Running {
+    /// A plugin that no folder holds.
+    pub(crate) fn made_up(plugin: Plugin) -> Self {
+        Self { plugin: Arc::new(plugin), words: Words::default(), library: [0; 32], config: Map::new() }
+    }
+}
+
 impl Loader {
     pub(crate) fn new(services: HostServices) -> Self {
         Self { services, libraries: HashMap::new(), running: BTreeMap::new() }
     }
 
-    /// Makes the plugin run, or goes on with it if it runs already, the same and
-    /// with the same configuration.
-    pub(crate) fn load(&mut self, package: &Loadable<'_>) -> Result<Plugin, Refusal> {
-        let Loadable { verified, entry } = package;
-        let instance = self.instance(verified, entry);
-        Ok(Plugin {
-            instance: instance.map_err(|fault| fault.at(&verified.provenance.folder))?,
-            manifest: verified.package.manifest.clone(),
-            provenance: verified.provenance.clone(),
-            isolation: entry.isolation,
-            granted: entry.capabilities.clone(),
-        })
+    /// Makes a verified plugin run that operator and signer let into this process,
+    /// or goes on with it if it runs already, the same and with the same
+    /// configuration.
+    pub(crate) fn load(&mut self, verified: &Verified<'_>, entry: &PluginEntry) -> Result<Running, Refusal> {
+        let provenance = &verified.provenance;
+        let image = verified.image();
+        let manifest = verified.package.manifest.clone();
+        let library = image.library().sha256();
+        let parts = Parts { manifest, provenance, words: verified.words(), library, entry };
+        permitted(&parts.manifest, verified.signer, entry)
+            .and_then(|()| self.run(parts, Some(image)))
+            .map_err(|fault| fault.at(&provenance.folder))
     }
 
-    /// Lets go of plugins that are no longer loaded; calls in flight end first.
-    pub(crate) fn forget_all_but<'a>(&mut self, names: impl Iterator<Item = &'a PluginName>) {
-        let names: Vec<_> = names.collect();
-        self.running.retain(|name, _| names.contains(&name));
+    /// Goes on with a plugin whose files are of no use any more, if its key and
+    /// the settings would still let it run.
+    pub(crate) fn go_on(
+        &mut self,
+        running: &Running,
+        keys: &KeyRing<'_>,
+        entry: &PluginEntry,
+    ) -> Result<Running, Refusal> {
+        let Running { plugin, words, library, .. } = running;
+        let provenance = &plugin.provenance;
+        let (signer, package, _) = words.verify(&provenance.folder, keys)?;
+        let parts = Parts { manifest: package.manifest, provenance, words, library: *library, entry };
+        permitted(&parts.manifest, signer, entry)
+            .and_then(|()| self.run(parts, None))
+            .map_err(|fault| fault.at(&provenance.folder))
     }
 
-    fn instance(&mut self, verified: &Verified<'_>, entry: &PluginEntry) -> Result<Arc<dyn Instance>, Fault> {
-        let manifest = &verified.package.manifest;
+    /// What runs under that name.
+    pub(crate) fn running(&self, name: &PluginName) -> Option<&Running> {
+        self.running.get(name)
+    }
+
+    /// What runs from the folders in a folder.
+    pub(crate) fn running_in(&self, folder: &Path) -> Vec<Running> {
+        let within = |it: &&Running| it.plugin.provenance.folder.parent() == Some(folder);
+        self.running.values().filter(within).cloned().collect()
+    }
+
+    /// From now on these run, and no others; calls in flight end first.
+    pub(crate) fn now_running(&mut self, running: impl Iterator<Item = Running>) {
+        self.running = running.map(|it| (it.plugin.manifest.name.clone(), it)).collect();
+    }
+
+    fn run(&mut self, parts: Parts<'_>, image: Option<&LibraryImage>) -> Result<Running, Fault> {
+        let Parts { ref manifest, library, entry, .. } = parts;
         check_config(manifest, &entry.config)?;
         let same = |running: &&Running| {
-            running.library == verified.image().library().sha256()
-                && running.manifest == *manifest
+            running.library == library
+                && running.plugin.manifest == *manifest
                 && running.config == entry.config
         };
-        if let Some(running) = self.running.get(&manifest.name).filter(same) {
-            return Ok(running.instance.clone());
-        }
-        let instance = self.start(verified, &entry.config)?;
-        let running = Running {
-            library: verified.image().library().sha256(),
-            manifest: manifest.clone(),
-            config: entry.config.clone(),
-            instance: instance.clone(),
+        let instance = match self.running.get(&manifest.name).filter(same) {
+            Some(running) => running.plugin.instance.clone(),
+            None => self.start(&parts, image)?,
         };
-        self.running.insert(manifest.name.clone(), running);
-        let provenance = &verified.provenance;
+        let Parts { manifest, provenance, words, .. } = parts;
+        let plugin = Plugin {
+            manifest,
+            provenance: provenance.clone(),
+            isolation: entry.isolation,
+            granted: entry.capabilities.clone(),
+            instance,
+        };
+        let config = entry.config.clone();
+        Ok(Running { plugin: Arc::new(plugin), words: words.clone(), library, config })
+    }
+
+    fn start(&mut self, parts: &Parts<'_>, image: Option<&LibraryImage>) -> Result<Arc<dyn Instance>, Fault> {
+        let Parts { manifest, provenance, entry, .. } = parts;
+        let plugin = &manifest.name;
+        let module = Module::of(self.library(parts.library, image)?.as_ref())?;
+        agree(manifest, &module.describe()?)?;
+        let config = Value::Object(entry.config.clone()).to_string();
+        let object = module.create(self.services.for_plugin(plugin.clone()), &config).map_err(|error| {
+            Fault::new(
+                "create_failed",
+                format!("plugin `{plugin}` does not start: {error}"),
+                format!("see `plugins.entries.{plugin}.config`, or ask the plugin's author"),
+            )
+        })?;
         info!(
             target: "plugin",
             plugin = %manifest.name,
@@ -142,35 +187,14 @@ impl Loader {
             isolation = entry.isolation.as_str(),
             "plugin loaded"
         );
-        Ok(instance)
-    }
-
-    fn start(
-        &mut self,
-        verified: &Verified<'_>,
-        config: &Map<String, Value>,
-    ) -> Result<Arc<dyn Instance>, Fault> {
-        let manifest = &verified.package.manifest;
-        let plugin = &manifest.name;
-        let module = Module::of(self.library(verified)?.as_ref())?;
-        agree(manifest, &module.describe()?)?;
-        let config = Value::Object(config.clone()).to_string();
-        let object = module.create(self.services.for_plugin(plugin.clone()), &config).map_err(|error| {
-            Fault::new(
-                "create_failed",
-                format!("plugin `{plugin}` does not start: {error}"),
-                format!("see `plugins.entries.{plugin}.config`, or ask the plugin's author"),
-            )
-        })?;
         Ok(Arc::new(InProcess::new(plugin.clone(), object, self.services.calls().clone())))
     }
 
-    fn library(&mut self, verified: &Verified<'_>) -> Result<Arc<Library>, Fault> {
-        let image = verified.image();
-        let sha256 = image.library().sha256();
+    fn library(&mut self, sha256: [u8; 32], image: Option<&LibraryImage>) -> Result<Arc<Library>, Fault> {
         if let Some(library) = self.libraries.get(&sha256) {
             return Ok(library.clone());
         }
+        let image = image.ok_or_else(|| differs("it is not there"))?;
         let library = Arc::new(Library::load(image)?);
         self.libraries.insert(sha256, library.clone());
         Ok(library)

@@ -24,21 +24,29 @@ pub(crate) const SIGNATURE: &str = "plugin.json.minisig";
 /// The triple this server is built for; a library for another one cannot run here.
 const TARGET: &str = env!("SERVER_TARGET");
 
-const MAX_MANIFEST: u64 = 1 << 20;
-const MAX_SIGNATURE: u64 = 4096;
+pub(crate) const MAX_MANIFEST: u64 = 1 << 20;
+pub(crate) const MAX_SIGNATURE: u64 = 4096;
 /// Libraries with debug information are large.
-const MAX_LIBRARY: u64 = 512 << 20;
+pub(crate) const MAX_LIBRARY: u64 = 512 << 20;
+
+/// A manifest and its signature, as they were read.
+#[derive(Clone)]
+#[cfg_attr(test, derive(Default))]
+pub(crate) struct Words {
+    manifest: Vec<u8>,
+    signature: Vec<u8>,
+}
 
 /// A plugin's folder, read and not believed.
 pub(crate) struct Unverified {
     folder: Folder,
-    manifest: Vec<u8>,
-    signature: Vec<u8>,
+    words: Words,
 }
 
 /// A package in the words of a trusted key's owner, who may say all of them.
 pub(crate) struct Signed<'k> {
     folder: Folder,
+    words: Words,
     package: Package,
     signer: &'k Signer<'k>,
     comment: String,
@@ -51,6 +59,7 @@ pub(crate) struct Verified<'k> {
     pub(crate) signer: &'k Signer<'k>,
     /// What the signer wrote beside the signature.
     pub(crate) comment: String,
+    words: Words,
     image: LibraryImage,
 }
 
@@ -73,12 +82,24 @@ impl Unverified {
                 "put the folder there that `mcp-universal-server plugin sign` made",
             ))
         })?;
-        Ok(Self { folder, manifest, signature })
+        Ok(Self { folder, words: Words { manifest, signature } })
     }
 
     /// Checks the signature, and only then looks at what was signed.
     pub(crate) fn verify<'k>(self, keys: &'k KeyRing<'k>) -> Result<Signed<'k>, Refusal> {
-        let folder = self.folder.path().to_owned();
+        let Self { folder, words } = self;
+        let (signer, package, comment) = words.verify(folder.path(), keys)?;
+        Ok(Signed { folder, words, package, signer, comment })
+    }
+}
+
+impl Words {
+    /// Who said so, and what, if they may; `folder` is where it was read.
+    pub(crate) fn verify<'k>(
+        &self,
+        folder: &Path,
+        keys: &'k KeyRing<'k>,
+    ) -> Result<(&'k Signer<'k>, Package, String), Refusal> {
         let signature =
             Signature::parse(&self.signature).map_err(|fault| fault.at(&folder.join(SIGNATURE)))?;
         let signed = || {
@@ -90,9 +111,9 @@ impl Unverified {
             Ok((signer, package))
         };
         let (signer, package) = signed().map_err(|fault: Fault| fault.at(&folder.join(MANIFEST)))?;
-        named(&folder, &package.manifest.name).map_err(|fault| fault.at(&folder))?;
+        named(folder, &package.manifest.name).map_err(|fault| fault.at(folder))?;
         let comment = signature.comment().to_owned();
-        Ok(Signed { folder: self.folder, package, signer, comment })
+        Ok((signer, package, comment))
     }
 }
 
@@ -125,8 +146,8 @@ impl<'k> Signed<'k> {
             key_id: self.signer.id().to_string(),
             sha256: image.library().sha256_hex(),
         };
-        let Self { package, signer, comment, .. } = self;
-        Ok(Verified { package, provenance, signer, comment, image })
+        let Self { words, package, signer, comment, .. } = self;
+        Ok(Verified { package, provenance, signer, comment, words, image })
     }
 }
 
@@ -134,6 +155,11 @@ impl Verified<'_> {
     /// The library, which is the one that was signed.
     pub(crate) fn image(&self) -> &LibraryImage {
         &self.image
+    }
+
+    /// What was signed, to the letter.
+    pub(crate) fn words(&self) -> &Words {
+        &self.words
     }
 }
 

@@ -13,12 +13,15 @@ use plugin_contract::{Manifest, Package, PluginName};
 use serde::{Deserialize, Serialize};
 use server_core::registry::Refusal;
 
-use super::{fault::Fault, folder};
+use super::{fault::Fault, folder::Folder};
 
 const FILE: &str = "plugin-releases.json";
 const MAX_FILE: u64 = 16 << 20;
 
-/// The highest release of each plugin that was loaded, in a file.
+/// Releases of one plugin that are remembered.
+const MAX_RELEASES: usize = 256;
+
+/// The releases of each plugin that ran here, in a file.
 #[derive(Debug)]
 pub(crate) struct Marks {
     file: PathBuf,
@@ -31,14 +34,47 @@ struct Mark {
     release: u64,
     version: semver::Version,
     sha256: String,
+    /// Those before it, the oldest first; a file of earlier versions has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<Release>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Release {
+    release: u64,
+    version: semver::Version,
+    sha256: String,
+}
+
+impl Mark {
+    fn last(&self) -> Release {
+        let Self { release, version, sha256, .. } = self.clone();
+        Release { release, version, sha256 }
+    }
+
+    /// With a release after those it knows.
+    fn and(mark: Option<&Self>, Release { release, version, sha256 }: Release) -> Self {
+        let mut before: Vec<_> =
+            mark.into_iter().flat_map(|it| it.before.iter().cloned().chain([it.last()])).collect();
+        before.retain(|it| it.release != release);
+        let forgotten = (before.len() + 1).saturating_sub(MAX_RELEASES);
+        before.drain(..forgotten);
+        Self { release, version, sha256, before }
+    }
 }
 
 impl Marks {
     /// Reads the marks of the server that keeps its state in `state_dir`. A file
-    /// that cannot be read is a refusal: without it, every downgrade would pass.
+    /// that cannot be read, or that others could have put there, is a refusal:
+    /// without it, every downgrade would pass.
     pub(crate) fn read(state_dir: &Path) -> Result<Self, Refusal> {
         let file = state_dir.join(FILE);
-        let marks = match folder::read_file(&file, MAX_FILE)? {
+        let bytes = match Folder::open(state_dir)? {
+            Some(folder) => folder.read(FILE, MAX_FILE)?,
+            None => None,
+        };
+        let marks = match bytes {
             None => BTreeMap::new(),
             Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 let fault = Fault::new(
@@ -57,25 +93,29 @@ impl Marks {
     pub(crate) fn check(&self, package: &Package) -> Result<(), Fault> {
         let Package { manifest, artifact, .. } = package;
         let Some(mark) = self.marks.get(&manifest.name) else { return Ok(()) };
-        let Mark { release, version, sha256 } = mark;
-        let ran = format!("{version}, release {release}");
+        let Release { release, version, .. } = &mark.last();
         if manifest.release < *release {
-            let Manifest { name, version, release: old, .. } = manifest;
+            let (ran, Manifest { name, version, release: old, .. }) = (version, manifest);
             return Err(Fault::new(
                 "downgrade",
-                format!("it is version {version}, release {old}; what ran here is newer: version {ran}"),
+                format!(
+                    "it is version {version}, release {old}; what ran here is newer: version {ran}, release {release}"
+                ),
                 format!(
                     "install release {release} or a later one; to go back on purpose, remove `{name}` from {}",
                     self.file.display()
                 ),
             ));
         }
-        let same = manifest.release == *release || manifest.version == *version;
-        if same && artifact.sha256 != *sha256 {
+        let claims = |it: &&Release| {
+            (it.release == manifest.release || it.version == manifest.version) && it.sha256 != artifact.sha256
+        };
+        if let Some(Release { release, version, .. }) = mark.before.iter().chain([&mark.last()]).find(claims)
+        {
             return Err(Fault::new(
                 "changed_under_same_version",
                 format!(
-                    "its library is another one than that of version {ran}, which ran here, and it claims the same {}",
+                    "its library is another one than that of version {version}, release {release}, which ran here, and it claims the same {}",
                     if manifest.version == *version { "version" } else { "release" }
                 ),
                 "give a changed plugin a new version and a higher release, and sign it again",
@@ -86,17 +126,18 @@ impl Marks {
 
     /// Remembers a package that was loaded, on disk before this returns.
     pub(crate) fn record(&mut self, package: &Package) -> Result<(), Refusal> {
-        let mark = Mark {
+        let ran = Release {
             release: package.manifest.release,
             version: package.manifest.version.clone(),
             sha256: package.artifact.sha256.clone(),
         };
         let name = &package.manifest.name;
-        if self.marks.get(name) == Some(&mark) {
+        let known = self.marks.get(name);
+        if known.is_some_and(|mark| mark.last() == ran) {
             return Ok(());
         }
         let mut marks = self.marks.clone();
-        marks.insert(name.clone(), mark);
+        marks.insert(name.clone(), Mark::and(known, ran));
         write(&self.file, &marks).map_err(|error| {
             let fault = Fault::new(
                 "marks_unwritable",
@@ -123,94 +164,4 @@ fn write(file: &Path, marks: &BTreeMap<PluginName, Mark>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt};
-
-    use super::*;
-    use crate::plugin::testing::{package, put};
-
-    fn release(version: &str, release: u64, library: &str) -> Package {
-        let mut package = package();
-        package.manifest.version = version.parse().unwrap();
-        package.manifest.release = release;
-        package.artifact.sha256 = library.to_owned();
-        package
-    }
-
-    #[test]
-    fn a_plugin_only_ever_goes_forward() {
-        let state = tempfile::tempdir().unwrap();
-        let mut marks = Marks::read(state.path()).unwrap();
-        let first = release("1.2.0", 12, "aa");
-        marks.check(&first).unwrap();
-        marks.record(&first).unwrap();
-
-        let marks = Marks::read(state.path()).unwrap();
-        let file = state.path().join("plugin-releases.json");
-        for (package, refusal) in [
-            (release("1.2.0", 12, "aa"), None),
-            (release("1.3.0", 13, "bb"), None),
-            (
-                release("1.1.0", 11, "bb"),
-                Some((
-                    "downgrade",
-                    "it is version 1.1.0, release 11; what ran here is newer: version 1.2.0, release 12".to_owned(),
-                    format!(
-                        "install release 12 or a later one; to go back on purpose, remove `weather` from {}",
-                        file.display()
-                    ),
-                )),
-            ),
-            (
-                release("1.2.0", 13, "bb"),
-                Some((
-                    "changed_under_same_version",
-                    "its library is another one than that of version 1.2.0, release 12, which ran here, and it claims the same version".to_owned(),
-                    "give a changed plugin a new version and a higher release, and sign it again".to_owned(),
-                )),
-            ),
-            (
-                release("1.2.1", 12, "bb"),
-                Some((
-                    "changed_under_same_version",
-                    "its library is another one than that of version 1.2.0, release 12, which ran here, and it claims the same release".to_owned(),
-                    "give a changed plugin a new version and a higher release, and sign it again".to_owned(),
-                )),
-            ),
-        ] {
-            let refused = marks.check(&package).err().map(|fault| fault.at(Path::new("")));
-            let expected = refusal.map(|(code, message, help)| Refusal {
-                place: PathBuf::new(),
-                code,
-                message,
-                help,
-            });
-            assert_eq!(refused, expected);
-        }
-    }
-
-    #[test]
-    fn the_file_is_the_servers_alone() {
-        let state = tempfile::tempdir().unwrap();
-        let folder = state.path().join("new");
-        let mut marks = Marks::read(&folder).unwrap();
-        marks.record(&release("1.2.0", 12, "aa")).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&folder), 0o700);
-        assert_eq!(mode(&folder.join(FILE)), 0o600);
-    }
-
-    #[test]
-    fn a_file_that_says_nothing_lets_nothing_pass() {
-        let state = tempfile::tempdir().unwrap();
-        put(state.path().join(FILE), "{");
-        let refusal = Marks::read(state.path()).unwrap_err();
-        assert_eq!(
-            refusal.to_string(),
-            format!(
-                "plugin refused: {}: it does not tell which plugin releases ran here: EOF while parsing an object at line 1 column 1; restore it from a backup; or delete it, and every release counts as new",
-                state.path().join(FILE).display()
-            )
-        );
-    }
-}
+mod tests;

@@ -15,9 +15,10 @@ use server_core::{arguments::ArgumentSchema, registry::Refusal};
 
 use super::{
     fault::Fault,
+    folder::{self, Links},
     image::{LibraryImage, RawLibrary},
     in_process::{Library, Module},
-    package::{self, MANIFEST, SIGNATURE},
+    package::{self, MANIFEST, MAX_LIBRARY, SIGNATURE},
     signing_key::{KeyError, SigningKey},
 };
 
@@ -55,7 +56,7 @@ pub enum SignError {
 /// **This runs the library's code**, in this process, to have it say what it is.
 /// It is for the plugin's author, who trusts it.
 pub fn sign(library: &Path, key: &SigningKey, out: &Path) -> Result<SignedFolder, SignError> {
-    let bytes = fs::read(library).map_err(|error| failed(library, error))?;
+    let bytes = folder::look(library, MAX_LIBRARY, Links::Follow).map_err(|error| failed(library, error))?;
     let unusable = |fault: Fault| SignError::Unusable(fault.at(library));
     let image = LibraryImage::of_its_author(RawLibrary::new(bytes)).map_err(unusable)?;
     let file = library.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -22,7 +22,7 @@ impl fmt::Display for KeyId {
 }
 
 /// A public key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PublicKey {
     id: KeyId,
     key: minisign_verify::PublicKey,

@@ -5,7 +5,11 @@ use std::{io, path::Path};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use minisign::{KeyPair, PError, PublicKey, SecretKey, SecretKeyBox};
 
-use super::signature::KeyId;
+use super::{
+    folder::{self, Links},
+    signature::KeyId,
+    trust::MAX_KEY_FILE,
+};
 
 /// What the `minisign` crate says of a password that does not fit.
 const WRONG_PASSWORD: &str = "Wrong password for that key";
@@ -96,8 +100,9 @@ impl SigningKey {
     pub fn read(path: &Path, password: impl FnOnce() -> io::Result<String>) -> Result<Self, KeyError> {
         let place = || Box::from(path);
         let no_key = || KeyError::NoKey { path: place() };
-        let text =
-            std::fs::read_to_string(path).map_err(|error| KeyError::Unreadable { path: place(), error })?;
+        let text = folder::look(path, MAX_KEY_FILE, Links::Follow)
+            .map_err(|error| KeyError::Unreadable { path: place(), error })?;
+        let text = String::from_utf8(text).map_err(|_| no_key())?;
         let bytes = text.lines().nth(1).and_then(|line| BASE64.decode(line.trim()).ok());
         let bytes = bytes.filter(|bytes| bytes.len() == SECRET_KEY_BYTES).ok_or_else(no_key)?;
         // minisign writes no checksum into such a key, which the library demands.

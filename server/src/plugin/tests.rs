@@ -16,8 +16,10 @@ use tempfile::TempDir;
 
 use super::{
     HostServices, Installation, PluginHost, elf,
+    signature::PublicKey,
     signing_key::{NewKeys, SigningKey},
     testing::{facts, package, patterns, put, sha256},
+    trust::KeyRing,
     verify,
 };
 

@@ -17,7 +17,8 @@ use super::{
     signature::{KeyId, PublicKey, Signature},
 };
 
-const MAX_KEY_FILE: u64 = 4096;
+/// The longest file that holds a key.
+pub(crate) const MAX_KEY_FILE: u64 = 4096;
 
 /// The operator's trusted keys.
 #[derive(Debug)]
@@ -36,13 +37,25 @@ pub(crate) struct Signer<'s> {
 
 impl<'s> KeyRing<'s> {
     /// Reads the keys of `settings`, and the installation's own from its file if
-    /// they name it. A key that cannot be read is left out, with a refusal.
-    pub(crate) fn new(settings: &'s PluginSettings, installed: &Path) -> (Self, Vec<Refusal>) {
+    /// they name it. A key that cannot be read is left out, with a refusal; but a
+    /// file that only the system keeps from being read takes away no trust in what
+    /// it held the `last` time.
+    pub(crate) fn new(
+        settings: &'s PluginSettings,
+        installed: &Path,
+        last: Option<&PublicKey>,
+    ) -> (Self, Vec<Refusal>) {
         let mut keys = Vec::new();
         let mut refusals = Vec::new();
         for (name, key) in &settings.trusted_keys {
             let public = match &key.minisign {
-                KeySource::Installed => read_installed(installed),
+                KeySource::Installed => read_installed(installed).or_else(|refusal| match last {
+                    Some(last) if refusal.code == folder::UNREADABLE => {
+                        refusals.push(refusal);
+                        Ok(last.clone())
+                    }
+                    _ => Err(refusal),
+                }),
                 KeySource::Minisign(text) => PublicKey::parse(text).ok_or_else(|| {
                     let place = format!("plugins.trusted_keys.{name}.minisign");
                     no_public_key().at(Path::new(&place))
@@ -55,6 +68,12 @@ impl<'s> KeyRing<'s> {
         }
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         (Self { keys, today }, refusals)
+    }
+
+    /// The installation's own key, if the settings trust it.
+    pub(crate) fn installed(&self) -> Option<&PublicKey> {
+        let mut keys = self.keys.iter();
+        keys.find(|signer| signer.key.minisign == KeySource::Installed).map(|signer| &signer.public)
     }
 
     /// The key that a signature names, if its signatures count today.

@@ -17,10 +17,8 @@ use super::{
     package::Unverified,
     release::Marks,
     signature::PublicKey,
-    trust::KeyRing,
+    trust::{KeyRing, MAX_KEY_FILE},
 };
-
-const MAX_KEY_FILE: u64 = 4096;
 
 /// A plugin that a trusted key vouches for.
 #[derive(Clone, Debug)]
@@ -44,7 +42,7 @@ pub fn as_server(
     installation: &Installation,
 ) -> Result<Verification, Refusal> {
     let bundled = installation.folder(settings);
-    let (keys, refusals) = KeyRing::new(settings, &installation.key(&bundled));
+    let (keys, refusals) = KeyRing::new(settings, &installation.key(&bundled), None);
     // A key that cannot be read is the reason for whatever else would be said.
     let unknown = |refusal: Refusal| match refusals.first() {
         Some(key) if refusal.code == "key_unknown" => key.clone(),
@@ -58,7 +56,9 @@ pub fn as_server(
     let manifest = &verified.package.manifest;
     let entry = settings.entries.get(manifest.name.as_str()).cloned().unwrap_or_default();
     let kept_out = if entry.enabled {
-        load::permitted(&verified, &entry).and_then(|()| load::check_config(manifest, &entry.config)).err()
+        load::permitted(manifest, verified.signer, &entry)
+            .and_then(|()| load::check_config(manifest, &entry.config))
+            .err()
     } else {
         Some(Fault::new(
             "disabled",
@@ -88,7 +88,7 @@ pub fn by_key(folder: &Path, key_file: &Path, name: KeyName) -> Result<Verificat
         revoked: false,
     };
     let settings = PluginSettings { trusted_keys: [(name, key)].into(), ..PluginSettings::default() };
-    let (keys, _) = KeyRing::new(&settings, Path::new(""));
+    let (keys, _) = KeyRing::new(&settings, Path::new(""), None);
     let verified = Unverified::read(open(folder)?)?.verify(&keys)?.read_library()?;
     Ok(Verification {
         kept_out: None,

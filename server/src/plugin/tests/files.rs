@@ -114,3 +114,16 @@ fn one_refused_plugin_does_not_keep_the_others_from_being_looked_at() {
     let codes: Vec<_> = site.load().iter().map(|refusal| refusal.code).collect();
     assert_eq!(codes, ["manifest_missing", "writable_by_others", "manifest_missing"]);
 }
+
+#[test]
+fn a_library_outside_of_a_plugins_folder_is_told_where_it_belongs() {
+    check(
+        |site| {
+            fs::remove_dir_all(site.folder()).unwrap();
+            put(site.plugins().join("libweather.so"), elf::tests::library());
+            put(site.plugins().join(".libweather.so"), elf::tests::library());
+            put(site.plugins().join("README.md"), "Plugins.");
+        },
+        "plugin refused: plugins.d/libweather.so: it is a library that lies in no plugin's folder; put it into a folder of its own, as `plugin sign` makes it [library_alone]",
+    );
+}
