@@ -21,16 +21,19 @@ use server_core::{
     gateway::{Answer, Gateway},
     principal::Principal,
 };
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 mod answer;
 mod audience;
+mod caller;
 mod from_mcp;
 mod to_mcp;
 
 use answer::Asked;
 pub use answer::{DENIAL, REFUSED};
 pub use audience::Audience;
+pub use caller::Caller;
 
 /// The revisions of MCP that are spoken, oldest first.
 pub const REVISIONS: [ProtocolVersion; 3] =
@@ -55,6 +58,9 @@ const METHODS: [&str; 11] = [
 /// Where results of 2026-07-28 name the server.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
+/// What a request hears that did not finish before the server stopped.
+pub const STOPPING: &str = "the server is stopping: try again soon";
+
 /// Answers MCP requests. A clone is the same one.
 #[derive(Clone)]
 pub struct Handler(Arc<Shared>);
@@ -62,14 +68,16 @@ pub struct Handler(Arc<Shared>);
 struct Shared {
     gateway: Arc<Gateway>,
     audience: Arc<Audience>,
+    cut: CancellationToken,
     config: ServerConfig,
     identity: Value,
 }
 
 impl Handler {
-    /// One that asks `gateway`, and lets clients into `audience`.
+    /// One that asks `gateway`, and lets clients into `audience`. Requests still
+    /// under way when `cut` is cancelled are answered with an error.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>, audience: Arc<Audience>) -> Self {
+    pub fn new(gateway: Arc<Gateway>, audience: Arc<Audience>, cut: CancellationToken) -> Self {
         let (name, version) = ("mcp-universal-server", env!("CARGO_PKG_VERSION"));
         let capabilities = ServerCapabilities::builder()
             .enable_prompts()
@@ -83,7 +91,7 @@ impl Handler {
             .with_protocol_version(ProtocolVersion::V_2025_11_25)
             .with_server_info(Implementation::new(name, version));
         let identity = serde_json::json!({ "name": name, "version": version });
-        Self(Arc::new(Shared { gateway, audience, config, identity }))
+        Self(Arc::new(Shared { gateway, audience, cut, config, identity }))
     }
 
     fn gateway(&self) -> &Gateway {
@@ -115,6 +123,27 @@ impl Handler {
         };
         format!("{who}{where_to_look} A refused call says why, and what would allow it.")
     }
+
+    /// Runs a handler so that it always answers: rmcp never would if it panicked.
+    /// A client that cancels, or hangs up where that means the same, ends it.
+    async fn guarded<T>(
+        &self,
+        method: &'static str,
+        context: &RequestContext<RoleServer>,
+        work: impl Future<Output = Result<T, ErrorData>>,
+    ) -> Result<T, ErrorData> {
+        let work = AssertUnwindSafe(work).catch_unwind();
+        tokio::select! {
+            biased;
+            outcome = work => outcome.unwrap_or_else(|_panic| {
+                // What it said may quote arguments, so it is not logged.
+                error!(target: "mcp", method, "a request's handler panicked");
+                Err(ErrorData::internal_error("internal error", None))
+            }),
+            () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
+            () = self.0.cut.cancelled() => Err(ErrorData::internal_error(STOPPING, None)),
+        }
+    }
 }
 
 impl ServerHandler for Handler {
@@ -131,7 +160,7 @@ impl ServerHandler for Handler {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        guarded("initialize", &context, async {
+        self.guarded("initialize", &context, async {
             let principal = from_mcp::principal(&context.extensions)?;
             Ok(self.negotiate_initialize(&request)?.with_instructions(self.instructions(principal)))
         })
@@ -139,13 +168,15 @@ impl ServerHandler for Handler {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if let Ok(principal) = from_mcp::principal(&context.extensions) {
-            self.0.audience.join_session(principal, context.peer.clone());
+        if let (Ok(caller), Some(session)) =
+            (from_mcp::caller(&context.extensions), from_mcp::session(&context.extensions))
+        {
+            self.0.audience.join_session(session, caller, context.peer.clone());
         }
     }
 
     async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
-        guarded("server/discover", &context, async {
+        self.guarded("server/discover", &context, async {
             let principal = from_mcp::principal(&context.extensions)?;
             let config = self.get_info().with_instructions(self.instructions(principal));
             // Says itself that it is private and never fresh.
@@ -159,7 +190,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        guarded("tools/list", &context, async {
+        self.guarded("tools/list", &context, async {
             from_mcp::first_page(request)?;
             let answer = self.gateway().tools(from_mcp::principal(&context.extensions)?);
             let tools =
@@ -177,7 +208,7 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        guarded("tools/call", &context, async {
+        self.guarded("tools/call", &context, async {
             let principal = from_mcp::principal(&context.extensions)?;
             let arguments = request.arguments.unwrap_or_default();
             let answer = self.gateway().call_tool(principal, &request.name, arguments).await;
@@ -193,7 +224,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        guarded("resources/list", &context, async {
+        self.guarded("resources/list", &context, async {
             from_mcp::first_page(request)?;
             let answer = self.gateway().resources(from_mcp::principal(&context.extensions)?);
             let resources =
@@ -212,7 +243,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        guarded("resources/templates/list", &context, async {
+        self.guarded("resources/templates/list", &context, async {
             from_mcp::first_page(request)?;
             let answer = self.gateway().templates(from_mcp::principal(&context.extensions)?);
             let templates =
@@ -231,7 +262,7 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        guarded("resources/read", &context, async {
+        self.guarded("resources/read", &context, async {
             let principal = from_mcp::principal(&context.extensions)?;
             let answer = self.gateway().read_resource(principal, &request.uri).await;
             let contents = answer::other(answer, Asked::Resource(&request.uri))?;
@@ -248,7 +279,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        guarded("prompts/list", &context, async {
+        self.guarded("prompts/list", &context, async {
             from_mcp::first_page(request)?;
             let answer = self.gateway().prompts(from_mcp::principal(&context.extensions)?);
             let prompts = answer::other(answer, Asked::List)?
@@ -269,7 +300,7 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        guarded("prompts/get", &context, async {
+        self.guarded("prompts/get", &context, async {
             let principal = from_mcp::principal(&context.extensions)?;
             let arguments = from_mcp::prompt_arguments(request.arguments)?;
             let answer = self.gateway().get_prompt(principal, &request.name, arguments).await;
@@ -292,8 +323,8 @@ impl ServerHandler for Handler {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let request = context.request_context();
-        let principal = from_mcp::principal(&request.extensions)?;
-        let membership = self.0.audience.join_stream(principal, context.sink().clone());
+        let caller = from_mcp::caller(&request.extensions)?;
+        let membership = self.0.audience.join_stream(caller, context.sink().clone());
         tokio::select! {
             () = context.cancelled() => {}
             () = membership.ended() => {}
@@ -321,24 +352,5 @@ impl ServerHandler for Handler {
         }
         let method = answer::shown(&method);
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("unknown method: `{method}`"), None))
-    }
-}
-
-/// Runs a handler so that it always answers: rmcp never would if it panicked.
-/// A client that cancels, or hangs up where that means the same, ends it.
-async fn guarded<T>(
-    method: &'static str,
-    context: &RequestContext<RoleServer>,
-    work: impl Future<Output = Result<T, ErrorData>>,
-) -> Result<T, ErrorData> {
-    let work = AssertUnwindSafe(work).catch_unwind();
-    tokio::select! {
-        biased;
-        outcome = work => outcome.unwrap_or_else(|_panic| {
-            // What it said may quote arguments, so it is not logged.
-            error!(target: "mcp", method, "a request's handler panicked");
-            Err(ErrorData::internal_error("internal error", None))
-        }),
-        () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
     }
 }

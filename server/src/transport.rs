@@ -44,6 +44,9 @@ mod throttle;
 /// How long calls in flight may go on when the server is to stop.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long the last words to those that did not finish may take to leave.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// How often sessions are searched for ones that nobody uses.
 const REAP_EVERY: Duration = Duration::from_secs(60);
 
@@ -61,6 +64,8 @@ struct Shared {
     calls: TaskTracker,
     /// Ends the streams that would go on for ever.
     draining: CancellationToken,
+    /// Ends the calls that did not finish in time.
+    cut: CancellationToken,
     /// Ends whatever rmcp still has.
     stopped: CancellationToken,
 }
@@ -69,10 +74,11 @@ impl Door {
     /// A door to `gateway`.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, readiness: Arc<Readiness>) -> Self {
-        let (draining, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let (draining, cut, stopped) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let audience = Audience::new(gateway.live().clone(), draining.clone());
-        let sessions = Sessions::new(draining.clone());
-        let handler = Handler::new(gateway.clone(), audience.clone());
+        let sessions = Sessions::new(audience.clone(), draining.clone());
+        let handler = Handler::new(gateway.clone(), audience.clone(), cut.clone());
         // Host and Origin are checked before, by the current configuration.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
@@ -91,16 +97,17 @@ impl Door {
             rmcp,
             calls,
             draining,
+            cut,
             stopped,
         }))
     }
 
     /// To be called when another snapshot is in force, on the runtime: tells
-    /// clients whose lists differ now, and closes the sessions and streams of
-    /// agents that are gone.
+    /// clients whose lists differ now, and closes the sessions and streams whose
+    /// token is gone, or belongs to somebody else now.
     pub fn reloaded(&self) {
         let snapshot = self.0.gateway.live().load();
-        self.0.sessions.retain(|agent| snapshot.settings.agents.contains_key(agent));
+        self.0.sessions.retain(&snapshot);
         self.0.audience.lists_changed();
     }
 }
@@ -119,6 +126,9 @@ impl Shared {
         self.calls.close();
         if timeout(DRAIN, self.calls.wait()).await.is_err() {
             warn!(target: "server", calls = self.calls.len(), "calls that did not finish in time are cut off");
+            self.cut.cancel();
+            // What is left after that has a client that does not read.
+            let _ = timeout(LINGER, self.calls.wait()).await;
         }
         self.stopped.cancel();
     }
@@ -159,7 +169,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/authorize", any(async || Refusal::NoOAuth))
         .route("/register", any(async || Refusal::NoOAuth))
         .route("/token", any(async || Refusal::NoOAuth))
-        .method_not_allowed_fallback(async || Refusal::Method { allow: "GET" })
+        .method_not_allowed_fallback(async || Refusal::Method { allow: "GET, HEAD" })
         .fallback(async || Refusal::NotFound)
         .with_state(shared)
 }

@@ -131,7 +131,7 @@ async fn the_probes_need_neither_a_token_nor_a_right_host() {
     });
     assert_eq!((status, &ready), (200, &expected));
     let posted = http().post(server.url("/readyz")).send().await.unwrap();
-    assert_eq!((posted.status().as_u16(), &posted.headers()["allow"]), (405, &"GET".parse().unwrap()));
+    assert_eq!((posted.status().as_u16(), &posted.headers()["allow"]), (405, &"GET, HEAD".parse().unwrap()));
 }
 
 #[tokio::test]

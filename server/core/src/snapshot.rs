@@ -64,6 +64,12 @@ impl Snapshot {
         let tenant = self.settings.tenants.get(&principal.tenant)?;
         (agent.tenant == principal.tenant).then_some((agent, tenant))
     }
+
+    /// Whether this token would still make this principal.
+    #[must_use]
+    pub fn knows(&self, token: &TokenDigest, principal: &Principal) -> bool {
+        self.tokens.get(token) == Some(&principal.agent) && self.standing(principal).is_some()
+    }
 }
 
 /// What a snapshot is made of.

@@ -19,6 +19,8 @@ use server_core::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::Caller;
+
 /// How long one client may take to accept a notification.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -35,19 +37,27 @@ pub struct Audience {
 /// A listening stream's place in the audience, given up when dropped.
 pub struct Membership {
     audience: Arc<Audience>,
-    key: u64,
+    place: Place,
     ended: CancellationToken,
 }
 
 struct State {
     /// What the members know.
     told: Arc<Snapshot>,
-    members: BTreeMap<u64, Member>,
+    members: BTreeMap<Place, Member>,
     next: u64,
 }
 
+/// A session has one, however often its client says that it is ready; streams
+/// are numbered in the order in which they came.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Session(Box<str>),
+    Stream(u64),
+}
+
 struct Member {
-    principal: Principal,
+    caller: Caller,
     line: Line,
 }
 
@@ -65,50 +75,57 @@ impl Audience {
         Arc::new(Self { live, draining, state: Mutex::new(state) })
     }
 
-    /// Takes a session in, for as long as it lasts.
-    pub fn join_session(&self, principal: &Principal, peer: Peer<RoleServer>) {
-        let mut state = self.state();
-        state.prune();
-        state.add(principal, Line::Session(peer));
+    /// Takes a session in, until it leaves.
+    pub fn join_session(&self, session: &str, caller: &Caller, peer: Peer<RoleServer>) {
+        let member = Member { caller: caller.clone(), line: Line::Session(peer) };
+        self.state().members.insert(Place::Session(session.into()), member);
+    }
+
+    /// Lets a session go that has ended.
+    pub fn leave_session(&self, session: &str) {
+        self.state().members.remove(&Place::Session(session.into()));
     }
 
     /// Takes a listening stream in.
-    pub fn join_stream(self: &Arc<Self>, principal: &Principal, sink: SubscriptionSink) -> Membership {
+    pub fn join_stream(self: &Arc<Self>, caller: &Caller, sink: SubscriptionSink) -> Membership {
         let ended = self.draining.child_token();
         let mut state = self.state();
-        state.make_room(principal);
-        let key = state.add(principal, Line::Stream { sink, ended: ended.clone() });
+        state.make_room(&caller.principal);
+        let place = Place::Stream(state.next);
+        state.next += 1;
+        let line = Line::Stream { sink, ended: ended.clone() };
+        state.members.insert(place.clone(), Member { caller: caller.clone(), line });
         drop(state);
         // Looked up after joining: a snapshot that comes later finds the member.
-        if self.live.load().standing(principal).is_none() {
+        if !caller.stands(&self.live.load()) {
             ended.cancel();
         }
-        Membership { audience: self.clone(), key, ended }
+        Membership { audience: self.clone(), place, ended }
     }
 
     /// Tells each member what differs for its agent between the snapshot that
     /// it knows and the current one, without waiting for anyone, and ends the
-    /// streams of agents that are gone. Needs a runtime.
+    /// streams whose token is gone. Needs a runtime.
     pub fn lists_changed(&self) {
         let after = self.live.load();
         let (before, members) = {
             let mut state = self.state();
             state.prune();
-            let members: Vec<_> = state
-                .members
-                .values()
-                .map(|member| (member.principal.clone(), member.line.clone()))
-                .collect();
+            let members: Vec<_> =
+                state.members.values().map(|member| (member.caller.clone(), member.line.clone())).collect();
             (std::mem::replace(&mut state.told, after.clone()), members)
         };
         let mut known = HashMap::new();
-        for (principal, line) in members {
-            if let (Line::Stream { ended, .. }, None) = (&line, after.standing(&principal)) {
+        for (caller, line) in members {
+            if let Line::Stream { ended, .. } = &line
+                && !caller.stands(&after)
+            {
                 ended.cancel();
                 continue;
             }
-            let changed =
-                *known.entry(principal).or_insert_with_key(|who| Changed::between(&before, &after, who));
+            let changed = *known
+                .entry(caller.principal)
+                .or_insert_with_key(|who| Changed::between(&before, &after, who));
             if changed != Changed::default() {
                 tokio::spawn(tokio::time::timeout(PATIENCE, tell(line, changed)));
             }
@@ -117,6 +134,13 @@ impl Audience {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl Audience {
+    pub(crate) fn count(&self) -> usize {
+        self.state().members.len()
     }
 }
 
@@ -129,18 +153,12 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.audience.state().members.remove(&self.key);
+        self.audience.state().members.remove(&self.place);
     }
 }
 
 impl State {
-    fn add(&mut self, principal: &Principal, line: Line) -> u64 {
-        let key = self.next;
-        self.next += 1;
-        self.members.insert(key, Member { principal: principal.clone(), line });
-        key
-    }
-
+    /// A session may have ended while it joined.
     fn prune(&mut self) {
         self.members.retain(|_, member| match &member.line {
             Line::Session(peer) => !peer.is_transport_closed(),
@@ -149,7 +167,7 @@ impl State {
     }
 
     fn make_room(&self, principal: &Principal) {
-        let streams = self.members.values().filter(|member| member.principal.agent == principal.agent);
+        let streams = self.members.values().filter(|member| member.caller.principal.agent == principal.agent);
         let mut running = streams.filter_map(|member| match &member.line {
             Line::Stream { ended, .. } if !ended.is_cancelled() => Some(ended),
             _ => None,

@@ -6,15 +6,28 @@ use rmcp::model::{ErrorData, Extensions, JsonObject, PaginatedRequestParams};
 use serde_json::Value;
 use server_core::principal::Principal;
 
-use super::answer::shown;
+use super::{Caller, answer::shown};
+
+/// The header that names a session.
+const SESSION: &str = "mcp-session-id";
 
 /// Who sent the request. The transport put it beside the request that is being
 /// handled, so it is the one whose token this very request bore.
-pub(super) fn principal(extensions: &Extensions) -> Result<&Principal, ErrorData> {
+pub(super) fn caller(extensions: &Extensions) -> Result<&Caller, ErrorData> {
     extensions
         .get::<http::request::Parts>()
         .and_then(|parts| parts.extensions.get())
         .ok_or_else(|| ErrorData::internal_error("internal error", None))
+}
+
+/// The caller's principal.
+pub(super) fn principal(extensions: &Extensions) -> Result<&Principal, ErrorData> {
+    caller(extensions).map(|caller| &caller.principal)
+}
+
+/// The session that the request is in, in the revisions that have sessions.
+pub(super) fn session(extensions: &Extensions) -> Option<&str> {
+    extensions.get::<http::request::Parts>()?.headers.get(SESSION)?.to_str().ok()
 }
 
 /// Lists are answered whole, so no cursor was ever given out.

@@ -45,8 +45,8 @@ pub(super) async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, 
 pub(super) async fn discard(body: Body, refusal: &Refusal) {
     let limit = match refusal {
         Refusal::TooLarge { .. } => DISCARD_TOO_LARGE,
-        // There is nothing to wait for.
-        Refusal::Slow | Refusal::Body => return,
+        // There is nothing to wait for, or too many wait.
+        Refusal::Slow | Refusal::Body | Refusal::Crowded(_) => return,
         _ => DISCARD,
     };
     let mut body = Limited::new(body, limit);

@@ -1,6 +1,8 @@
 //! Connections: accepting them, serving HTTP on them, and ending them.
 
-use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, pin::pin, time::Duration};
+use std::{
+    convert::Infallible, future::pending, net::SocketAddr, panic::AssertUnwindSafe, pin::pin, time::Duration,
+};
 
 use axum::{
     Router,
@@ -29,6 +31,10 @@ const OPEN: usize = 4096;
 /// proxies keep connections for their next request (Caddy: two minutes), or now
 /// and then one would send it into a connection that is just being closed.
 const PATIENCE: Duration = Duration::from_secs(150);
+
+/// How long a new connection may take for its first request's head. Until then
+/// nobody knows whether it is an agent's, and it takes the place of one.
+const FIRST: Duration = Duration::from_secs(10);
 
 /// How much of a request's head is read.
 const HEAD: usize = 64 * 1024;
@@ -90,7 +96,11 @@ async fn connection(
     // client's delayed acknowledgement of the one before, some 40 ms.
     let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
     let wire = Wire { peer, local, listener };
-    let service = service_fn(|request: Request<Incoming>| respond(router.clone(), request, wire));
+    let asked = CancellationToken::new();
+    let service = service_fn(|request: Request<Incoming>| {
+        asked.cancel();
+        respond(router.clone(), request, wire)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -100,10 +110,18 @@ async fn connection(
     // Its errors are the client's: it hung up, or sent what is no HTTP.
     tokio::select! {
         _ = connection.as_mut() => {}
+        () = silence(&asked) => {}
         () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }
+    }
+}
+
+/// Over when nothing was asked in time.
+async fn silence(asked: &CancellationToken) {
+    if time::timeout(FIRST, asked.cancelled()).await.is_ok() {
+        pending::<()>().await;
     }
 }
 
@@ -116,6 +134,41 @@ async fn respond(mut router: Router, request: Request<Incoming>, wire: Wire) -> 
         Err(_panic) => {
             error!(target: "server", "answering a request panicked");
             Ok(Refusal::Internal.into_response())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::Instant,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_asks_nothing_ends_soon_and_one_that_did_may_idle() {
+        const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        for (said, patience) in
+            [("", FIRST), ("G", FIRST), ("GET / HTTP/1.1\r\nHost:", FIRST), (REQUEST, PATIENCE)]
+        {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let local = listener.local_addr().unwrap();
+            let mut client = TcpStream::connect(local).await.unwrap();
+            let (stream, peer) = listener.accept().await.unwrap();
+            client.write_all(said.as_bytes()).await.unwrap();
+            let serving =
+                tokio::spawn(connection(stream, peer, local, Router::new(), CancellationToken::new()));
+            if said == REQUEST {
+                assert_eq!(client.read(&mut [0; 9]).await.unwrap(), 9);
+            }
+            // The clock jumps to whatever is due next.
+            time::pause();
+            let before = Instant::now();
+            serving.await.unwrap();
+            assert_eq!(before.elapsed().as_secs().next_multiple_of(10), patience.as_secs(), "{said}");
+            time::resume();
         }
     }
 }

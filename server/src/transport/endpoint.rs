@@ -14,7 +14,7 @@ use http::{
     request,
 };
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use server_core::{principal::Principal, snapshot::Snapshot};
+use server_core::{secret::TokenDigest, snapshot::Snapshot};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::error;
 
@@ -25,7 +25,9 @@ use super::{
     names::{self, Wire},
     refusal::Refusal,
     sessions::{AllBusy, NoEntry, Visit},
+    throttle::Crowded,
 };
+use crate::mcp::Caller;
 
 const SESSION: &str = "mcp-session-id";
 const LAST_EVENT: &str = "last-event-id";
@@ -68,15 +70,15 @@ async fn enter(shared: &Shared, mut parts: request::Parts, body: &mut Body) -> R
     let server = &snapshot.settings.server;
     names::host(&parts.uri, &parts.headers, server, wire)?;
     names::origin(&parts.headers, server, wire)?;
-    let principal = authenticate(shared, &snapshot, &parts, wire).await?;
+    let caller = authenticate(shared, &snapshot, &parts, wire).await?;
     drop(snapshot);
     // From here on nobody needs the token, so nobody can leak it.
     parts.headers.remove(AUTHORIZATION);
-    parts.extensions.insert(principal.clone());
+    parts.extensions.insert(caller.clone());
     match parts.method {
-        Method::POST => post(shared, &principal, parts, body).await,
-        Method::GET => stream(shared, &principal, parts).await,
-        Method::DELETE => delete(shared, &principal, &parts),
+        Method::POST => post(shared, &caller, parts, body).await,
+        Method::GET => stream(shared, &caller, parts).await,
+        Method::DELETE => delete(shared, &caller, &parts),
         _ => Err(Refusal::Method { allow: "POST, GET, DELETE" }),
     }
 }
@@ -86,19 +88,23 @@ async fn authenticate(
     snapshot: &Snapshot,
     parts: &request::Parts,
     wire: Wire,
-) -> Result<Principal, Refusal> {
-    let why = match bearer::token(&parts.headers).map(|token| snapshot.authenticate(token)) {
-        Ok(Some(principal)) => return Ok(principal),
-        Ok(None) => bearer::NoAccess::UnknownToken,
+) -> Result<Caller, Refusal> {
+    let why = match bearer::token(&parts.headers) {
+        Ok(token) => match snapshot.authenticate(token) {
+            Some(principal) => return Ok(Caller { principal, token: TokenDigest::of(token) }),
+            None => bearer::NoAccess::UnknownToken,
+        },
         Err(why) => why,
     };
-    shared.throttle.failed(wire.peer.ip(), parts.uri.path(), why).await;
-    Err(Refusal::Unauthorized(why))
+    Err(match shared.throttle.failed(wire.peer.ip(), parts.uri.path(), why).await {
+        Ok(()) => Refusal::Unauthorized(why),
+        Err(Crowded) => Refusal::Crowded(why),
+    })
 }
 
 async fn post(
     shared: &Shared,
-    principal: &Principal,
+    caller: &Caller,
     mut parts: request::Parts,
     body: &mut Body,
 ) -> Result<Response, Refusal> {
@@ -109,19 +115,26 @@ async fn post(
         return Err(Refusal::Draining);
     }
     let visit = match session(&mut parts.headers) {
-        Some(session) => Some(visit(shared, principal, &session?, &message)?),
+        Some(session) => Some(visit(shared, caller, &session?, &message)?),
         None => None,
     };
     let flight = Arc::new(Flight { _call: shared.calls.token(), visit });
     parts.extensions.insert(flight.clone());
     let handled = shared.rmcp.handle(http::Request::from_parts(parts, Full::new(body.clone())));
-    let response = match message {
-        Message::Request { id, initialize: true } => {
-            let agent = &principal.agent;
-            let busy = |AllBusy| Refusal::AllBusy { id, agent: agent.clone() };
-            shared.sessions.opening(agent, handled).await.map_err(busy)?
+    let handled = async {
+        match message {
+            Message::Request { id, initialize: true } => {
+                let busy = |AllBusy| Refusal::AllBusy { id, agent: caller.principal.agent.clone() };
+                shared.sessions.opening(caller, handled).await.map_err(busy)
+            }
+            Message::Request { .. } | Message::OneWay => Ok(handled.await),
         }
-        Message::Request { .. } | Message::OneWay => handled.await,
+    };
+    let response = tokio::select! {
+        biased;
+        // In a session the answer has begun already, and has its own end.
+        () = shared.cut.cancelled(), if flight.visit.is_none() => return Err(Refusal::Draining),
+        response = handled => response?,
     };
     match refused(response).await {
         Ok(response) => Ok(response.map(|body| Body::new(Held::new(body, flight)))),
@@ -129,17 +142,14 @@ async fn post(
         Err(Refusal::Protocol { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, .. }) => {
             Err(Malformed::deep(&body).into())
         }
+        Err(Refusal::Internal) if shared.readiness.draining() => Err(Refusal::Draining),
         Err(_) if flight.session_is_over() => Err(Refusal::UnknownSession),
         Err(refusal) => Err(refusal),
     }
 }
 
 /// The stream on which a session hears of what it did not ask for.
-async fn stream(
-    shared: &Shared,
-    principal: &Principal,
-    mut parts: request::Parts,
-) -> Result<Response, Refusal> {
+async fn stream(shared: &Shared, caller: &Caller, mut parts: request::Parts) -> Result<Response, Refusal> {
     let Some(session) = session(&mut parts.headers) else {
         return Err(if is_stateless(&parts.headers) {
             Refusal::Method { allow: "POST" }
@@ -150,9 +160,15 @@ async fn stream(
     if shared.readiness.draining() {
         return Err(Refusal::Draining);
     }
-    let visit = visit(shared, principal, &session?, &Message::OneWay)?;
+    let session = session?;
+    let visit = if resumes_a_call(&parts.headers) {
+        shared.sessions.enter(&session, &caller.principal, None)
+    } else {
+        shared.sessions.listen(&session, caller).await
+    };
+    let visit = visit.map_err(|_| Refusal::UnknownSession)?;
     // Looked up after entering: a snapshot that comes later finds the visit.
-    if shared.gateway.live().load().standing(principal).is_none() {
+    if !caller.stands(&shared.gateway.live().load()) {
         return Err(Refusal::UnknownSession);
     }
     let ended = visit.ended().clone();
@@ -161,13 +177,13 @@ async fn stream(
     Ok(response.map(|body| Body::new(Held::new(body, visit).until(ended))))
 }
 
-fn delete(shared: &Shared, principal: &Principal, parts: &request::Parts) -> Result<Response, Refusal> {
+fn delete(shared: &Shared, caller: &Caller, parts: &request::Parts) -> Result<Response, Refusal> {
     if is_stateless(&parts.headers) {
         return Err(Refusal::Method { allow: "POST" });
     }
     let session = parts.headers.get(SESSION).ok_or(Refusal::NoSession)?;
     let session = session.to_str().map_err(|_| Refusal::UnknownSession)?;
-    if shared.sessions.close(session, &principal.agent) {
+    if shared.sessions.close(session, &caller.principal) {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(Refusal::UnknownSession)
@@ -186,6 +202,13 @@ fn session(headers: &mut HeaderMap) -> Option<Result<String, Refusal>> {
     Some(session.map(ToOwned::to_owned).map_err(|_| Refusal::UnknownSession))
 }
 
+/// Whether a GET asks for the rest of a call's answer, of which rmcp lets there
+/// be one for each call, and none that lasts longer than it. It writes the ids
+/// of a call's events as `index/call`.
+fn resumes_a_call(headers: &HeaderMap) -> bool {
+    headers.get(LAST_EVENT).is_some_and(|event| event.as_bytes().contains(&b'/'))
+}
+
 fn is_stateless(headers: &HeaderMap) -> bool {
     headers
         .get(REVISION)
@@ -193,8 +216,8 @@ fn is_stateless(headers: &HeaderMap) -> bool {
         .is_some_and(|revision| revision >= STATELESS)
 }
 
-fn visit(shared: &Shared, principal: &Principal, session: &str, message: &Message) -> Result<Visit, Refusal> {
-    shared.sessions.enter(session, &principal.agent, message.id()).map_err(|no_entry| {
+fn visit(shared: &Shared, caller: &Caller, session: &str, message: &Message) -> Result<Visit, Refusal> {
+    shared.sessions.enter(session, &caller.principal, message.id()).map_err(|no_entry| {
         match (no_entry, message) {
             (NoEntry::IdInUse, Message::Request { id, .. }) => Refusal::IdInUse(id.clone()),
             (NoEntry::IdInUse | NoEntry::Unknown, _) => Refusal::UnknownSession,

@@ -11,7 +11,7 @@ use serde_json::json;
 use server_core::id::AgentId;
 
 use super::{bearer::NoAccess, message::Malformed, sessions};
-use crate::mcp::REFUSED;
+use crate::mcp::{REFUSED, STOPPING};
 
 /// Why a request goes no further.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     Origin(String),
     /// No valid token.
     Unauthorized(NoAccess),
+    /// The same, with too many others waiting to hear it.
+    Crowded(NoAccess),
     /// The body is not announced as JSON.
     MediaType,
     /// The body is too large.
@@ -84,6 +86,7 @@ impl IntoResponse for Refusal {
                 let response = plain(StatusCode::UNAUTHORIZED, "unauthorized", &why.to_string());
                 with(response, header::WWW_AUTHENTICATE, "Bearer")
             }
+            Self::Crowded(why) => with(Self::Unauthorized(why).into_response(), header::CONNECTION, "close"),
             Self::MediaType => plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "media_type",
@@ -118,11 +121,7 @@ impl IntoResponse for Refusal {
                 "there is no such session: send `initialize` for another",
             ),
             Self::Draining => {
-                let response = plain(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "stopping",
-                    "the server is stopping: try again soon",
-                );
+                let response = plain(StatusCode::SERVICE_UNAVAILABLE, "stopping", STOPPING);
                 with(response, header::CONNECTION, "close")
             }
             Self::Protocol { status, message } => plain(status, "refused", &message),

@@ -2,7 +2,7 @@
 //! they end. rmcp keeps the sessions themselves and knows nothing of that.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -14,9 +14,11 @@ use rmcp::{
         session::local::{LocalSessionManager, SessionConfig},
     },
 };
-use server_core::id::AgentId;
+use server_core::{principal::Principal, snapshot::Snapshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+use crate::mcp::{Audience, Caller};
 
 mod manager;
 
@@ -25,6 +27,13 @@ pub(super) use manager::AllBusy;
 /// How many sessions an agent may have. With one more, that of its idle ones
 /// gives way which was left alone longest.
 pub(super) const PER_AGENT: usize = 64;
+
+/// How many streams may be open in a session; the oldest gives way. A client
+/// needs one, and another while it has not noticed that the first broke.
+const STREAMS: usize = 2;
+
+/// How long another stream waits for that to have happened.
+const GIVING_WAY: Duration = Duration::from_secs(2);
 
 /// How long a session may be left alone.
 pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -36,17 +45,31 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub(super) struct Sessions {
     local: Arc<LocalSessionManager>,
     table: Mutex<HashMap<SessionId, Session>>,
+    audience: Arc<Audience>,
     draining: CancellationToken,
 }
 
 struct Session {
-    agent: AgentId,
+    /// Who opened it.
+    caller: Caller,
     /// Requests in flight and open streams.
     visits: usize,
     /// Of the requests in flight.
     ids: HashSet<RequestId>,
+    /// Oldest first.
+    streams: VecDeque<Stream>,
     used: Instant,
     ended: CancellationToken,
+}
+
+/// An open stream.
+struct Stream {
+    /// Who opened it.
+    caller: Caller,
+    /// Ends it.
+    ended: CancellationToken,
+    /// Says that it has ended.
+    gone: CancellationToken,
 }
 
 /// A request or a stream under way in a session, which stays busy until this is
@@ -56,6 +79,7 @@ pub(super) struct Visit {
     session: SessionId,
     request: Option<RequestId>,
     ended: CancellationToken,
+    gone: CancellationToken,
 }
 
 /// Why a request may not enter a session.
@@ -68,39 +92,59 @@ pub(super) enum NoEntry {
 }
 
 impl Sessions {
-    /// None yet. Their streams end when `draining` is cancelled.
-    pub(super) fn new(draining: CancellationToken) -> Arc<Self> {
+    /// None yet. They leave `audience` when they end, and their streams end when
+    /// `draining` is cancelled.
+    pub(super) fn new(audience: Arc<Audience>, draining: CancellationToken) -> Arc<Self> {
         let mut local = LocalSessionManager::default();
         // rmcp would close sessions with calls in flight; `reap` does not.
         local.session_config = SessionConfig::default();
         local.session_config.keep_alive = None;
-        Arc::new(Self { local: Arc::new(local), table: Mutex::default(), draining })
+        Arc::new(Self { local: Arc::new(local), table: Mutex::default(), audience, draining })
     }
 
-    /// Enters `agent`'s session with a request, a notification or a stream.
+    /// Enters `principal`'s session with a request, a notification or a stream.
     pub(super) fn enter(
         self: &Arc<Self>,
         session: &str,
-        agent: &AgentId,
+        principal: &Principal,
         request: Option<&RequestId>,
     ) -> Result<Visit, NoEntry> {
         let mut table = self.table();
         let id = table.get_key_value(session).map(|(id, _)| id.clone()).ok_or(NoEntry::Unknown)?;
-        let entry = table.get_mut(session).filter(|entry| entry.agent == *agent).ok_or(NoEntry::Unknown)?;
+        let entry = table
+            .get_mut(session)
+            .filter(|entry| entry.caller.principal == *principal)
+            .ok_or(NoEntry::Unknown)?;
         if let Some(request) = request
             && !entry.ids.insert(request.clone())
         {
             return Err(NoEntry::IdInUse);
         }
         entry.visits += 1;
-        let (request, ended) = (request.cloned(), entry.ended.clone());
-        Ok(Visit { sessions: self.clone(), session: id, request, ended })
+        let (request, ended) = (request.cloned(), entry.ended.child_token());
+        Ok(Visit { sessions: self.clone(), session: id, request, ended, gone: CancellationToken::new() })
     }
 
-    /// Closes `agent`'s session. Says whether there was one.
-    pub(super) fn close(&self, session: &str, agent: &AgentId) -> bool {
+    /// Enters `caller`'s session with a stream.
+    pub(super) async fn listen(self: &Arc<Self>, session: &str, caller: &Caller) -> Result<Visit, NoEntry> {
+        let visit = self.enter(session, &caller.principal, None)?;
+        let (ended, gone) = (visit.ended.clone(), visit.gone.clone());
+        let gives_way = self.table().get_mut(session).and_then(|entry| {
+            entry.streams.push_back(Stream { caller: caller.clone(), ended, gone });
+            if entry.streams.len() > STREAMS { entry.streams.pop_front() } else { None }
+        });
+        if let Some(oldest) = gives_way {
+            oldest.ended.cancel();
+            // While it is there, rmcp may send all events to it, also later ones.
+            let _ = timeout(GIVING_WAY, oldest.gone.cancelled()).await;
+        }
+        Ok(visit)
+    }
+
+    /// Closes `principal`'s session. Says whether there was one.
+    pub(super) fn close(&self, session: &str, principal: &Principal) -> bool {
         let mut table = self.table();
-        if table.get(session).is_none_or(|entry| entry.agent != *agent) {
+        if table.get(session).is_none_or(|entry| entry.caller.principal != *principal) {
             return false;
         }
         let closed = table.remove_entry(session);
@@ -109,9 +153,17 @@ impl Sessions {
         true
     }
 
-    /// Closes the sessions of all agents but those that `keep` names.
-    pub(super) fn retain(&self, keep: impl Fn(&AgentId) -> bool) {
-        let closed: Vec<_> = self.table().extract_if(|_, entry| !keep(&entry.agent)).collect();
+    /// Closes the sessions and streams whose callers `snapshot` would not let in
+    /// any more as who they were.
+    pub(super) fn retain(&self, snapshot: &Snapshot) {
+        let mut table = self.table();
+        let closed: Vec<_> = table.extract_if(|_, entry| !entry.caller.stands(snapshot)).collect();
+        for stream in table.values().flat_map(|entry| &entry.streams) {
+            if !stream.caller.stands(snapshot) {
+                stream.ended.cancel();
+            }
+        }
+        drop(table);
         self.shut(closed);
     }
 
@@ -123,11 +175,12 @@ impl Sessions {
         self.shut(closed);
     }
 
-    /// Takes in a new session of `agent`'s; the oldest idle one gives way where
+    /// Takes in a new session of `caller`'s; its agent's oldest idle one gives way where
     /// there are too many. `None`: all are busy.
-    fn add(&self, session: SessionId, agent: AgentId) -> Option<()> {
+    fn add(&self, session: SessionId, caller: Caller) -> Option<()> {
         let mut table = self.table();
-        let own = || table.iter().filter(|(_, entry)| entry.agent == agent);
+        let agent = &caller.principal.agent;
+        let own = || table.iter().filter(|(_, entry)| entry.caller.principal.agent == *agent);
         let mut gives_way = None;
         if own().count() >= PER_AGENT {
             let idle = own().filter(|(_, entry)| entry.visits == 0);
@@ -135,7 +188,8 @@ impl Sessions {
         }
         let closed = gives_way.and_then(|id| table.remove_entry(&id));
         let ended = self.draining.child_token();
-        table.insert(session, Session { agent, visits: 0, ids: HashSet::new(), used: Instant::now(), ended });
+        let (ids, streams, used) = (HashSet::new(), VecDeque::new(), Instant::now());
+        table.insert(session, Session { caller, visits: 0, ids, streams, used, ended });
         drop(table);
         self.shut(closed);
         Some(())
@@ -144,10 +198,15 @@ impl Sessions {
     /// Ends what was taken out of the table, without waiting for it.
     fn shut(&self, closed: impl IntoIterator<Item = (SessionId, Session)>) {
         for (id, session) in closed {
-            session.ended.cancel();
+            self.forget(&id, &session);
             let local = self.local.clone();
             tokio::spawn(async move { timeout(CLOSING, local.close_session(&id)).await });
         }
+    }
+
+    fn forget(&self, id: &SessionId, session: &Session) {
+        session.ended.cancel();
+        self.audience.leave_session(id);
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
@@ -161,7 +220,8 @@ impl Visit {
         !self.sessions.table().contains_key(&self.session)
     }
 
-    /// Cancelled when the session ends, or the server is about to stop.
+    /// Cancelled when the session ends, or the server is about to stop, or the
+    /// stream has to give way.
     pub(super) fn ended(&self) -> &CancellationToken {
         &self.ended
     }
@@ -169,8 +229,10 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
+        self.gone.cancel();
         if let Some(entry) = self.sessions.table().get_mut(&self.session) {
             entry.visits -= 1;
+            entry.streams.retain(|stream| !stream.gone.is_cancelled());
             entry.used = Instant::now();
             if let Some(request) = &self.request {
                 entry.ids.remove(request);

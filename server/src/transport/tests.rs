@@ -33,11 +33,15 @@ use super::{Door, serve};
 use crate::readiness::Readiness;
 
 mod changes;
+mod crowds;
 mod endings;
 mod sessions;
 
 const LAPTOP: &str = "laptop-token-0123456789-0123456789-abcdef";
 const REVIEWER: &str = "reviewer-token-0123456789-0123456789-abcd";
+
+/// For an agent that changes its token.
+const SPARE: &str = "spare-token-0123456789-0123456789-abcdefg";
 
 const CONFIG: &str = r#"version: 1
 server: { listen: "127.0.0.1:0" }
@@ -62,8 +66,8 @@ struct Tokens;
 
 impl Environment for Tokens {
     fn variable(&self, name: &str) -> Option<String> {
-        let token = if name == "LAPTOP" { LAPTOP } else { REVIEWER };
-        Some(token.to_owned())
+        let tokens = [("LAPTOP", LAPTOP), ("REVIEWER", REVIEWER), ("SPARE", SPARE)];
+        tokens.iter().find(|(known, _)| *known == name).map(|(_, token)| (*token).to_owned())
     }
 
     fn file(&self, _path: &Path) -> Result<String, String> {

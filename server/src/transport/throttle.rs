@@ -9,10 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::Semaphore, time};
+use tokio::time;
 use tracing::warn;
 
 use super::bearer::NoAccess;
+use waiting::Waiting;
+
+mod waiting;
+
+pub(super) use waiting::Crowded;
 
 /// How many failures an address may have before its next ones are answered
 /// late, and how many it is forgiven in a minute.
@@ -26,10 +31,6 @@ const MOST: f64 = 20.0;
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// How many requests are kept waiting at once. The rest is answered at once, so
-/// that nobody can fill the server with waiting requests.
-const WAITING: usize = 64;
-
 /// How many addresses are told apart; all further ones count as one.
 const ADDRESSES: usize = 4096;
 const EVERYONE_ELSE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
@@ -42,28 +43,29 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Remembers who failed.
 pub(super) struct Throttle {
     failures: Mutex<Failures>,
-    waiting: Semaphore,
+    waiting: Waiting,
 }
 
 impl Throttle {
     pub(super) fn new() -> Self {
-        Self { failures: Mutex::new(Failures::new(Instant::now())), waiting: Semaphore::new(WAITING) }
+        Self { failures: Mutex::new(Failures::new(Instant::now())), waiting: Waiting::default() }
     }
 
     /// Notes a failure and waits as long as its answer shall.
-    pub(super) async fn failed(&self, address: IpAddr, path: &str, why: NoAccess) {
+    pub(super) async fn failed(&self, address: IpAddr, path: &str, why: NoAccess) -> Result<(), Crowded> {
+        let block = block(address);
         let verdict = {
             let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-            failures.note(block(address), Instant::now())
+            failures.note(block, Instant::now())
         };
         if let Some(unlogged) = verdict.log {
             warn!(target: "auth", %address, path, reason = why.code(), unlogged, delayed = !verdict.delay.is_zero(), "no access");
         }
-        if !verdict.delay.is_zero()
-            && let Ok(_place) = self.waiting.try_acquire()
-        {
+        if !verdict.delay.is_zero() {
+            let _place = self.waiting.enter(block)?;
             time::sleep(verdict.delay).await;
         }
+        Ok(())
     }
 }
 

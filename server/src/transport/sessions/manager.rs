@@ -1,5 +1,5 @@
 //! rmcp's way to the sessions. It hands over no request when it makes one, so
-//! the agent travels in a task-local beside it.
+//! the caller travels in a task-local beside it.
 
 use std::{
     pin::pin,
@@ -9,6 +9,8 @@ use std::{
     },
 };
 
+use super::Sessions;
+use crate::mcp::Caller;
 use futures::Stream;
 use rmcp::{
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
@@ -20,9 +22,6 @@ use rmcp::{
         },
     },
 };
-use server_core::id::AgentId;
-
-use super::Sessions;
 
 /// The agent's sessions are all busy, so none can give way to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +33,14 @@ pub(in crate::transport) enum SessionError {
     #[error("the agent's sessions are all busy")]
     AllBusy,
     #[error("a session was opened outside of `opening`")]
-    NoAgent,
+    NoCaller,
     #[error(transparent)]
     Local(#[from] LocalSessionManagerError),
 }
 
 #[derive(Clone)]
 struct Opening {
-    agent: AgentId,
+    caller: Caller,
     all_busy: Arc<AtomicBool>,
 }
 
@@ -50,13 +49,13 @@ tokio::task_local! {
 }
 
 impl Sessions {
-    /// Runs a handshake. The session that it opens is `agent`'s.
+    /// Runs a handshake. The session that it opens is `caller`'s.
     pub(in crate::transport) async fn opening<T>(
         &self,
-        agent: &AgentId,
+        caller: &Caller,
         handshake: impl Future<Output = T>,
     ) -> Result<T, AllBusy> {
-        let opening = Opening { agent: agent.clone(), all_busy: Arc::default() };
+        let opening = Opening { caller: caller.clone(), all_busy: Arc::default() };
         let all_busy = opening.all_busy.clone();
         // Pinned here: the task-local's own future would be the larger for it.
         let output = OPENING.scope(opening, pin!(handshake)).await;
@@ -69,11 +68,11 @@ impl SessionManager for Sessions {
     type Transport = <LocalSessionManager as SessionManager>::Transport;
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
-        let opening = OPENING.try_with(Clone::clone).map_err(|_| SessionError::NoAgent)?;
+        let opening = OPENING.try_with(Clone::clone).map_err(|_| SessionError::NoCaller)?;
         let (id, transport) = self.local.create_session().await?;
         // INVARIANT: nothing is awaited between the session's making and its
         // entry, so that a client that hangs up leaves none that is not counted.
-        if self.add(id.clone(), opening.agent).is_none() {
+        if self.add(id.clone(), opening.caller).is_none() {
             opening.all_busy.store(true, Ordering::Relaxed);
             self.local.close_session(&id).await?;
             return Err(SessionError::AllBusy);
@@ -97,7 +96,7 @@ impl SessionManager for Sessions {
     async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
         let closed = self.table().remove(id);
         if let Some(session) = closed {
-            session.ended.cancel();
+            self.forget(id, &session);
         }
         Ok(self.local.close_session(id).await?)
     }

@@ -3,19 +3,19 @@
 use super::*;
 
 /// A stream on which messages are awaited one by one.
-struct Stream {
+pub(super) struct Stream {
     response: reqwest::Response,
     text: String,
 }
 
 impl Stream {
-    async fn open(request: reqwest::RequestBuilder) -> Self {
+    pub(super) async fn open(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         Self { response, text: String::new() }
     }
 
-    async fn next(&mut self) -> Option<Value> {
+    pub(super) async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let data =
@@ -31,6 +31,11 @@ impl Stream {
             }
         }
     }
+}
+
+/// A configuration in which a tool is missing from `laptop`'s list.
+pub(super) fn narrower() -> String {
+    CONFIG.replace(r#"tools: ["demo.*"]"#, r#"tools: ["demo.wait"]"#)
 }
 
 fn listen(server: &Server, token: &str, kinds: &[&str]) -> reqwest::RequestBuilder {
@@ -50,7 +55,7 @@ async fn clients_hear_of_the_lists_that_changed_for_their_agent() {
         assert_eq!(stream.next().await.unwrap()["method"], "notifications/subscriptions/acknowledged");
     }
 
-    server.reload(&CONFIG.replace(r#"tools: ["demo.*"]"#, r#"tools: ["demo.wait"]"#));
+    server.reload(&narrower());
     for stream in [&mut older, &mut newer] {
         assert_eq!(stream.next().await.unwrap()["method"], "notifications/tools/list_changed");
     }
@@ -86,6 +91,56 @@ async fn a_removed_agent_s_sessions_and_streams_end() {
 }
 
 #[tokio::test]
+async fn an_agent_that_moved_to_another_tenant_opens_its_sessions_anew() {
+    let server = Server::start().await;
+    let (session, laptop) = (server.session(REVIEWER).await, server.session(LAPTOP).await);
+    let mut older = Stream::open(server.get(REVIEWER, &session)).await;
+    let mut newer = Stream::open(listen(&server, REVIEWER, &["toolsListChanged"])).await;
+    newer.next().await.unwrap();
+
+    let (before, reviewer) = CONFIG.split_once("  reviewer:").unwrap();
+    let moved = format!("{before}  reviewer:{}", reviewer.replace("tenant: research", "tenant: sales"));
+    server.reload(&moved.replace("tenants:\n", "tenants:\n  sales: { tools: [\"*\"] }\n"));
+    assert_eq!(older.next().await, None);
+    assert!(newer.next().await.unwrap()["result"].is_object());
+    let echo = call(1, "demo.echo");
+    assert_eq!(server.in_session(REVIEWER, &session, &echo).send().await.unwrap().status(), 404);
+    let session = server.session(REVIEWER).await;
+    for (token, session) in [(REVIEWER, session), (LAPTOP, laptop)] {
+        let answer = server.in_session(token, &session, &echo).send().await.unwrap();
+        assert_eq!(events(answer).await[0]["result"]["content"][0]["text"], "done");
+    }
+}
+
+#[tokio::test]
+async fn sessions_and_streams_end_with_the_token_that_opened_them() {
+    let server = Server::start().await;
+    let (first, second) = (r#"token: "${LAPTOP}""#, r#"tokens: ["${LAPTOP}", "${SPARE}"]"#);
+    server.reload(&CONFIG.replace(first, second));
+    let (session, spare) = (server.session(LAPTOP).await, server.session(SPARE).await);
+    let mut ends = [
+        Stream::open(server.get(LAPTOP, &spare)).await,
+        Stream::open(server.get(SPARE, &session)).await,
+        Stream::open(listen(&server, LAPTOP, &["toolsListChanged"])).await,
+    ];
+    ends[2].next().await.unwrap();
+    let mut goes_on = Stream::open(listen(&server, SPARE, &["toolsListChanged"])).await;
+    goes_on.next().await.unwrap();
+
+    server.reload(&CONFIG.replace(first, r#"token: "${SPARE}""#));
+    assert!(ends[2].next().await.unwrap()["result"].is_object());
+    for stream in &mut ends {
+        assert_eq!(stream.next().await, None);
+    }
+    let echo = call(1, "demo.echo");
+    assert_eq!(server.in_session(SPARE, &session, &echo).send().await.unwrap().status(), 404);
+    let answer = server.in_session(SPARE, &spare, &echo).send().await.unwrap();
+    assert_eq!(events(answer).await[0]["result"]["content"][0]["text"], "done");
+    server.reload(&narrower().replace(first, r#"token: "${SPARE}""#));
+    assert_eq!(goes_on.next().await.unwrap()["method"], "notifications/tools/list_changed");
+}
+
+#[tokio::test]
 async fn of_too_many_listening_streams_the_oldest_gives_way() {
     let server = Server::start().await;
     let mut streams = Vec::new();
@@ -95,7 +150,7 @@ async fn of_too_many_listening_streams_the_oldest_gives_way() {
         streams.push(stream);
     }
     assert!(streams[0].next().await.unwrap()["result"].is_object());
-    server.reload(&CONFIG.replace(r#"tools: ["demo.*"]"#, r#"tools: ["demo.wait"]"#));
+    server.reload(&narrower());
     for stream in &mut streams[1..] {
         assert_eq!(stream.next().await.unwrap()["method"], "notifications/tools/list_changed");
     }

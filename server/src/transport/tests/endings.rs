@@ -86,3 +86,24 @@ async fn a_server_that_stops_finishes_calls_and_ends_streams() {
     server.serving.await.unwrap().unwrap();
     assert!(client().get(format!("http://{}/healthz", server.address)).send().await.is_err());
 }
+
+#[tokio::test]
+async fn calls_that_outlast_the_server_hear_that_it_is_stopping() {
+    let mut server = Server::start().await;
+    let session = server.session(LAPTOP).await;
+    let older = server.in_session(LAPTOP, &session, &call(1, "demo.wait")).send().await.unwrap();
+    let newer = tokio::spawn(server.stateless(LAPTOP, "tools/call", json!({ "name": "demo.wait" })).send());
+    server.running(2).await;
+    server.shutdown.cancel();
+    // From here on the clock jumps to whatever is due next.
+    tokio::time::pause();
+    let newer = newer.await.unwrap().unwrap();
+    assert_eq!(newer.status(), 503);
+    let body = json!({ "error": "stopping", "message": "the server is stopping: try again soon" });
+    assert_eq!(newer.json::<Value>().await.unwrap(), body);
+    let error = json!({ "code": -32603, "message": "the server is stopping: try again soon" });
+    let expected = json!({ "jsonrpc": "2.0", "id": 1, "error": error });
+    assert_eq!(events(older).await, [expected]);
+    assert_eq!((server.end().await, server.end().await), ("cancelled", "cancelled"));
+    server.serving.await.unwrap().unwrap();
+}

@@ -2,9 +2,10 @@
 
 use axum::body::Bytes;
 use http_body_util::Full;
-use server_core::{id::AgentId, principal::Principal};
+use server_core::{principal::Principal, secret::TokenDigest};
 
 use super::*;
+use crate::mcp::Caller;
 
 const MINUTES: Duration = Duration::from_secs(60);
 
@@ -180,17 +181,16 @@ async fn sessions_that_nobody_uses_end_but_never_ones_with_a_call_or_a_stream() 
 async fn a_greeting_that_is_cut_short_leaves_no_session_that_is_not_counted() {
     let server = Server::start().await;
     let shared = &server.door.0;
-    let agent: AgentId = "laptop".parse().unwrap();
+    let principal = Principal { agent: "laptop".parse().unwrap(), tenant: "research".parse().unwrap() };
+    let caller = Caller { principal, token: TokenDigest::of(LAPTOP) };
     for steps in 0..20 {
         let request = server.initialize(LAPTOP).build().unwrap();
         let body = Bytes::copy_from_slice(request.body().unwrap().as_bytes().unwrap());
         let mut greeting =
             http::Request::post("/mcp").header("host", "localhost").body(Full::new(body)).unwrap();
         greeting.headers_mut().extend(request.headers().clone());
-        greeting
-            .extensions_mut()
-            .insert(Principal { agent: agent.clone(), tenant: "research".parse().unwrap() });
-        let mut opening = std::pin::pin!(shared.sessions.opening(&agent, shared.rmcp.handle(greeting)));
+        greeting.extensions_mut().insert(caller.clone());
+        let mut opening = std::pin::pin!(shared.sessions.opening(&caller, shared.rmcp.handle(greeting)));
         for _ in 0..steps {
             if futures::future::poll_immediate(opening.as_mut()).await.is_some() {
                 break;
