@@ -45,7 +45,7 @@ agents:
 
 /// How long anything may take that a test waits for. Generous: it only matters
 /// when something is broken.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `look` finds what the test is after.
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

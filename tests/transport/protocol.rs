@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{answer, in_session, post, request, session};
 use crate::support::{
-    LAPTOP, REVIEWER, Server, TWO_AGENTS,
+    LAPTOP, PATIENCE, REVIEWER, Server, TWO_AGENTS,
     client::{Client, ERAS, Era, http, stateless},
 };
 
@@ -239,10 +239,15 @@ async fn clients_of_both_eras_hear_of_a_reload_that_changes_their_tools() {
     let listen = json!({ "notifications": { "toolsListChanged": true } });
     let mut newer = stateless(&server, REVIEWER, "subscriptions/listen", listen).send().await.unwrap();
     std::fs::write(server.config(), TWO_AGENTS.replace(r#"deny: ["core.sum"]"#, "deny: []")).unwrap();
-    for stream in [&mut older, &mut newer] {
+    for (era, stream) in [("older", &mut older), ("newer", &mut newer)] {
         let mut text = String::new();
-        while !text.contains("notifications/tools/list_changed") {
-            text.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
+        let heard = async {
+            while !text.contains("notifications/tools/list_changed") {
+                text.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
+            }
+        };
+        if tokio::time::timeout(PATIENCE, heard).await.is_err() {
+            panic!("the {era} stream did not hear of it, only {text:?}; the log: {:?}", server.log());
         }
     }
     for era in ERAS {
