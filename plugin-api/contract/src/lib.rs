@@ -2,7 +2,7 @@
 //! it is written down once.
 //!
 //! - [`manifest`]: what a plugin is and offers, as signed in `plugin.json`.
-//! - [`name`]: the names in it, valid by construction.
+//! - [`mod@name`]: the names in it, valid by construction.
 //! - [`capability`]: what a tool may ask the host to do for it.
 //! - [`template`]: which URIs a resource template covers.
 //! - [`op`]: the operations of a plugin and of the host, and their payloads.
