@@ -234,6 +234,9 @@ async fn clients_of_both_eras_hear_of_a_reload_that_changes_their_tools() {
     let session = session(&server, REVIEWER).await;
     let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
     in_session(&server, REVIEWER, &session, &initialized).send().await.unwrap();
+    // As clients do: whoever never asked for a list need not hear that it changed.
+    let (_, tools) = answer(in_session(&server, REVIEWER, &session, &request("tools/list", json!({})))).await;
+    assert_eq!(tools["result"]["tools"].as_array().map(Vec::len), Some(1));
     let older = http().get(server.url("/mcp")).bearer_auth(REVIEWER).header("accept", "text/event-stream");
     let mut older = older.header("mcp-session-id", session).send().await.unwrap();
     let listen = json!({ "notifications": { "toolsListChanged": true } });
