@@ -132,6 +132,12 @@ fn serve_without_anything_to_go_by_says_what_is_missing() {
         "error: there is no config.yaml, and MCP_TOKEN is not set: write a configuration, name one with --config, \
          or set MCP_TOKEN to a token from `mcp-universal-server token new` to serve core.echo and core.sum to one agent\n"
     );
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program();
+    command.arg("serve").current_dir(folder.path()).env("MCP_TOKEN", LAPTOP).env("MCP_LISTEN", "8080");
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 78);
+    assert_eq!(stderr(&output), "error: MCP_LISTEN is no address: write it as 127.0.0.1:8080, not `8080`\n");
     let (output, _folder) = run(&["serve", "--config", "elsewhere.yaml"], None);
     assert_eq!(code(&output), 78);
     assert!(stderr(&output).starts_with("error: cannot read elsewhere.yaml: "), "{}", stderr(&output));
@@ -180,7 +186,7 @@ async fn mcp_token_alone_serves_one_agent_with_the_safe_set() {
     let token = "a-token-that-stands-alone-0123456789";
     let server = Server::start_with("", |folder, command| {
         fs::remove_file(folder.join("config.yaml")).unwrap();
-        command.env("MCP_TOKEN", token);
+        command.env("MCP_TOKEN", token).env("MCP_LISTEN", "127.0.0.1:0");
     });
     for era in ERAS {
         let agent = Client::connect(&server, token, era).await;

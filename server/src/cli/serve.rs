@@ -43,7 +43,7 @@ fn raise_open_files() {
 }
 
 /// `MCP_TOKEN` stands in for a configuration file only where none was asked for
-/// and there is none.
+/// and there is none. `MCP_LISTEN` then says where to listen.
 fn origin(asked: Option<PathBuf>) -> Result<Origin, Failure> {
     let named = asked.is_some();
     let path = config_path(asked);
@@ -58,7 +58,13 @@ fn origin(asked: Option<PathBuf>) -> Result<Origin, Failure> {
             path.display()
         )));
     };
-    let settings = config::without_file(&token)
+    let mut settings = config::without_file(&token)
         .map_err(|problem| Failure::Configuration(format!("MCP_TOKEN cannot be used: {problem}")))?;
+    if let Ok(listen) = std::env::var("MCP_LISTEN") {
+        settings.server.listen = listen.parse().map_err(|_| {
+            let problem = format!("MCP_LISTEN is no address: write it as 127.0.0.1:8080, not `{listen}`");
+            Failure::Configuration(problem)
+        })?;
+    }
     Ok(Origin::Fixed(Box::new(settings)))
 }
