@@ -64,7 +64,9 @@ compile_error!(
      remove `panic = \"abort\"` from the profile in Cargo.toml"
 );
 
+mod ask;
 mod call;
+mod completion;
 mod definition;
 mod error;
 #[doc(hidden)]
@@ -72,36 +74,40 @@ pub mod export;
 mod guard;
 mod input;
 mod instance;
+mod looks;
 mod plugin;
 mod prompt;
 mod resource;
 pub mod testing;
 mod tool;
 
+pub use ask::{Answered, Ask, ClientRoots, Form};
 pub use call::{Call, HostError};
+pub use completion::{Completing, IntoCompletion};
 pub use definition::InvalidPlugin;
 pub use error::CallError;
 pub use input::Input;
 pub use plugin::Plugin;
 pub use prompt::{IntoPromptResult, Prompt};
 pub use resource::{IntoResourceContents, Resource, ResourceTemplate};
-pub use tool::{IntoToolResult, Tool};
+pub use tool::{IntoToolResult, Json, Output, Tool};
 
 pub use plugin_contract::{
     Capability, Manifest,
     op::{
-        AgentAbout, Content, DeniedTool, ErrorCode, LimitsAbout, LogLevel, LogLine, OpError, PluginAbout,
-        PromptMessage, PromptResult, ResourceContent, ResourceContents, Role, ServerAbout, ToolAbout,
-        ToolResult,
+        AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, DeniedTool, Elicitation,
+        Elicited, ErrorCode, LimitsAbout, LogLevel, LogLine, Meta, Offered, OpError, PluginAbout,
+        PromptMessage, PromptResult, Question, ResourceContent, ResourceContents, ResourceLink, Role, Root,
+        Roots, Sampled, Sampling, ServerAbout, ToolAbout, ToolResult,
     },
 };
 
 /// What nearly every plugin uses.
 pub mod prelude {
     pub use crate::{
-        Call, CallError, Capability, Content, LogLevel, Plugin, Prompt, PromptMessage, PromptResult,
-        Resource, ResourceTemplate, Tool, ToolResult,
+        Call, CallError, Capability, ClientLogLevel, Content, Elicited, Form, Json, LogLevel, Plugin, Prompt,
+        PromptMessage, PromptResult, Resource, ResourceContent, ResourceTemplate, Tool, ToolResult,
     };
     pub use schemars::JsonSchema;
-    pub use serde::Deserialize;
+    pub use serde::{Deserialize, Serialize};
 }

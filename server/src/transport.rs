@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 use crate::{
-    mcp::{Audience, Handler},
+    mcp::{Audience, Handler, PACE},
     readiness::Readiness,
 };
 use refusal::Refusal;
@@ -74,11 +74,17 @@ impl Door {
     /// A door to `gateway`.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, readiness: Arc<Readiness>) -> Self {
+        Self::with_pace(gateway, readiness, PACE)
+    }
+
+    /// The same, where clients are told every `pace` that a call still runs.
+    #[must_use]
+    pub fn with_pace(gateway: Arc<Gateway>, readiness: Arc<Readiness>, pace: Duration) -> Self {
         let (draining, cut, stopped) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let audience = Audience::new(gateway.live().clone(), draining.clone());
         let sessions = Sessions::new(audience.clone(), draining.clone());
-        let handler = Handler::new(gateway.clone(), audience.clone(), cut.clone());
+        let handler = Handler::new(gateway.clone(), audience.clone(), cut.clone(), pace);
         // Host and Origin are checked before, by the current configuration.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()

@@ -19,3 +19,7 @@ impl Caller {
         snapshot.knows(&self.token, &self.principal)
     }
 }
+
+/// The id of the session that a request is about to open.
+#[derive(Clone, Debug)]
+pub struct OpenedSession(pub std::sync::Arc<str>);

@@ -20,7 +20,7 @@ use super::{
     image::{LibraryImage, differs},
     in_process::{InProcess, Library, Module},
     package::{Verified, Words},
-    services::HostServices,
+    services::{HostServices, Withdrawn},
     trust::{KeyRing, Signer},
 };
 
@@ -169,7 +169,9 @@ impl Loader {
         let module = Module::of(self.library(parts.library, image)?.as_ref())?;
         agree(manifest, &module.describe()?)?;
         let config = Value::Object(entry.config.clone()).to_string();
-        let object = module.create(self.services.for_plugin(plugin.clone()), &config).map_err(|error| {
+        let withdrawn = Withdrawn::default();
+        let host = self.services.for_plugin(plugin.clone(), withdrawn.clone());
+        let object = module.create(host, &config).map_err(|error| {
             Fault::new(
                 "create_failed",
                 format!("plugin `{plugin}` does not start: {error}"),
@@ -187,7 +189,7 @@ impl Loader {
             isolation = entry.isolation.as_str(),
             "plugin loaded"
         );
-        Ok(Arc::new(InProcess::new(plugin.clone(), object, self.services.calls().clone())))
+        Ok(Arc::new(InProcess::new(plugin.clone(), object, self.services.calls().clone(), withdrawn)))
     }
 
     fn library(&mut self, sha256: [u8; 32], image: Option<&LibraryImage>) -> Result<Arc<Library>, Fault> {
