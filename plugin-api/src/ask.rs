@@ -100,6 +100,9 @@ fn form(mut schema: Map<String, Value>) -> Map<String, Value> {
             let kind = kind.clone();
             property.insert("type".to_owned(), kind);
         }
+        if let Some(Value::Array(choices)) = property.get_mut("enum") {
+            choices.retain(|choice| !choice.is_null());
+        }
         property.retain(|key, value| {
             key != "format" || ["email", "uri", "date", "date-time"].iter().any(|known| value == known)
         });

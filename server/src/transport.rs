@@ -25,13 +25,16 @@ use crate::{
     mcp::{Audience, Handler, PACE},
     readiness::Readiness,
 };
+use cancels::Cancels;
 use refusal::Refusal;
 use sessions::Sessions;
 use throttle::Throttle;
 
 mod bearer;
 mod body;
+mod cancels;
 mod connections;
+mod early;
 mod endpoint;
 mod held;
 mod message;
@@ -60,6 +63,9 @@ struct Shared {
     audience: Arc<Audience>,
     sessions: Arc<Sessions>,
     throttle: Throttle,
+    cancels: Arc<Cancels>,
+    /// See [`early`].
+    pace: Duration,
     rmcp: StreamableHttpService<Handler, Sessions>,
     calls: TaskTracker,
     /// Ends the streams that would go on for ever.
@@ -93,13 +99,15 @@ impl Door {
             .with_max_request_body_bytes(body::LIMIT)
             .with_cancellation_token(stopped.clone());
         let rmcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions.clone(), config);
-        let (throttle, calls) = (Throttle::new(), TaskTracker::new());
+        let (throttle, calls, cancels) = (Throttle::new(), TaskTracker::new(), Arc::default());
         Self(Arc::new(Shared {
             gateway,
             readiness,
             audience,
             sessions,
             throttle,
+            cancels,
+            pace,
             rmcp,
             calls,
             draining,

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use plugin_contract::op::ClientLogLevel;
 use rmcp::{
     RoleServer,
     model::{ErrorData, InputRequests, InputRequiredResult, InputResponses},
     service::RequestContext,
 };
-use serde::Serialize;
-use server_core::{conversation::Conversation, gateway::Answer, principal::Principal};
+use server_core::{conversation::Conversation, gateway::Answer};
 
 use super::{
     Audience,
@@ -26,12 +26,10 @@ pub(super) struct Exchange {
     pace: Duration,
 }
 
-/// The request that a call answers.
-pub(super) struct Asked<'r, A> {
-    pub(super) method: &'static str,
-    pub(super) name: &'r str,
-    pub(super) arguments: &'r A,
-    /// What the client brought along from an earlier round.
+/// What a client sent along with a request: what it brings from an earlier round,
+/// and what that must be bound to.
+pub(super) struct Brought<'r> {
+    pub(super) bound: Context,
     pub(super) state: Option<&'r str>,
     pub(super) responses: Option<InputResponses>,
 }
@@ -52,17 +50,16 @@ impl Exchange {
     }
 
     /// Runs a call with the client at its other end.
-    pub(super) async fn run<T, A: Serialize, F: Future<Output = Answer<T>>>(
+    pub(super) async fn run<T, F: Future<Output = Answer<T>>>(
         &self,
         context: &RequestContext<RoleServer>,
-        principal: &Principal,
-        asked: Asked<'_, A>,
+        brought: Brought<'_>,
         call: impl FnOnce(Arc<dyn Conversation>) -> F,
     ) -> Result<Came<T>, ErrorData> {
         let stateless = from_mcp::is_stateless(context);
-        let bound = Context::new(principal, asked.method, asked.name, asked.arguments)?;
+        let Brought { bound, state, responses } = brought;
         let round = match (&self.seal, stateless) {
-            (Some(seal), true) => Some(seal.open(asked.state, asked.responses, &bound)?),
+            (Some(seal), true) => Some(seal.open(state, responses, &bound)?),
             (None, true) => return Err(ErrorData::internal_error("internal error", None)),
             (_, false) => None,
         };
@@ -77,11 +74,7 @@ impl Exchange {
     }
 
     /// In a session from its own setting, else from each request's.
-    fn log_level(
-        &self,
-        context: &RequestContext<RoleServer>,
-        stateless: bool,
-    ) -> Option<plugin_contract::op::ClientLogLevel> {
+    fn log_level(&self, context: &RequestContext<RoleServer>, stateless: bool) -> Option<ClientLogLevel> {
         if stateless {
             context.meta.log_level().and_then(from_mcp::log_level)
         } else {

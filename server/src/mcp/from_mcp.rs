@@ -64,6 +64,7 @@ pub(super) fn client(context: &RequestContext<RoleServer>, log_level: Option<Cli
 }
 
 /// A level of a client's log.
+#[expect(deprecated, reason = "clients of the older revisions, and those that ask, still use it")]
 pub(super) fn log_level(level: LoggingLevel) -> Option<ClientLogLevel> {
     serde_json::to_value(level).and_then(serde_json::from_value).ok()
 }

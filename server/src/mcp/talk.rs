@@ -18,7 +18,7 @@ use plugin_contract::op::{
 };
 use rmcp::{
     RoleServer,
-    model::{LoggingMessageNotificationParam, ServerNotification},
+    model::ServerNotification,
     service::{Peer, PeerRequestOptions},
 };
 use server_core::conversation::Conversation;
@@ -255,7 +255,7 @@ async fn silence(reports: &mut Option<Reports>) -> Option<rmcp::model::ProgressN
 #[expect(deprecated, reason = "clients of the older revisions, and those that ask, still take them")]
 fn log_message(message: ClientLog) -> Option<ServerNotification> {
     let level = serde_json::to_value(message.level).and_then(serde_json::from_value).ok()?;
-    let param = LoggingMessageNotificationParam::new(level, message.data);
+    let param = rmcp::model::LoggingMessageNotificationParam::new(level, message.data);
     Some(ServerNotification::LoggingMessageNotification(rmcp::model::LoggingMessageNotification::new(param)))
 }
 

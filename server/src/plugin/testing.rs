@@ -30,7 +30,11 @@ use server_core::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{HostServices, ServerFacts, elf, in_process::InProcess, services::Withdrawn};
+use super::{
+    HostServices, ServerFacts, elf,
+    in_process::InProcess,
+    services::{Withdrawn, Work},
+};
 
 const TOKEN: &str = "test-token-0123456789-0123456789-abcdef";
 
@@ -162,5 +166,16 @@ pub(super) fn invocation(permit: Arc<Permit>, slot: Slot) -> Invocation {
         timeout: Duration::from_secs(3600),
         inline: false,
         slot,
+    }
+}
+
+/// Work that a permit is for, with nobody to talk to.
+pub(super) fn work(permit: Arc<Permit>) -> Work {
+    Work {
+        permit,
+        conversation: Arc::new(Nobody),
+        may_wait: true,
+        deadline: Instant::now() + Duration::from_secs(3600),
+        abandoned: Arc::default(),
     }
 }

@@ -110,7 +110,7 @@ impl Instance for Demo {
                 }
                 _ => {}
             }
-            let result = ToolResult { content: vec![Content::text("done")], is_error: false };
+            let result = ToolResult::new(vec![Content::text("done")]);
             Ok(serde_json::to_vec(&result).unwrap())
         })
     }
