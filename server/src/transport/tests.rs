@@ -36,6 +36,7 @@ mod changes;
 mod crowds;
 mod endings;
 mod sessions;
+mod slow;
 
 const LAPTOP: &str = "laptop-token-0123456789-0123456789-abcdef";
 const REVIEWER: &str = "reviewer-token-0123456789-0123456789-abcd";
@@ -140,13 +141,18 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(crate::mcp::PACE).await
+    }
+
+    /// One that is so long silent.
+    async fn start_with(pace: Duration) -> Self {
         let (running, is_running) = watch::channel(0);
         let let_go = Arc::new(Semaphore::new(0));
         let demo = Arc::new(Demo { let_go: let_go.clone(), running: Arc::new(running) });
         let live = Arc::new(Live::new(content(CONFIG, demo.clone())));
         let (sender, ends) = mpsc::unbounded_channel();
         let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(Ends(sender))));
-        let door = Door::new(gateway, Arc::new(Readiness::default()));
+        let door = Door::with_pace(gateway, Arc::new(Readiness::default()), pace);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
