@@ -14,6 +14,7 @@ mod support;
 mod calls;
 mod cli;
 mod logging;
+mod mcp;
 mod plugins;
 mod reload;
 mod reload_files;
