@@ -21,6 +21,7 @@ mod caller;
 mod exchange;
 mod from_mcp;
 mod instructions;
+mod mirrored;
 mod pages;
 mod progress;
 mod requests;
@@ -32,6 +33,7 @@ pub use answer::{DENIAL, REFUSED};
 pub use audience::Audience;
 pub use caller::{Caller, OpenedSession};
 use exchange::Exchange;
+pub use mirrored::on_behalf_of;
 use signed::Signed;
 
 /// The revisions of MCP that are spoken, oldest first.

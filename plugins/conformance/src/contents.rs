@@ -46,6 +46,16 @@ pub(crate) fn add(plugin: Plugin) -> Plugin {
             schema(),
             |_, arguments: Map<String, Value>| Value::Object(arguments).to_string(),
         ))
+        .tool(Tool::with_schema(
+            "test_custom_header",
+            "Takes an argument that clients repeat in a header.",
+            json!({
+                "type": "object",
+                "properties": { "value": { "type": "string", "x-mcp-header": "Value" } },
+                "required": ["value"],
+            }),
+            |_, arguments: Map<String, Value>| Value::Object(arguments).to_string(),
+        ))
 }
 
 fn mixed(_: &Call, (): ()) -> Vec<Content> {

@@ -123,6 +123,14 @@ impl Gateway {
         })
     }
 
+    /// The tool of that name, if `principal` may call it.
+    #[must_use]
+    pub fn tool_for(&self, principal: &Principal, name: &str) -> Option<Arc<Tool>> {
+        let snapshot = self.live.load();
+        let tool = snapshot.registry.tool(name)?;
+        policy::tool(&snapshot, principal, tool).is_ok().then(|| tool.clone())
+    }
+
     /// Calls a tool.
     pub async fn call_tool(
         &self,

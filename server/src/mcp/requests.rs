@@ -13,7 +13,7 @@ use rmcp::{
         GetPromptResponse, InitializeRequestParams, InitializeResult, ListPromptsResult,
         ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
         ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerConfig,
-        SetLevelRequestMethod, SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter,
+        SetLevelRequestMethod, SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter, Tool,
         UnsubscribeRequestMethod, UnsubscribeRequestParams,
     },
     service::{RequestContext, SubscriptionContext},
@@ -25,7 +25,7 @@ use super::{
     asking::Context,
     audience,
     exchange::{Brought, Came},
-    from_mcp, instructions, pages, to_mcp,
+    from_mcp, instructions, mirrored, pages, to_mcp,
 };
 
 /// The methods that are served. rmcp hands over a request of theirs as one of
@@ -59,6 +59,10 @@ impl ServerHandler for Handler {
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
         Cow::Borrowed(&REVISIONS)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        mirrored::tool(self.gateway(), name)
     }
 
     async fn initialize(

@@ -29,7 +29,7 @@ use super::{
     sessions::{AllBusy, NoEntry, Visit},
     throttle::Crowded,
 };
-use crate::mcp::Caller;
+use crate::mcp::{self, Caller};
 
 const SESSION: &str = "mcp-session-id";
 const LAST_EVENT: &str = "last-event-id";
@@ -158,6 +158,7 @@ async fn respond(
     let flight = Arc::new(Flight { _call: shared.calls.token(), visit, _cancellable: cancellable });
     parts.extensions.insert(flight.clone());
     let handled = shared.rmcp.handle(http::Request::from_parts(parts, Full::new(body.clone())));
+    let handled = mcp::on_behalf_of(caller.principal.clone(), handled);
     let id = message.id().cloned();
     let handled = async {
         match message {
