@@ -158,3 +158,109 @@ impl Seal {
         Ok(round)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use plugin_contract::op::{Elicitation, PromptMessage, Sampling};
+    use serde_json::json;
+
+    use super::*;
+
+    fn form(schema: Value) -> Question {
+        Question::Elicit(Elicitation::form("Well?", schema.as_object().unwrap().clone()))
+    }
+
+    fn name() -> Question {
+        form(
+            json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] }),
+        )
+    }
+
+    fn principal(agent: &str) -> Principal {
+        Principal { agent: agent.parse().unwrap(), tenant: "research".parse().unwrap() }
+    }
+
+    fn context(agent: &str, name: &str, arguments: Value) -> Context {
+        Context::new(&principal(agent), "tools/call", name, &arguments).unwrap()
+    }
+
+    #[test]
+    fn a_question_is_one_that_mcp_knows() {
+        let sampling =
+            Sampling { messages: vec![PromptMessage::user("Hello")], max_tokens: 9, ..Sampling::default() };
+        for question in [name(), Question::Sample(sampling), Question::Roots {}] {
+            let sent = serde_json::to_value(request(&question).unwrap()).unwrap();
+            assert_eq!(sent["method"], serde_json::to_value(&question).unwrap()["method"]);
+        }
+        let nested =
+            json!({ "type": "object", "properties": { "a": { "type": "object", "properties": {} } } });
+        for schema in [json!({ "type": "string" }), nested] {
+            assert!(request(&form(schema.clone())).is_err(), "{schema}");
+        }
+    }
+
+    #[test]
+    fn an_answer_fits_its_question() {
+        let accept = |content: Value| json!({ "action": "accept", "content": content });
+        let sampled =
+            json!({ "role": "assistant", "content": { "type": "text", "text": "hi" }, "model": "m" });
+        let roots = json!({ "roots": [{ "uri": "file:///a" }] });
+        let sample = Question::Sample(Sampling::default());
+        for (question, answer, fits) in [
+            (name(), accept(json!({ "name": "Ada" })), true),
+            (name(), json!({ "action": "decline" }), true),
+            (name(), json!({ "action": "cancel" }), true),
+            (name(), accept(json!({ "name": 5 })), false),
+            (name(), accept(json!({})), false),
+            (name(), json!({ "action": "accept" }), false),
+            (name(), json!(5), false),
+            (sample.clone(), sampled.clone(), true),
+            (sample, roots.clone(), false),
+            (Question::Roots {}, roots, true),
+            (Question::Roots {}, sampled, false),
+        ] {
+            assert_eq!(check(&question, &answer).is_ok(), fits, "{question:?} {answer}");
+        }
+    }
+
+    #[test]
+    fn a_state_brings_the_answers_back_and_takes_new_ones() {
+        let seal = Seal::new().unwrap();
+        let bound = context("laptop", "demo.ask", json!({ "a": 1 }));
+        let responses = |key: &str| Some(InputResponses::from([(key.to_owned(), json!(key))]));
+        let first = seal.open(None, responses("one"), &bound).unwrap();
+        let state = seal.close(&first, &bound).unwrap();
+        let second = seal.open(Some(&state), responses("two"), &bound).unwrap();
+        assert_eq!(second.answers.keys().collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(second.number, 1);
+    }
+
+    #[test]
+    fn a_state_is_good_for_one_agent_one_request_and_one_process() {
+        let seal = Seal::new().unwrap();
+        let state = seal.close(&Round::default(), &context("laptop", "demo.ask", json!({ "a": 1 }))).unwrap();
+        for (seal, bound) in [
+            (&seal, context("reviewer", "demo.ask", json!({ "a": 1 }))),
+            (&seal, context("laptop", "demo.other", json!({ "a": 1 }))),
+            (&seal, context("laptop", "demo.ask", json!({ "a": 2 }))),
+            (&Seal::new().unwrap(), context("laptop", "demo.ask", json!({ "a": 1 }))),
+        ] {
+            let error = seal.open(Some(&state), None, &bound).unwrap_err();
+            assert_eq!(error.code, rmcp::model::ErrorCode::INVALID_PARAMS);
+        }
+    }
+
+    #[test]
+    fn a_request_asks_ten_times_and_no_more() {
+        let seal = Seal::new().unwrap();
+        let bound = context("laptop", "demo.ask", json!({}));
+        let mut round = Round::default();
+        for _ in 0..10 {
+            let state = seal.close(&round, &bound).unwrap();
+            round = seal.open(Some(&state), None, &bound).unwrap();
+        }
+        let state = seal.close(&round, &bound).unwrap();
+        let error = seal.open(Some(&state), None, &bound).unwrap_err();
+        assert!(error.message.contains("asked too often"), "{}", error.message);
+    }
+}

@@ -1,3 +1,5 @@
+mod client;
+
 use std::{
     io,
     sync::{Arc, Mutex, mpsc},
