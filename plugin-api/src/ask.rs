@@ -131,7 +131,6 @@ mod tests {
 
     #[derive(Deserialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
-    #[expect(dead_code, reason = "only its schema matters")]
     enum Size {
         Small,
         Large,
