@@ -3,8 +3,9 @@
 use std::{any::Any, sync::Arc, time::Duration};
 
 use plugin_contract::op::{
-    self as contract, AgentAbout, Answers, CallState, ClientAbout, ClientLog, ClientLogLevel, ErrorCode,
-    LogLevel, LogLine, Offer, Offered, OpError, Progress, Question, ServerAbout, Updated, host as op,
+    self as contract, AgentAbout, Answers, CallState, ClientAbout, ClientLog, ClientLogLevel, Detach,
+    ErrorCode, LogLevel, LogLine, Offer, Offered, OpError, Progress, Question, ServerAbout, Updated,
+    host as op,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -99,6 +100,20 @@ impl Call {
     /// How long there is somebody to wait for the answer.
     pub fn remaining(&self) -> Result<Duration, HostError> {
         Ok(Duration::from_millis(self.state()?.remaining_ms))
+    }
+
+    /// Lets the call go on after its request is answered, where the client can come
+    /// back for the result, and says whether it does. The agent's limits hold all
+    /// the same. Questions from here on are put to a client that looks after it, so
+    /// ask what the person is waiting for before.
+    pub fn detach(&self) -> Result<bool, HostError> {
+        self.host(op::DETACH, &Detach { required: false })
+    }
+
+    /// The same, for what makes no sense otherwise: a client that cannot come back
+    /// is told so. Pass the error on with `?`.
+    pub fn must_detach(&self) -> Result<(), HostError> {
+        self.host(op::DETACH, &Detach { required: true }).map(|_: bool| ())
     }
 
     fn state(&self) -> Result<CallState, HostError> {

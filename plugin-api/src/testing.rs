@@ -61,9 +61,9 @@ use std::{
 use plugin_contract::{
     Manifest,
     op::{
-        AgentAbout, Answers, Ask, CallState, ClientAbout, ClientLog, Completion, ErrorCode, LimitsAbout,
-        LogLine, Offer, OpError, Progress, PromptResult, ResourceContents, ServerAbout, ToolResult, Updated,
-        host, plugin as op,
+        AgentAbout, Answers, Ask, CallState, ClientAbout, ClientLog, Completion, Detach, ErrorCode,
+        LimitsAbout, LogLine, Offer, OpError, Progress, PromptResult, ResourceContents, ServerAbout,
+        ToolResult, Updated, host, plugin as op,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -277,10 +277,19 @@ impl Script {
             host::CALL_STATE => {
                 return Ok(write(&CallState { cancelled: self.cancelled, remaining_ms: 30_000 }));
             }
+            host::DETACH => return self.detach(read(input)).map(|detached| write(&detached)),
             host::ASK => return self.asked(read(input)).map(|answers| write(&answers)),
             _ => return Err(missing("such operation")),
         }
         Ok(write(&()))
+    }
+
+    fn detach(&self, detach: Detach) -> Result<bool, OpError> {
+        if detach.required && !self.client.tasks {
+            let message = "the client does not offer tasks, which this needs";
+            return Err(OpError::new(ErrorCode::ClientCannot, message));
+        }
+        Ok(self.client.tasks)
     }
 
     fn asked(&self, ask: Ask) -> Result<Answers, OpError> {

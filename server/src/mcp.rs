@@ -21,12 +21,14 @@ mod caller;
 mod exchange;
 mod from_mcp;
 mod instructions;
+mod line;
 mod mirrored;
 mod pages;
 mod progress;
 mod requests;
 mod signed;
 mod talk;
+mod tasks;
 mod to_mcp;
 
 pub use answer::{DENIAL, REFUSED};
@@ -85,6 +87,7 @@ impl Handler {
             .enable_resources()
             .enable_resources_list_changed()
             .enable_resources_subscribe()
+            .enable_tasks()
             .enable_tools()
             .enable_tool_list_changed()
             .build();

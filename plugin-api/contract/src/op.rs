@@ -45,6 +45,8 @@ pub mod host {
     pub const ABOUT_CLIENT: &str = "about/client";
     /// `null` → [`super::CallState`].
     pub const CALL_STATE: &str = "call/state";
+    /// [`super::Detach`] → whether the call goes on without its request.
+    pub const DETACH: &str = "call/detach";
     /// [`super::Progress`] → `null`.
     pub const PROGRESS: &str = "client/progress";
     /// [`super::ClientLog`] → `null`.
@@ -251,6 +253,13 @@ pub struct CallState {
     pub cancelled: bool,
     /// Milliseconds until nobody will.
     pub remaining_ms: u64,
+}
+
+/// A call that is to go on after its request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detach {
+    /// It makes no sense otherwise.
+    pub required: bool,
 }
 
 /// A resource of the plugin's that has changed.

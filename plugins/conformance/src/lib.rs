@@ -9,13 +9,14 @@ mod forms;
 mod notices;
 mod prompts;
 mod resources;
+mod tasks;
 
 /// The plugin's definition.
 pub fn plugin() -> Plugin {
     let plugin = Plugin::new("conformance", env!("CARGO_PKG_VERSION"))
         .title("Conformance")
         .description("What MCP's conformance suite asks of a server.");
-    [contents::add, notices::add, asking::add, forms::add, resources::add, prompts::add]
+    [contents::add, notices::add, asking::add, forms::add, resources::add, prompts::add, tasks::add]
         .into_iter()
         .fold(plugin, |plugin, add| add(plugin))
 }

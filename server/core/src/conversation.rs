@@ -21,6 +21,10 @@ pub trait Conversation: fmt::Debug + Send + Sync {
     /// come again with its answers.
     fn ask(&self, ask: Ask, deadline: Instant) -> Result<Answers, OpError>;
 
+    /// Lets the call go on after its request is answered, if the client can come
+    /// back for the result, and says whether it does.
+    fn detach(&self, required: bool) -> Result<bool, OpError>;
+
     /// Tells those who subscribed that a resource has changed.
     fn resource_updated(&self, uri: &str);
 
@@ -43,6 +47,13 @@ impl Conversation for Nobody {
 
     fn ask(&self, _: Ask, _: Instant) -> Result<Answers, OpError> {
         Err(OpError::new(ErrorCode::ClientCannot, "nothing can be asked while this is answered"))
+    }
+
+    fn detach(&self, required: bool) -> Result<bool, OpError> {
+        if required {
+            return Err(OpError::new(ErrorCode::ClientCannot, "nobody could come back for the result"));
+        }
+        Ok(false)
     }
 
     fn resource_updated(&self, _: &str) {}

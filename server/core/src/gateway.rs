@@ -64,6 +64,8 @@ pub enum Answer<T> {
     Unanswered(String),
     /// It was tried and did not work; the sentence is for the caller.
     Failed(String),
+    /// The plugin's code broke over it; so is this sentence.
+    Broken(String),
 }
 
 /// A refusal, with the configuration it was decided under.

@@ -37,7 +37,7 @@ pub(super) fn tool(answer: Answer<ToolResult>, name: &str) -> Result<CallToolRes
         Answer::Done(result) => Ok(to_mcp::tool_result(result)),
         Answer::Refused(denial) => Ok(refused(&denial)),
         Answer::Unknown => Err(ErrorData::invalid_params(format!("unknown tool: `{}`", shown(name)), None)),
-        Answer::Unanswered(message) | Answer::Failed(message) => {
+        Answer::Unanswered(message) | Answer::Failed(message) | Answer::Broken(message) => {
             Ok(CallToolResult::error(vec![ContentBlock::text(message)]))
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn other<T>(answer: Answer<T>, asked: Asked<'_>) -> Result<T, ErrorDa
             ErrorData::invalid_params(format!("unknown: `{}`", shown(of)), None)
         }
         (Answer::Unknown, Asked::List) => ErrorData::internal_error("there is no such list", None),
-        (Answer::Unanswered(message) | Answer::Failed(message), _) => {
+        (Answer::Unanswered(message) | Answer::Failed(message) | Answer::Broken(message), _) => {
             ErrorData::internal_error(message, None)
         }
     })

@@ -64,8 +64,15 @@ pub(super) fn check(question: &Question, answer: &Value) -> Result<(), String> {
 }
 
 /// What a client would have to declare so that it could be asked that.
-pub(super) fn capabilities<'q>(questions: impl IntoIterator<Item = &'q Question>) -> ClientCapabilities {
-    let mut capabilities = ClientCapabilities::default();
+pub(super) fn capabilities<'q>(
+    questions: impl IntoIterator<Item = &'q Question>,
+    tasks: bool,
+) -> ClientCapabilities {
+    let mut capabilities = if tasks {
+        ClientCapabilities::builder().enable_tasks().build()
+    } else {
+        ClientCapabilities::default()
+    };
     for question in questions {
         match question {
             Question::Elicit(_) => capabilities.elicitation = Some(ElicitationCapability::default()),

@@ -1,21 +1,23 @@
 //! A call that its client may have to be asked about.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use plugin_contract::op::ClientLogLevel;
+use plugin_contract::op::{ClientLogLevel, ToolResult};
 use rmcp::{
     RoleServer,
-    model::{ErrorData, InputRequests, InputRequiredResult, InputResponses},
+    model::{CreateTaskResult, ErrorData, InputRequests, InputRequiredResult, InputResponses},
     service::RequestContext,
 };
-use server_core::{conversation::Conversation, gateway::Answer};
+use server_core::{conversation::Conversation, gateway::Answer, principal::Principal};
 
 use super::{
-    Audience,
+    Audience, answer,
     asking::{self, Context, Seal},
     from_mcp,
+    line::Line,
     progress::Reports,
     talk::{self, Open, Talk},
+    tasks::Tasks,
 };
 
 /// What every exchange needs.
@@ -23,6 +25,7 @@ pub(super) struct Exchange {
     audience: Arc<Audience>,
     /// `None`: there is no randomness on this machine, so nothing can be sealed.
     seal: Option<Seal>,
+    tasks: Tasks,
     pace: Duration,
 }
 
@@ -35,18 +38,33 @@ pub(super) struct Brought<'r> {
 }
 
 /// What came of it.
-pub(super) enum Came<T> {
+pub(super) enum Came<T, D = Infallible> {
     /// An answer.
     Answered(Answer<T>),
     /// Questions: the client is to make the request again with its answers.
     Asks(InputRequiredResult),
+    /// A task: it goes on without the request.
+    Detached(D),
+}
+
+/// A call and its client, connected.
+struct Connected {
+    talk: Arc<Talk>,
+    line: Line,
+    bound: Context,
+    stateless: bool,
 }
 
 impl Exchange {
     /// One that lets calls speak to `audience`. The server reports progress where
     /// a plugin is silent for `pace`.
     pub(super) fn new(audience: Arc<Audience>, pace: Duration) -> Self {
-        Self { audience, seal: Seal::new().ok(), pace }
+        Self { audience, seal: Seal::new().ok(), tasks: Tasks::default(), pace }
+    }
+
+    /// The calls that go on without a request.
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// Runs a call with the client at its other end.
@@ -56,6 +74,44 @@ impl Exchange {
         brought: Brought<'_>,
         call: impl FnOnce(Arc<dyn Conversation>) -> F,
     ) -> Result<Came<T>, ErrorData> {
+        let Connected { talk, line, bound, stateless } = self.connect(context, brought, None)?;
+        let answer = line.accompany(call(talk.clone())).await;
+        self.came(&talk, &bound, stateless, answer)
+    }
+
+    /// The same for the call of a tool, which may go on without its request.
+    pub(super) async fn run_tool<F: Future<Output = Answer<ToolResult>> + Send + 'static>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        brought: Brought<'_>,
+        principal: &Principal,
+        name: &str,
+        call: impl FnOnce(Arc<dyn Conversation>) -> F,
+    ) -> Result<Came<ToolResult, CreateTaskResult>, ErrorData> {
+        let Connected { talk, line, bound, stateless } = self.connect(context, brought, Some(principal))?;
+        let mut running = Box::pin(line.accompany(call(talk.clone())));
+        tokio::select! {
+            biased;
+            answer = &mut running => self.came(&talk, &bound, stateless, answer),
+            () = talk.detaching() => {
+                let name = name.to_owned();
+                let work = async move {
+                    match running.await {
+                        Answer::Broken(message) => Err(ErrorData::internal_error(message, None)),
+                        answer => answer::tool(answer, &name),
+                    }
+                };
+                Ok(Came::Detached(self.tasks.create(principal, |task| talk.has_become(task), work)))
+            }
+        }
+    }
+
+    fn connect(
+        &self,
+        context: &RequestContext<RoleServer>,
+        brought: Brought<'_>,
+        detachable: Option<&Principal>,
+    ) -> Result<Connected, ErrorData> {
         let stateless = from_mcp::is_stateless(context);
         let Brought { bound, state, responses } = brought;
         let round = match (&self.seal, stateless) {
@@ -65,10 +121,21 @@ impl Exchange {
         };
         let reports = context.meta.get_progress_token().map(|token| Reports::new(token, self.pace));
         let client = from_mcp::client(context, self.log_level(context, stateless));
-        let (talk, line) = talk::connect(client, round, self.audience.clone(), context.peer.clone(), reports);
-        let answer = line.accompany(call(talk.clone())).await;
+        let room = client.tasks && detachable.is_some_and(|principal| self.tasks.has_room(principal));
+        let (audience, peer) = (self.audience.clone(), context.peer.clone());
+        let (talk, line) = talk::connect(client, round, room, audience, peer, reports);
+        Ok(Connected { talk, line, bound, stateless })
+    }
+
+    fn came<T, D>(
+        &self,
+        talk: &Talk,
+        bound: &Context,
+        stateless: bool,
+        answer: Answer<T>,
+    ) -> Result<Came<T, D>, ErrorData> {
         match answer {
-            Answer::Unanswered(message) if stateless => self.unanswered(&talk, &bound, message),
+            Answer::Unanswered(message) if stateless => self.unanswered(talk, bound, message),
             answer => Ok(Came::Answered(answer)),
         }
     }
@@ -85,10 +152,16 @@ impl Exchange {
     /// The plugin passed on that the client has to answer first, or cannot. What
     /// the client hears is what the conversation noted, and not what the plugin
     /// says.
-    fn unanswered<T>(&self, talk: &Talk, bound: &Context, message: String) -> Result<Came<T>, ErrorData> {
-        let Open { asked, lacking } = talk.open().clone();
-        if !lacking.is_empty() {
-            return Err(ErrorData::missing_required_client_capability(asking::capabilities(&lacking)));
+    fn unanswered<T, D>(
+        &self,
+        talk: &Talk,
+        bound: &Context,
+        message: String,
+    ) -> Result<Came<T, D>, ErrorData> {
+        let Open { asked, lacking, lacks_tasks } = talk.open().clone();
+        if !lacking.is_empty() || lacks_tasks {
+            let needed = asking::capabilities(&lacking, lacks_tasks);
+            return Err(ErrorData::missing_required_client_capability(needed));
         }
         let (Some(round), Some(seal), false) = (talk.round(), &self.seal, asked.is_empty()) else {
             return Ok(Came::Answered(Answer::Failed(message)));

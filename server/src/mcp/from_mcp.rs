@@ -59,8 +59,15 @@ pub(super) fn of_a_session<M: ConstString>(context: &RequestContext<RoleServer>)
 /// What the client says that it can.
 pub(super) fn client(context: &RequestContext<RoleServer>, log_level: Option<ClientLogLevel>) -> ClientAbout {
     let can = context.client_capabilities().unwrap_or_default();
+    let tasks = can.supports_tasks() && is_stateless(context);
     let elicitation = can.elicitation.is_some_and(|can| can.form.is_some() || can.url.is_none());
-    ClientAbout { elicitation, sampling: can.sampling.is_some(), roots: can.roots.is_some(), log_level }
+    ClientAbout {
+        elicitation,
+        sampling: can.sampling.is_some(),
+        roots: can.roots.is_some(),
+        tasks,
+        log_level,
+    }
 }
 
 /// A level of a client's log.

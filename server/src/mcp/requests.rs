@@ -8,13 +8,14 @@ use rmcp::model::SetLevelRequestParams;
 use rmcp::{
     RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-        CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams,
-        GetPromptResponse, InitializeRequestParams, InitializeResult, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerConfig,
-        SetLevelRequestMethod, SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter, Tool,
-        UnsubscribeRequestMethod, UnsubscribeRequestParams,
+        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+        CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData,
+        GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, InitializeRequestParams,
+        InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+        ReadResourceResponse, ServerConfig, SetLevelRequestMethod, SubscribeRequestMethod,
+        SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestMethod, UnsubscribeRequestParams,
+        UpdateTaskParams,
     },
     service::{RequestContext, SubscriptionContext},
 };
@@ -30,7 +31,7 @@ use super::{
 
 /// The methods that are served. rmcp hands over a request of theirs as one of
 /// an unknown method where it cannot read its params.
-const METHODS: [&str; 15] = [
+const METHODS: [&str; 18] = [
     "completion/complete",
     "initialize",
     "logging/setLevel",
@@ -44,6 +45,9 @@ const METHODS: [&str; 15] = [
     "resources/unsubscribe",
     "server/discover",
     "subscriptions/listen",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/update",
     "tools/call",
     "tools/list",
 ];
@@ -78,7 +82,10 @@ impl ServerHandler for Handler {
                 self.0.audience.join_session(session, caller, context.peer.clone());
             }
             let instructions = instructions::of(self.gateway(), &caller.principal);
-            Ok(self.negotiate_initialize(&request)?.with_instructions(instructions))
+            let mut result = self.negotiate_initialize(&request)?.with_instructions(instructions);
+            // Tasks are for the revision without sessions.
+            result.capabilities.extensions = None;
+            Ok(result)
         })
         .await
     }
@@ -123,10 +130,14 @@ impl ServerHandler for Handler {
                 state: request.request_state.as_deref(),
                 responses: request.input_responses,
             };
-            let call = |talk| self.gateway().call_tool(principal, &request.name, arguments, talk);
-            Ok(match self.0.exchange.run(&context, brought, call).await? {
+            // A task may outlive the request, so the call borrows nothing of it.
+            let (gateway, who, name) = (self.0.gateway.clone(), principal.clone(), request.name.clone());
+            let call = |talk| async move { gateway.call_tool(&who, &name, arguments, talk).await };
+            let exchange = &self.0.exchange;
+            Ok(match exchange.run_tool(&context, brought, principal, &request.name, call).await? {
                 Came::Answered(answer) => self.signed(&context, answer::tool(answer, &request.name)?).into(),
                 Came::Asks(result) => self.signed(&context, result).into(),
+                Came::Detached(result) => self.signed(&context, result).into(),
             })
         })
         .await
@@ -192,6 +203,7 @@ impl ServerHandler for Handler {
                     self.signed(&context, result).into()
                 }
                 Came::Asks(result) => self.signed(&context, result).into(),
+                Came::Detached(never) => match never {},
             })
         })
         .await
@@ -234,6 +246,7 @@ impl ServerHandler for Handler {
                     self.signed(&context, to_mcp::prompt_result(prompt)).into()
                 }
                 Came::Asks(result) => self.signed(&context, result).into(),
+                Came::Detached(never) => match never {},
             })
         })
         .await
@@ -299,6 +312,34 @@ impl ServerHandler for Handler {
         let session = from_mcp::of_a_session::<UnsubscribeRequestMethod>(&context)?;
         self.0.audience.unsubscribe(session, &request.uri);
         Ok(())
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let principal = from_mcp::principal(&context.extensions)?;
+        let task = self.0.exchange.tasks().get(principal, &request.task_id)?;
+        Ok(self.signed(&context, GetTaskResult::new(task)))
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let principal = from_mcp::principal(&context.extensions)?;
+        self.0.exchange.tasks().update(principal, &request.task_id, request.input_responses)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let principal = from_mcp::principal(&context.extensions)?;
+        self.0.exchange.tasks().cancel(principal, &request.task_id)
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

@@ -1,8 +1,9 @@
 //! Where a result says which server it comes from.
 
 use rmcp::model::{
-    CallToolResult, CompleteResult, GetPromptResult, InputRequiredResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, ReadResourceResult,
+    CallToolResult, CompleteResult, CreateTaskResult, GetPromptResult, GetTaskResult, InputRequiredResult,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
+    ReadResourceResult,
 };
 
 /// A result with `_meta`.
@@ -23,7 +24,9 @@ macro_rules! signed {
 signed!(
     CallToolResult,
     CompleteResult,
+    CreateTaskResult,
     GetPromptResult,
+    GetTaskResult,
     InputRequiredResult,
     ListPromptsResult,
     ListResourceTemplatesResult,

@@ -134,6 +134,9 @@ impl PluginServices {
             }
             op::host::ABOUT_CLIENT => encode(&self.caller(call)?.conversation.client()),
             op::host::CALL_STATE => encode(&client::state(&*self.caller(call)?)),
+            op::host::DETACH => {
+                encode(&client::detach(&*self.caller(call)?, decode("way to go on", input)?)?)
+            }
             op::host::PROGRESS => {
                 encode(&client::progress(&*self.caller(call)?, decode("progress", input)?)?)
             }

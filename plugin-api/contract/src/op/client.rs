@@ -63,6 +63,9 @@ pub struct ClientAbout {
     /// Name its folders.
     #[serde(default)]
     pub roots: bool,
+    /// Come back for the result of a call that takes long.
+    #[serde(default)]
+    pub tasks: bool,
     /// From where on it takes log messages; `None` is never.
     #[serde(default)]
     pub log_level: Option<ClientLogLevel>,

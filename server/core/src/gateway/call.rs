@@ -125,7 +125,7 @@ impl Call {
             Ok(bytes) => bytes,
             Err(InvokeError::TimedOut { seconds }) => return self.timed_out(seconds),
             Err(InvokeError::Plugin(error)) => return self.plugin_failed(error),
-            Err(error) => return self.failed(error.to_string()),
+            Err(error) => return self.broken(error.to_string()),
         };
         let size = bytes.len() as u64;
         self.recorder.answered(size);
@@ -185,8 +185,14 @@ impl Call {
             }
             (Thing::Resource | Thing::Prompt, NotFound) => self.unknown(),
             (Thing::Resource | Thing::Prompt, InvalidInput) => self.invalid(vec![error.message]),
+            (_, ErrorCode::Panicked) => self.broken(error.message),
             _ => self.failed(error.message),
         }
+    }
+
+    fn broken<T>(mut self, message: String) -> Answer<T> {
+        self.recorder.finish(Outcome::Failed);
+        Answer::Broken(message)
     }
 
     fn failed<T>(mut self, message: String) -> Answer<T> {

@@ -1,6 +1,6 @@
 //! What a plugin may tell the client of its call, and ask of it.
 
-use plugin_contract::op::{Answers, Ask, CallState, ClientLog, ErrorCode, OpError, Progress};
+use plugin_contract::op::{Answers, Ask, CallState, ClientLog, Detach, ErrorCode, OpError, Progress};
 use serde::Serialize;
 
 use super::calls::Work;
@@ -41,6 +41,14 @@ pub(super) fn log(work: &Work, mut message: ClientLog) {
         message.data = "a message too large to be passed on".into();
     }
     work.conversation.log(message);
+}
+
+/// Lets the call go on without its request.
+pub(super) fn detach(work: &Work, detach: Detach) -> Result<bool, OpError> {
+    if !work.may_wait {
+        return Err(invalid("a tool that is `inline` is done at once: remove `.inline()`"));
+    }
+    work.conversation.detach(detach.required)
 }
 
 /// Asks the client.

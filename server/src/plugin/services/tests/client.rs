@@ -40,6 +40,10 @@ impl Conversation for Recorder {
         Ok(Answers { answers })
     }
 
+    fn detach(&self, _: bool) -> Result<bool, OpError> {
+        Ok(true)
+    }
+
     fn resource_updated(&self, uri: &str) {
         self.note(uri);
     }
@@ -124,6 +128,17 @@ fn questions_have_bounds_and_a_thread_that_may_wait() {
     assert_eq!(
         bench.asks(|work| work.may_wait = false, host::ASK, &questions(1)),
         invalid("a tool that is `inline` cannot ask, since it must not wait: remove `.inline()`")
+    );
+}
+
+#[test]
+fn only_a_call_that_may_take_its_time_is_detached() {
+    let bench = Bench::new();
+    let required = json!({ "required": false });
+    assert_eq!(bench.ask(host::DETACH, &required), Ok(json!(true)));
+    assert_eq!(
+        bench.asks(|work| work.may_wait = false, host::DETACH, &required),
+        invalid("a tool that is `inline` is done at once: remove `.inline()`")
     );
 }
 
