@@ -4,3 +4,4 @@
 mod asking;
 mod contents;
 mod notices;
+mod tasks;

@@ -60,6 +60,9 @@
 //!   [cancelled](Call::is_cancelled) or how much [time](Call::remaining) it has.
 //!   The server bounds how much of that goes out, and tells clients by itself that
 //!   a silent call still runs.
+//! - **Long work.** Where the client can come back for the result,
+//!   [`Call::detach`] lets the call go on after its request was answered, within
+//!   the same limits; elsewhere it changes nothing.
 //! - **News.** A plugin says that a resource [has changed](Call::resource_updated),
 //!   and withdraws or [offers](Call::offer) what it lists. Those hear of it who
 //!   subscribed, or see the list.

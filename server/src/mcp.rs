@@ -95,7 +95,7 @@ impl Handler {
             .with_protocol_version(ProtocolVersion::V_2025_11_25)
             .with_server_info(Implementation::new(name, version));
         let identity = serde_json::json!({ "name": name, "version": version });
-        let exchange = Exchange::new(audience.clone(), pace);
+        let exchange = Exchange::new(audience.clone(), cut.clone(), pace);
         Self(Arc::new(Shared { gateway, audience, exchange, cut, config, identity }))
     }
 

@@ -20,8 +20,8 @@ async fn in_both(server: &Server, token: &str, method: &str, params: Value) -> [
 #[tokio::test]
 async fn a_client_is_told_who_it_is_and_what_the_server_can() {
     let server = Server::start(TWO_AGENTS);
-    let capabilities = json!({
-        "completions": {}, "logging": {}, "prompts": { "listChanged": true },
+    let mut capabilities = json!({
+        "extensions": { "io.modelcontextprotocol/tasks": {} }, "completions": {}, "logging": {}, "prompts": { "listChanged": true },
         "resources": { "listChanged": true, "subscribe": true }, "tools": { "listChanged": true },
     });
     let instructions = "This server knows you as agent `laptop` of tenant `research`. \
@@ -41,6 +41,8 @@ async fn a_client_is_told_who_it_is_and_what_the_server_can() {
     });
     assert_eq!((status, &discovered["result"]), (200, &expected));
 
+    // Tasks are for the revision without sessions.
+    capabilities.as_object_mut().unwrap().remove("extensions");
     for (asked, given) in [
         ("2025-11-25", "2025-11-25"),
         ("2025-06-18", "2025-06-18"),

@@ -7,13 +7,16 @@ use std::{
 
 use plugin_api::{Ask, CallError, prelude::*};
 
+/// Long enough for the request to be answered meanwhile.
+const A_WHILE: Duration = Duration::from_secs(1);
+
 pub(crate) fn add(plugin: Plugin) -> Plugin {
     plugin
         .tool(Tool::new("greet", "Greets at once.", |_, input: Greet| format!("Hello, {}!", input.name)))
         .tool(Tool::new("slow_compute", "Computes for some seconds.", slow))
         .tool(Tool::new("failing_job", "Fails after a while.", |call, (): ()| -> Result<String, CallError> {
             call.must_detach()?;
-            sleep(Duration::from_millis(200));
+            sleep(A_WHILE);
             Err(CallError::failed("the job failed"))
         }))
         .tool(Tool::new("protocol_error_job", "Breaks after a while.", broken))
@@ -75,6 +78,7 @@ fn slow(call: &Call, input: Slow) -> Result<String, CallError> {
 #[expect(clippy::panic, reason = "what a panic becomes is what is tested")]
 fn broken(call: &Call, (): ()) -> Result<String, CallError> {
     call.must_detach()?;
+    sleep(A_WHILE);
     panic!("on purpose")
 }
 

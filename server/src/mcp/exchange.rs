@@ -1,7 +1,8 @@
 //! A call that its client may have to be asked about.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use plugin_contract::op::{ClientLogLevel, ToolResult};
 use rmcp::{
     RoleServer,
@@ -9,9 +10,10 @@ use rmcp::{
     service::RequestContext,
 };
 use server_core::{conversation::Conversation, gateway::Answer, principal::Principal};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    Audience, answer,
+    Audience, STOPPING, answer,
     asking::{self, Context, Seal},
     from_mcp,
     line::Line,
@@ -26,6 +28,7 @@ pub(super) struct Exchange {
     /// `None`: there is no randomness on this machine, so nothing can be sealed.
     seal: Option<Seal>,
     tasks: Tasks,
+    cut: CancellationToken,
     pace: Duration,
 }
 
@@ -56,10 +59,11 @@ struct Connected {
 }
 
 impl Exchange {
-    /// One that lets calls speak to `audience`. The server reports progress where
+    /// One that lets calls speak to `audience`, and ends those that are tasks when
+    /// `cut` is cancelled. The server reports progress where
     /// a plugin is silent for `pace`.
-    pub(super) fn new(audience: Arc<Audience>, pace: Duration) -> Self {
-        Self { audience, seal: Seal::new().ok(), tasks: Tasks::default(), pace }
+    pub(super) fn new(audience: Arc<Audience>, cut: CancellationToken, pace: Duration) -> Self {
+        Self { audience, seal: Seal::new().ok(), tasks: Tasks::default(), cut, pace }
     }
 
     /// The calls that go on without a request.
@@ -94,11 +98,20 @@ impl Exchange {
             biased;
             answer = &mut running => self.came(&talk, &bound, stateless, answer),
             () = talk.detaching() => {
-                let name = name.to_owned();
+                let (name, cut) = (name.to_owned(), self.cut.clone());
+                // The server waits for it like for any other call.
+                let flight = context.extensions.get::<http::request::Parts>().cloned();
                 let work = async move {
-                    match running.await {
-                        Answer::Broken(message) => Err(ErrorData::internal_error(message, None)),
-                        answer => answer::tool(answer, &name),
+                    let _flight = flight;
+                    let ended = tokio::select! {
+                        biased;
+                        ended = AssertUnwindSafe(running).catch_unwind() => ended,
+                        () = cut.cancelled() => return Err(ErrorData::internal_error(STOPPING, None)),
+                    };
+                    match ended {
+                        Ok(Answer::Broken(message)) => Err(ErrorData::internal_error(message, None)),
+                        Ok(answer) => answer::tool(answer, &name),
+                        Err(_panic) => Err(ErrorData::internal_error("internal error", None)),
                     }
                 };
                 Ok(Came::Detached(self.tasks.create(principal, |task| talk.has_become(task), work)))

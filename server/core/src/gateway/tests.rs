@@ -181,15 +181,15 @@ fn a_call_that_outlives_its_time_is_refused_with_the_limit() {
 #[test]
 fn what_a_plugin_gets_wrong_is_said_and_recorded_as_failed() {
     let error = OpError::new(ErrorCode::Panicked, "tool `demo.say` panicked");
-    for (answer, message) in [
-        (Err(InvokeError::Plugin(error)), "tool `demo.say` panicked"),
-        (
-            Ok(json!({ "no": "content" })),
-            "plugin `demo` answered something that this server does not understand",
-        ),
+    let lost = InvokeError::Lost { plugin: "demo".parse().unwrap(), reason: "it ended".to_owned() };
+    let senseless = "plugin `demo` answered something that this server does not understand";
+    for (answer, said) in [
+        (Err(InvokeError::Plugin(error)), Answer::Broken("tool `demo.say` panicked".to_owned())),
+        (Err(lost), Answer::Broken("plugin `demo` stopped: it ended".to_owned())),
+        (Ok(json!({ "no": "content" })), Answer::Failed(senseless.to_owned())),
     ] {
         let world = world(|_| {}, answers(answer));
-        assert_eq!(world.call("demo.say", json!({})), Answer::Failed(message.to_owned()));
+        assert_eq!(world.call("demo.say", json!({})), said);
         assert_eq!(world.outcomes(), [(true, "failed", String::new())]);
     }
 }
@@ -306,7 +306,9 @@ fn an_error_of_a_plugin_s_is_no_way_around_the_response_limit() {
     for code in [ErrorCode::Failed, ErrorCode::Panicked] {
         let error = OpError::new(code, "é".repeat(1_000_000));
         let world = world(|_| {}, answers(Err(InvokeError::Plugin(error))));
-        let Answer::Failed(message) = world.call("demo.say", json!({})) else { panic!() };
+        let (Answer::Failed(message) | Answer::Broken(message)) = world.call("demo.say", json!({})) else {
+            panic!()
+        };
         assert_eq!(message.len(), 4096);
         assert_eq!(world.records.0.lock().unwrap()[0].response_bytes, 2_000_000);
     }
