@@ -60,8 +60,8 @@ struct Connected {
 
 impl Exchange {
     /// One that lets calls speak to `audience`, and ends those that are tasks when
-    /// `cut` is cancelled. The server reports progress where
-    /// a plugin is silent for `pace`.
+    /// `cut` is cancelled. The server reports progress where a plugin is silent for
+    /// `pace`.
     pub(super) fn new(audience: Arc<Audience>, cut: CancellationToken, pace: Duration) -> Self {
         Self { audience, seal: Seal::new().ok(), tasks: Tasks::default(), cut, pace }
     }

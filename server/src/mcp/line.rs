@@ -99,7 +99,6 @@ impl Line {
                     (self.detached, self.reports) = (true, None);
                     self.detaching.notify_one();
                 }
-
                 said => sending = self.notice(said),
             }
         }

@@ -202,6 +202,37 @@ mod tests {
     }
 
     #[test]
+    fn a_tool_shows_its_looks_and_what_it_promises_but_not_what_only_the_server_may_say() {
+        let schema = json!({ "type": "object" });
+        let written = json!({
+            "name": "core.echo", "description": "Says it.", "input_schema": schema, "output_schema": schema,
+            "icons": [{ "src": "https://example.com/a.png", "mimeType": "image/png", "sizes": ["any"], "theme": "dark" }],
+            "_meta": { "anthropic/alwaysLoad": true, "mcp-universal-server/denial": 1 },
+        });
+        let shown = json!({
+            "name": "core.echo", "description": "Says it.", "inputSchema": schema, "outputSchema": schema,
+            "icons": [{ "src": "https://example.com/a.png", "mimeType": "image/png", "sizes": ["any"], "theme": "dark" }],
+            "_meta": { "anthropic/alwaysLoad": true },
+        });
+        assert_eq!(wire(tool(&spec(written))), shown);
+    }
+
+    #[test]
+    fn a_client_gets_a_hundred_completions_and_hears_how_many_there_are() {
+        let numbers = |count: u32| (0..count).map(|n| n.to_string()).collect();
+        for (values, total, shown, counted, more) in [
+            (0, None, 0, 0, false),
+            (100, None, 100, 100, false),
+            (150, None, 100, 150, true),
+            (3, Some(500), 3, 500, true),
+            (3, Some(1), 3, 3, false),
+        ] {
+            let info = completion(op::Completion { values: numbers(values), total }).completion;
+            assert_eq!((info.values.len(), info.total, info.has_more), (shown, Some(counted), Some(more)));
+        }
+    }
+
+    #[test]
     fn resources_templates_and_prompts_leave_out_what_is_not_said() {
         let short = json!({ "uri": "demo://a", "name": "a" });
         assert_eq!(wire(resource(&spec(short.clone()))), short);
@@ -244,12 +275,18 @@ mod tests {
                 json!({ "resultType": "complete", "content": [{ "type": "text", "text": "hello" }], "isError": is_error })
             );
         }
-        let contents = json!([{ "uri": "demo://a", "mimeType": "text/plain", "text": "hello" }, { "uri": "demo://b", "text": "" }]);
+        let contents = json!([
+            { "uri": "demo://a", "mimeType": "text/plain", "text": "hello" },
+            { "uri": "demo://b", "text": "" },
+            { "uri": "demo://c", "mimeType": "image/png", "blob": "AQI=", "_meta": { "demo/own": 1 } },
+        ]);
         let shown = wire(resource_contents(spec(json!({ "contents": contents }))));
         assert_eq!(shown["contents"], contents);
         let messages = json!([
             { "role": "user", "content": { "type": "text", "text": "hello" } },
-            { "role": "assistant", "content": { "type": "text", "text": "yes?" } },
+            { "role": "assistant", "content": { "type": "text", "text": "yes?", "annotations": { "priority": 0.5 } } },
+            { "role": "user", "content": { "type": "image", "data": "AQI=", "mimeType": "image/png" } },
+            { "role": "user", "content": { "type": "resource_link", "uri": "demo://a", "name": "a", "size": 2 } },
         ]);
         let shown = wire(prompt_result(spec(json!({ "description": "A talk.", "messages": messages }))));
         assert_eq!((&shown["description"], &shown["messages"]), (&json!("A talk."), &messages));
