@@ -26,7 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
-    Serve,
+    Serve(serve::Arguments),
     /// Say every problem of a configuration
     Check(check::Arguments),
     /// Print the configuration's JSON Schema, for editors
@@ -86,9 +86,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut out = std::io::stdout().lock();
     let config = cli.config;
     let done = match cli.command {
-        Command::Serve => {
+        Command::Serve(arguments) => {
             drop(out);
-            serve::run(config)
+            serve::run(&arguments, config)
         }
         Command::Check(arguments) => check::run(&arguments, config, &mut out),
         Command::Schema => schema::run(&mut out),

@@ -34,7 +34,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::{Endpoint, endpoint};
+pub use endpoint::{Endpoint, endpoint, state_dir};
 pub use problem::{Problem, Severity};
 pub use schema::schema;
 pub use secrets::InvalidToken;
@@ -147,6 +147,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
     Ok(Settings {
         server: default_server(),
         state_dir: STATE_DIR.into(),
+        reload: Default::default(),
         plugins: default_plugins(),
         tenants: tenants.collect(),
         agents: agents.collect(),

@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::PathBuf,
+    time::Duration,
 };
 
 use jiff::civil::Date;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Where the server keeps what must outlive it.
     pub state_dir: PathBuf,
+    /// How changes come into force.
+    pub reload: ReloadSettings,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
     /// Ceilings.
@@ -44,6 +47,28 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// The endpoint as clients see it, where a proxy stands in front.
     pub public_url: Option<url::Url>,
+}
+
+/// How changes of the configuration come into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadSettings {
+    /// How often the files' content is compared, whatever the kernel reports.
+    pub poll: Duration,
+    /// What waits for a confirmation.
+    pub hold: HoldSettings,
+}
+
+/// Changes that come into force only once somebody has confirmed them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HoldSettings {
+    /// Those that remove a larger share of the agents than this, in percent.
+    pub removed_agents_percent: Option<u8>,
+}
+
+impl Default for ReloadSettings {
+    fn default() -> Self {
+        Self { poll: Duration::from_millis(500), hold: HoldSettings::default() }
+    }
 }
 
 /// Which plugins are loaded and what they may do.

@@ -60,6 +60,7 @@ pub(crate) fn settings() -> Settings {
             public_url: None,
         },
         state_dir: "state".into(),
+        reload: Default::default(),
         plugins: PluginSettings::default(),
         tenants: BTreeMap::from([("research".parse::<TenantId>().unwrap(), tenant)]),
         agents: BTreeMap::from([("laptop".parse::<AgentId>().unwrap(), agent)]),

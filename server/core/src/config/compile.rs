@@ -5,6 +5,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use plugin_contract::Capability;
@@ -13,10 +14,13 @@ use super::{
     Environment,
     mask::quoted,
     place::Place,
-    raw::{RawConfig, Texts},
+    raw::{RawConfig, RawReload, Texts},
     report::Report,
 };
-use crate::{pattern::Pattern, settings::Settings};
+use crate::{
+    pattern::Pattern,
+    settings::{HoldSettings, ReloadSettings, Settings},
+};
 
 mod agents;
 mod limits;
@@ -39,6 +43,14 @@ pub(super) struct Compiler<'a> {
     pub(super) environment: &'a dyn Environment,
 }
 
+fn reload(raw: &RawReload) -> ReloadSettings {
+    let default = ReloadSettings::default();
+    ReloadSettings {
+        poll: raw.poll_ms.map_or(default.poll, Duration::from_millis),
+        hold: HoldSettings { removed_agents_percent: raw.hold.removed_agents_percent },
+    }
+}
+
 impl Compiler<'_> {
     /// The settings. They hold only if no problem is an error.
     pub(super) fn settings(&mut self, raw: &RawConfig) -> Settings {
@@ -57,6 +69,7 @@ impl Compiler<'_> {
         Settings {
             server,
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
+            reload: reload(&raw.reload),
             plugins,
             tenants,
             agents,
