@@ -3,6 +3,7 @@
 use std::fmt;
 
 use plugin_contract::{Capability, PluginName, ToolName};
+use serde::Serialize;
 
 use crate::{
     id::{AgentId, TenantId},
@@ -11,7 +12,8 @@ use crate::{
 };
 
 /// What kind of thing is granted by patterns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Thing {
     /// A tool.
     Tool,
@@ -32,7 +34,7 @@ impl Thing {
         }
     }
 
-    fn key(self) -> &'static str {
+    pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Tool => "tools",
             Self::Resource => "resources",
