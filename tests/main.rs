@@ -13,6 +13,7 @@ mod support;
 
 mod calls;
 mod cli;
+mod diff;
 mod logging;
 mod plugins;
 mod reload;

@@ -5,6 +5,7 @@ use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod check;
+mod diff;
 mod endpoint;
 mod healthcheck;
 pub mod plugin;
@@ -29,6 +30,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Say every problem of a configuration
     Check(check::Arguments),
+    /// Say who gains and loses what between two configurations
+    Diff(diff::Arguments),
     /// Print the configuration's JSON Schema, for editors
     Schema,
     /// Make tokens for agents
@@ -91,6 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             serve::run(&arguments, config)
         }
         Command::Check(arguments) => check::run(&arguments, config, &mut out),
+        Command::Diff(arguments) => diff::run(&arguments, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Token(command) => token::run(&command, config, &mut out),
         Command::Plugin(command) => plugin::run(command, config, &mut out),

@@ -1,0 +1,55 @@
+//! Secrets that are not there: two configurations can be compared without, as
+//! where they are reviewed.
+
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
+
+use server_core::{config::Environment, secret::TokenDigest};
+
+/// The names of secrets that one of the two configurations lacks, and a sentence
+/// on each.
+#[derive(Debug, Default)]
+pub(super) struct Missing(RefCell<BTreeMap<String, String>>);
+
+impl Missing {
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.0.borrow().values().cloned().collect()
+    }
+
+    /// The secret of that name, or one that stands for it wherever it is named.
+    fn or_stand_in(&self, name: &str, look: impl FnOnce() -> Result<String, String>) -> String {
+        let stand_in = || TokenDigest::of(name).to_hex();
+        if self.0.borrow().contains_key(name) {
+            return stand_in();
+        }
+        look().unwrap_or_else(|why| {
+            let note = format!("{why}; it is taken to be the same in both");
+            self.0.borrow_mut().insert(name.to_owned(), note);
+            stand_in()
+        })
+    }
+}
+
+/// An environment in which no secret is missing.
+pub(super) struct StandIn<'e> {
+    pub(super) environment: &'e dyn Environment,
+    /// The configuration.
+    pub(super) config: &'e Path,
+    pub(super) missing: &'e Missing,
+}
+
+impl Environment for StandIn<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        let unset = || format!("{name} is not set for {}", self.config.display());
+        Some(self.missing.or_stand_in(name, || self.environment.variable(name).ok_or_else(unset)))
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        // By the name that the configuration gives it.
+        let folder = self.config.parent().unwrap_or(Path::new(""));
+        let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
+        let unreadable = |error: String| {
+            format!("{}, named in {}, cannot be read: {error}", path.display(), self.config.display())
+        };
+        Ok(self.missing.or_stand_in(&name, || self.environment.file(path).map_err(unreadable)))
+    }
+}
