@@ -129,9 +129,8 @@ Agents
   agent laptop loses core.echo
   agent laptop gains core.sum
 
-note: LAPTOP_TOKEN is not set for old/config.yaml; it is taken to be the same in both
-note: old/secrets/reviewer, named in old/config.yaml, cannot be read: No such file or directory (os error 2); \
-it is taken to be the same in both
+note: secrets that are not available count as the same in both: LAPTOP_TOKEN (not set for old/config.yaml), \
+secrets/reviewer (No such file or directory (os error 2), for old/config.yaml)
 "
     );
 }
@@ -148,6 +147,7 @@ fn plugins_are_known_by_what_their_manifests_claim_and_by_no_code() {
         },
         "artifact": { "file": "libacme.so", "size": 1, "sha256": "0".repeat(64) },
     });
+    folders.write("old/plugins.d/README", "");
     folders.write("new/plugins.d/acme/plugin.json", &manifest.to_string());
     folders.write("new/plugins.d/broken/plugin.json", "{ \u{1b}[31m");
     folders.write("new/plugins.d/empty/README", "");
@@ -161,6 +161,10 @@ fn plugins_are_known_by_what_their_manifests_claim_and_by_no_code() {
         "note: new/plugins.d/empty/plugin.json cannot be read: No such file or directory (os error 2); names in it are not known"
     );
     assert!(!text.contains('\u{1b}'), "{text:?}");
+
+    fs::remove_dir_all(folders.0.path().join("old/plugins.d")).unwrap();
+    let note = "\nnote: there is no folder old/plugins.d: a relative `plugins.dir` starts where its configuration is\n";
+    assert!(folders.diff(TOKENS).contains(note), "{}", folders.diff(TOKENS));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `diff`.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     io::Write,
     path::{Path, PathBuf},
@@ -30,15 +31,15 @@ use stand_in::{Missing, StandIn};
 /// Say who gains and loses what between two configurations
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each file is read with the .env in its own folder. A secret that is not available is compared by
-its name. Tools and so on are known from the plugin.json of the plugins in both configurations'
-folders; their signatures are not checked, and nothing of them runs.
+Each file is read with the .env in its own folder. A secret that is not available counts as
+the same in both. Tools, resources and prompts are known from the plugin.json of the plugins in the
+folders that each names; signatures are not checked, and nothing of a plugin runs.
 
 Exit codes: 0 compared, whatever came of it; 64 wrong usage; 78 one of the two cannot be used.
 
 Examples:
   mcp-universal-server diff config.yaml config.new.yaml
-  git show HEAD:config.yaml > /tmp/old.yaml && mcp-universal-server diff /tmp/old.yaml config.yaml
+  git show HEAD:config.yaml > old.yaml && mcp-universal-server diff old.yaml config.yaml
   mcp-universal-server diff --json config.yaml config.new.yaml")]
 pub(super) struct Arguments {
     /// The configuration to start from
@@ -72,18 +73,19 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
 fn compare(old: &Path, new: &Path) -> Result<Page, Failure> {
     let missing = Missing::default();
     let mut settings = compiled([old, new], &missing)?;
-    let mut notes = missing.notes();
+    let mut notes: Vec<_> = missing.note().into_iter().collect();
     if !notes.is_empty() {
         // What one of the two lacks must not look like a change in the other.
         settings = compiled([old, new], &missing)?;
     }
+    let [before, after] = &mut settings;
+    notes.extend(folder_of_one(&before.plugins, &after.plugins));
     let installation = Installation::of_this_process();
     let mut offered = |settings: &PluginSettings| {
         let Claims { manifests, unread } = claims(settings, &installation);
         notes.extend(unread.into_iter().map(|unread| format!("{unread}; names in it are not known")));
         Names::claimed(&manifests, settings)
     };
-    let [before, after] = &mut settings;
     let names = (offered(&before.plugins), offered(&after.plugins));
     as_named(before, old);
     as_named(after, new);
@@ -95,9 +97,24 @@ fn compare(old: &Path, new: &Path) -> Result<Page, Failure> {
                 .to_owned(),
         );
     }
-    notes.sort();
-    notes.dedup();
+    // Both may have found the same wrong.
+    let mut told = BTreeSet::new();
+    notes.retain(|note| told.insert(note.clone()));
     Ok(Page { diff, notes })
+}
+
+/// Plugins that only one of the two has because its file is where they are.
+fn folder_of_one(old: &PluginSettings, new: &PluginSettings) -> Option<String> {
+    let (old, new) = (old.dir.as_ref()?, new.dir.as_ref()?);
+    let missing = match (old.exists(), new.exists()) {
+        (false, true) => old,
+        (true, false) => new,
+        _ => return None,
+    };
+    Some(format!(
+        "there is no folder {}: a relative `plugins.dir` starts where its configuration is",
+        missing.display()
+    ))
 }
 
 /// Paths as a configuration names them: that two files lie in different folders

@@ -5,14 +5,26 @@ use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 use server_core::{config::Environment, secret::TokenDigest};
 
-/// The names of secrets that one of the two configurations lacks, and a sentence
-/// on each.
+/// How many of them are told by name.
+const TOLD: usize = 8;
+
+/// The names of secrets that at least one of the two configurations lacks, each
+/// with the reason.
 #[derive(Debug, Default)]
 pub(super) struct Missing(RefCell<BTreeMap<String, String>>);
 
 impl Missing {
-    pub(super) fn notes(&self) -> Vec<String> {
-        self.0.borrow().values().cloned().collect()
+    /// One sentence on all of them, if there are any.
+    pub(super) fn note(&self) -> Option<String> {
+        let missing = self.0.borrow();
+        let mut told: Vec<_> =
+            missing.iter().take(TOLD).map(|(name, why)| format!("{name} ({why})")).collect();
+        if missing.len() > told.len() {
+            told.push(format!("and {} more", missing.len() - told.len()));
+        }
+        let told = told.join(", ");
+        (!told.is_empty())
+            .then(|| format!("secrets that are not available count as the same in both: {told}"))
     }
 
     /// The secret of that name, or one that stands for it wherever it is named.
@@ -22,8 +34,7 @@ impl Missing {
             return stand_in();
         }
         look().unwrap_or_else(|why| {
-            let note = format!("{why}; it is taken to be the same in both");
-            self.0.borrow_mut().insert(name.to_owned(), note);
+            self.0.borrow_mut().insert(name.to_owned(), why);
             stand_in()
         })
     }
@@ -39,7 +50,7 @@ pub(super) struct StandIn<'e> {
 
 impl Environment for StandIn<'_> {
     fn variable(&self, name: &str) -> Option<String> {
-        let unset = || format!("{name} is not set for {}", self.config.display());
+        let unset = || format!("not set for {}", self.config.display());
         Some(self.missing.or_stand_in(name, || self.environment.variable(name).ok_or_else(unset)))
     }
 
@@ -47,9 +58,7 @@ impl Environment for StandIn<'_> {
         // By the name that the configuration gives it.
         let folder = self.config.parent().unwrap_or(Path::new(""));
         let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
-        let unreadable = |error: String| {
-            format!("{}, named in {}, cannot be read: {error}", path.display(), self.config.display())
-        };
+        let unreadable = |error: String| format!("{error}, for {}", self.config.display());
         Ok(self.missing.or_stand_in(&name, || self.environment.file(path).map_err(unreadable)))
     }
 }
