@@ -169,11 +169,18 @@ impl What {
 }
 
 /// A value as a sentence may hold it: none that looks like a secret, nothing that
-/// a terminal takes for an order.
+/// a terminal takes for an order or does not show.
 pub(super) fn shown(text: &str) -> String {
     let quoted = quoted(text);
-    let printable: String = quoted.trim_matches('`').chars().filter(|c| !c.is_control()).collect();
-    shorter(&printable)
+    let mut visible = String::with_capacity(quoted.len());
+    for character in quoted.trim_matches('`').chars() {
+        if "\"'\\".contains(character) {
+            visible.push(character);
+        } else {
+            visible.extend(character.escape_debug());
+        }
+    }
+    shorter(&visible)
 }
 
 /// So many names, and how many more there are.

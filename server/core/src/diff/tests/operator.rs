@@ -126,3 +126,12 @@ fn what_looks_like_a_secret_is_not_repeated() {
     assert_eq!(sentences(&diff), ["agent laptop: tools + … (no such tool is loaded)"]);
     assert!(!serde_json::to_string(&diff).unwrap().contains(secret));
 }
+
+#[test]
+fn what_a_terminal_would_not_show_is_written_out() {
+    section(
+        "plugins: { dir: plugins.d }",
+        "plugins: { dir: \"it's \\u202e\\e[31m\" }",
+        &["plugins.dir plugins.d → it's \\u{202e}\\u{1b}[31m"],
+    );
+}
