@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use server_core::{
     config::Source as ConfigSource,
+    diff::Counts,
     registry::Refusal,
     settings::Settings,
     snapshot::{Live, Snapshot},
@@ -227,7 +228,7 @@ impl Pipeline {
         self.followers.changed(&snapshot);
         self.readiness.reloaded(LastReload::Applied);
         log::notes(&notes, &self.refusals);
-        log::in_force(&snapshot, attempt.trigger, &notes.changes);
+        log::in_force(&snapshot, attempt.trigger, &notes.diff);
         self.refusals = notes.refusals;
         let source = self.remember(attempt, inputs, is_kept, &sources);
         if is_other {
@@ -291,12 +292,11 @@ impl Pipeline {
             return None;
         }
         // The settings in force say so, not those that are to be held.
-        let settings = &self.live.load().settings;
-        let share = u64::from(settings.reload.hold.removed_agents_percent?);
-        let (removed, all) = (candidate.notes.removed_agents as u64, settings.agents.len() as u64);
-        (removed * 100 > all * share).then(|| {
+        let share = usize::from(self.live.load().settings.reload.hold.removed_agents_percent?);
+        let Counts { before, removed, .. } = candidate.notes.diff.agents;
+        (removed * 100 > before * share).then(|| {
             format!(
-                "it removes {removed} of {all} agents, and `reload.hold.removed_agents_percent` is {share}"
+                "it removes {removed} of {before} agents, and `reload.hold.removed_agents_percent` is {share}"
             )
         })
     }
@@ -304,7 +304,7 @@ impl Pipeline {
     fn hold(&mut self, attempt: &Try<'_>, inputs: Inputs, candidate: &Candidate, reason: String) -> Report {
         let report = self.told(Outcome::Held, candidate, Some(reason.clone()));
         if !attempt.ask.dry_run && self.left(inputs, Left::Held) {
-            log::held(&reason, &candidate.content.config_sha256, &candidate.notes.changes);
+            log::held(&reason, &candidate.content.config_sha256, &candidate.notes.diff);
         }
         if !attempt.ask.dry_run {
             self.readiness.reloaded(LastReload::Held);
@@ -363,7 +363,7 @@ impl Pipeline {
             candidate_sha256: Some(content.config_sha256.clone()),
             reason,
             problems: notes.warnings.clone(),
-            changes: notes.changes.clone(),
+            changes: notes.diff.changes.iter().map(ToString::to_string).collect(),
             plugins_refused: notes.refusals.iter().map(RefusedPlugin::from).collect(),
             ..self.report(result)
         }

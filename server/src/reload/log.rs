@@ -1,6 +1,8 @@
 //! What a start or a reload tells the operator.
 
-use server_core::{config::Problem, registry::Refusal, snapshot::Snapshot, unused::UnusedPattern};
+use server_core::{
+    config::Problem, diff::Diff, registry::Refusal, snapshot::Snapshot, unused::UnusedPattern,
+};
 use tracing::{error, info, warn};
 
 use super::{Refused, control::Trigger, staging::Notes};
@@ -9,7 +11,7 @@ use super::{Refused, control::Trigger, staging::Notes};
 const CHANGES: usize = 20;
 
 /// Logs which configuration is in force now, and what is different.
-pub(super) fn in_force(snapshot: &Snapshot, trigger: Trigger, changes: &[String]) {
+pub(super) fn in_force(snapshot: &Snapshot, trigger: Trigger, diff: &Diff) {
     info!(
         target: "config",
         generation = snapshot.generation.0,
@@ -18,17 +20,9 @@ pub(super) fn in_force(snapshot: &Snapshot, trigger: Trigger, changes: &[String]
         agents = snapshot.settings.agents.len(),
         plugins = snapshot.registry.plugins().count(),
         tools = snapshot.registry.tools().count(),
-        changes = (!changes.is_empty()).then(|| told(changes)),
+        changes = (trigger != Trigger::Start).then(|| diff.summary(CHANGES)),
         "configuration in force"
     );
-}
-
-fn told(changes: &[String]) -> String {
-    let mut told = changes.iter().take(CHANGES).cloned().collect::<Vec<_>>().join("; ");
-    if changes.len() > CHANGES {
-        told.push_str(&format!("; and {} more", changes.len() - CHANGES));
-    }
-    told
 }
 
 pub(super) fn refused(refused: &Refused) {
@@ -45,12 +39,12 @@ pub(super) fn refused(refused: &Refused) {
     );
 }
 
-pub(super) fn held(reason: &str, config_sha256: &str, changes: &[String]) {
+pub(super) fn held(reason: &str, config_sha256: &str, diff: &Diff) {
     warn!(
         target: "config",
         reason,
         config_sha256,
-        changes = told(changes),
+        changes = diff.summary(CHANGES),
         help = format!("to put it in force: mcp-universal-server reload --confirm {config_sha256}"),
         "reload held: the configuration before it stays in force"
     );

@@ -13,7 +13,8 @@ use std::{
 
 use server_core::{
     config::{self, Problem, Source},
-    registry::Refusal,
+    diff::{Diff, Names, Side, diff},
+    registry::{Refusal, Registry},
     settings::Settings,
     snapshot::{Content, Snapshot},
     unused::{self, UnusedPattern},
@@ -67,9 +68,7 @@ pub(super) struct Notes {
     pub(super) refusals: Vec<Refusal>,
     pub(super) unused: Vec<UnusedPattern>,
     /// Who gains or loses what.
-    pub(super) changes: Vec<String>,
-    /// How many agents are removed.
-    pub(super) removed_agents: usize,
+    pub(super) diff: Diff,
 }
 
 /// What came of building.
@@ -130,7 +129,7 @@ impl Stage {
         let notes = Notes {
             refusals,
             unused: unused::tool_patterns(&settings, &registry),
-            removed_agents: current.map_or(0, |current| removed_agents(&current.settings, &settings)),
+            diff: current.map(|current| difference(current, &settings, &registry)).unwrap_or_default(),
             ..Notes::default()
         };
         Ok(Candidate { content: Content { config_sha256, settings, registry }, sources: Vec::new(), notes })
@@ -206,6 +205,7 @@ fn fixed_keys(old: &Settings, new: &Settings) -> Vec<&'static str> {
     keys
 }
 
-fn removed_agents(old: &Settings, new: &Settings) -> usize {
-    old.agents.keys().filter(|agent| !new.agents.contains_key(*agent)).count()
+fn difference(current: &Snapshot, settings: &Settings, registry: &Registry) -> Diff {
+    let (old, new) = (Names::of(&current.registry), Names::of(registry));
+    diff(Side { settings: &current.settings, names: &old }, Side { settings, names: &new })
 }

@@ -138,7 +138,7 @@ impl First {
         let (control, orders) = control::channel();
         let snapshot = live.load();
         log::notes(&self.notes, &[]);
-        log::in_force(&snapshot, Trigger::Start, &[]);
+        log::in_force(&snapshot, Trigger::Start, &self.notes.diff);
         let since = Timestamp::now();
         let plugins_refused: Vec<_> = self.notes.refusals.iter().map(RefusedPlugin::from).collect();
         status.update(|status| {

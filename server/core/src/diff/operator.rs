@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     pattern::Patterns,
-    settings::{Disclosure, PluginEntry, PluginSettings, Settings, Tenant, TrustedKey},
+    settings::{Disclosure, HoldSettings, PluginEntry, PluginSettings, Settings, Tenant, TrustedKey},
 };
 
 /// Tenants. What their ceilings mean is told of their agents.
@@ -114,6 +114,7 @@ fn release(was: &Release, is: &Release) -> Vec<What> {
 pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
     let (was, is) = (&old.server, &new.server);
     let url = |url: &Option<url::Url>| or(url.as_ref(), "unset");
+    let share = |hold: &HoldSettings| or(hold.removed_agents_percent, "unset");
     let dir = |dir: &Option<PathBuf>| or(dir.as_ref().map(|dir| dir.display()), "unset");
     let bundled = |dir: &Option<PathBuf>| or(dir.as_ref().map(|dir| dir.display()), "the installation's");
     [
@@ -122,6 +123,11 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("server.allowed_origins", What::list("", &was.allowed_origins, &is.allowed_origins)),
         ("server.public_url", What::value("", url(&was.public_url), url(&is.public_url))),
         ("state.dir", What::value("", old.state_dir.display(), new.state_dir.display())),
+        ("reload.poll_ms", What::value("", old.reload.poll.as_millis(), new.reload.poll.as_millis())),
+        (
+            "reload.hold.removed_agents_percent",
+            What::value("", share(&old.reload.hold), share(&new.reload.hold)),
+        ),
         ("plugins.dir", What::value("", dir(&old.plugins.dir), dir(&new.plugins.dir))),
         (
             "plugins.bundled_dir",
