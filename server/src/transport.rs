@@ -19,7 +19,7 @@ use tokio::{
     time::{self, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     mcp::{Audience, Handler},
@@ -102,11 +102,15 @@ impl Door {
         }))
     }
 
-    /// To be called when another snapshot is in force, on the runtime: tells
-    /// clients whose lists differ now, and closes the sessions and streams whose
-    /// token is gone, or belongs to somebody else now.
+    /// To be called when another snapshot is in force, on the runtime: ends the
+    /// calls, sessions and streams that began by what is revoked now, and tells
+    /// clients whose lists differ.
     pub fn reloaded(&self) {
         let snapshot = self.0.gateway.live().load();
+        let calls = self.0.gateway.revoke(&snapshot);
+        if calls > 0 {
+            info!(target: "server", calls, generation = snapshot.generation.0, "calls in flight were revoked");
+        }
         self.0.sessions.retain(&snapshot);
         self.0.audience.lists_changed();
     }

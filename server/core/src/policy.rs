@@ -1,7 +1,13 @@
 //! The policy engine: may this principal do this? Listing and calling ask the
 //! same functions, and doubt denies.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use plugin_contract::{Capability, template::UriTemplate};
 
@@ -14,17 +20,21 @@ use crate::{
 };
 
 mod reason;
+mod revoked;
 
 pub use reason::{Reason, Thing};
+pub(crate) use revoked::revoked;
+pub use revoked::{Lapse, Revoked};
 
 /// Proof that the engine allowed something. Whatever executes takes one, and
 /// only this module makes one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Permit {
     snapshot: Arc<Snapshot>,
     principal: Principal,
     subject: Subject,
     capabilities: BTreeSet<Capability>,
+    revoked: AtomicBool,
 }
 
 impl Permit {
@@ -50,6 +60,17 @@ impl Permit {
     #[must_use]
     pub fn capabilities(&self) -> &BTreeSet<Capability> {
         &self.capabilities
+    }
+
+    /// Whether it was taken back: the plugin may still run, but gets nothing
+    /// from the host any more.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, Ordering::Release);
     }
 
     /// Whose code runs.
@@ -167,7 +188,13 @@ fn decide(
         return Err(reasons);
     }
     let (subject, capabilities) = allowed();
-    Ok(Permit { snapshot: snapshot.clone(), principal: principal.clone(), subject, capabilities })
+    Ok(Permit {
+        snapshot: snapshot.clone(),
+        principal: principal.clone(),
+        subject,
+        capabilities,
+        revoked: AtomicBool::new(false),
+    })
 }
 
 fn granted(principal: &Principal, agent: &Agent, tenant: &Tenant, thing: Thing, name: &str) -> Vec<Reason> {

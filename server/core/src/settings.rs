@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::civil::Date;
-use plugin_contract::{Capability, PluginName};
+use plugin_contract::{Capability, Manifest, PluginName};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -103,6 +103,36 @@ pub struct TrustedKey {
     pub not_after: Option<Date>,
     /// Never trusted again.
     pub revoked: bool,
+}
+
+impl TrustedKey {
+    /// The names of a plugin that its owner may not bear, with their kinds.
+    #[must_use]
+    pub fn foreign_names<'m>(&self, manifest: &'m Manifest) -> Vec<(&'static str, &'m str)> {
+        let plugin = &manifest.name;
+        let own = [format!("{plugin}.*"), format!("{plugin}://*")];
+        let own: Patterns = own.iter().filter_map(|pattern| pattern.parse().ok()).collect();
+        let allowed = self.names.as_ref().unwrap_or(&own);
+        names(manifest).filter(|(_, name)| !allowed.cover(name)).collect()
+    }
+
+    /// The capabilities of a plugin, or of its tools, that it may not ask for.
+    #[must_use]
+    pub fn foreign_capabilities(&self, manifest: &Manifest) -> BTreeSet<Capability> {
+        let of_tools = manifest.tools.iter().flat_map(|tool| &tool.capabilities);
+        let all = manifest.capabilities.iter().chain(of_tools).copied();
+        all.filter(|capability| !self.capabilities.contains(capability)).collect()
+    }
+}
+
+/// Every name that a plugin would bring into the server, with its kind.
+fn names(manifest: &Manifest) -> impl Iterator<Item = (&'static str, &str)> {
+    let tools = manifest.tools.iter().map(|it| ("tool", it.name.as_str()));
+    let resources = manifest.resources.iter().map(|it| ("resource", it.uri.as_str()));
+    let templates =
+        manifest.resource_templates.iter().map(|it| ("resource template", it.uri_template.as_str()));
+    let prompts = manifest.prompts.iter().map(|it| ("prompt", it.name.as_str()));
+    tools.chain(resources).chain(templates).chain(prompts)
 }
 
 /// Where a public key comes from.

@@ -16,7 +16,7 @@ use crate::{
     limits::{LimitCeilings, Limits},
     pattern::Patterns,
     policy::Reason,
-    principal::Principal,
+    principal::{Caller, Principal},
     registry::{Instance, InvokeError, Plugin, Provenance, Registry},
     secret::TokenDigest,
     settings::{Agent, Disclosure, Grant, Isolation, PluginSettings, ServerSettings, Settings, Tenant},
@@ -29,6 +29,11 @@ pub(crate) fn patterns(texts: &[&str]) -> Patterns {
 
 pub(crate) fn principal() -> Principal {
     Principal { agent: "laptop".parse().unwrap(), tenant: "research".parse().unwrap() }
+}
+
+/// [`principal`], with its token.
+pub(crate) fn caller() -> Caller {
+    Caller { principal: principal(), token: TokenDigest::of("laptop-token") }
 }
 
 pub(crate) fn codes(reasons: &[Reason]) -> Vec<&'static str> {

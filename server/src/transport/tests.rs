@@ -35,6 +35,7 @@ use crate::readiness::Readiness;
 mod changes;
 mod crowds;
 mod endings;
+mod revoked;
 mod sessions;
 
 const LAPTOP: &str = "laptop-token-0123456789-0123456789-abcdef";
