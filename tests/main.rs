@@ -16,6 +16,7 @@ mod cli;
 mod diff;
 mod logging;
 mod plugins;
+mod plugins_live;
 mod reload;
 mod reload_files;
 mod transport;
