@@ -19,4 +19,5 @@ mod plugins;
 mod plugins_live;
 mod reload;
 mod reload_files;
+mod revocation;
 mod transport;

@@ -10,7 +10,7 @@ use serde_json::Map;
 
 use super::*;
 use crate::{
-    gateway::{Answer, Gateway, Outcome},
+    gateway::{Answer, Denial, Gateway, Outcome},
     invocation::Invocation,
     policy::{Lapse, Reason},
     principal::Caller,
@@ -280,13 +280,10 @@ fn resources_and_prompts_end_too() {
     let mut prompt = world.gateway.get_prompt(&caller, "demo_prompt", topic).boxed();
     assert!(poll(&mut resource).is_none() && poll(&mut prompt).is_none());
     assert_eq!(world.reload(without_plugins(trusting())), 2);
-    let reason = Reason::Revoked(Revoked::Plugin("demo".parse().unwrap()));
-    for denial in [
-        poll(&mut resource).map(|it| if let Answer::Refused(denial) = it { denial } else { panic!() }),
-        poll(&mut prompt).map(|it| if let Answer::Refused(denial) = it { denial } else { panic!() }),
-    ] {
-        assert_eq!(denial.unwrap().reasons, [reason.clone()]);
-    }
+    let reasons = vec![Reason::Revoked(Revoked::Plugin("demo".parse().unwrap()))];
+    let denial = Denial { generation: Generation(2), reasons };
+    assert_eq!(poll(&mut resource), Some(Answer::Refused(denial.clone())));
+    assert_eq!(poll(&mut prompt), Some(Answer::Refused(denial)));
 }
 
 #[test]
