@@ -137,6 +137,11 @@ impl Loader {
         self.running.values().filter(within).cloned().collect()
     }
 
+    /// Sets right what runs, if that has changed since this pass began.
+    pub(crate) fn runs_now(&mut self, running: AllRunning) {
+        self.running = running;
+    }
+
     fn run(&mut self, parts: Parts<'_>, image: Option<&LibraryImage>) -> Result<Running, Fault> {
         let Parts { ref manifest, library, entry, .. } = parts;
         check_config(manifest, &entry.config)?;

@@ -50,11 +50,13 @@ impl Loaded {
     }
 
     /// Remembers which releases run here from now on, on disk; a plugin for which
-    /// that fails gives way to what ran before it. The next load starts from here,
-    /// so what this answers must be published.
+    /// that fails gives way to what runs. The next load starts from here, so what
+    /// this answers must be published, and a load that is older than another one
+    /// that was committed is better dropped.
     pub fn commit(self) -> Committed {
         let Self { mut round, registry, shared } = self;
-        let (registry, running) = round.commit(registry);
+        let running = shared.state().running.clone();
+        let (registry, running) = round.commit(registry, running);
         let mut state = shared.state();
         let changes = change::between(&state.running, &registry);
         state.running = running;

@@ -81,10 +81,11 @@ impl Round {
     }
 
     /// Remembers that these plugins run here, and only then lets them. One that
-    /// cannot be remembered gives way to what ran before it.
-    pub(crate) fn commit(&mut self, mut registry: Registry) -> (Registry, AllRunning) {
+    /// cannot be remembered gives way to what runs by now.
+    pub(crate) fn commit(&mut self, mut registry: Registry, running: AllRunning) -> (Registry, AllRunning) {
+        self.loader.runs_now(running);
         loop {
-            // Another pass may have been committed since this one read them.
+            // Another pass may have been committed since this one began.
             self.marks = Marks::read(&self.state_dir);
             let candidates = self.candidates.clone();
             let record = |it: Candidate| self.record(&it).err().map(|refusal| (it, refusal));

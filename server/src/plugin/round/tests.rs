@@ -38,7 +38,7 @@ fn admit(state: &Path, candidates: Vec<Candidate>) -> (Vec<String>, Vec<String>,
     let mut round = Round::new(settings, keys, state, Loader::new(starter, 0, AllRunning::default()));
     round.candidates = candidates;
     let registry = round.settle();
-    let (registry, running) = round.commit(registry);
+    let (registry, running) = round.commit(registry, AllRunning::default());
     let taken = registry.plugins().map(|plugin| plugin.manifest.name.to_string()).collect();
     let runs = names.iter().filter(|name| running.contains_key(*name)).map(ToString::to_string).collect();
     (taken, runs, round.refusals.iter().map(|refusal| refusal.code).collect())
