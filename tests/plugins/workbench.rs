@@ -9,7 +9,7 @@ use std::{
 };
 
 use mcp_universal_server::plugin::{
-    Committed, HostServices, Installation, PluginHost, ServerFacts, sign,
+    Committed, HostServices, Installation, PluginHost, ServerFacts, Terms, sign,
     signing_key::{NewKeys, SigningKey},
 };
 use plugin_contract::Package;
@@ -98,12 +98,16 @@ impl Workbench {
     }
 
     pub(crate) fn host() -> PluginHost {
+        Self::host_on(Terms::default())
+    }
+
+    pub(crate) fn host_on(terms: Terms) -> PluginHost {
         let facts = ServerFacts {
             name: "mcp-universal-server".to_owned(),
             version: "0.1.0".to_owned(),
             protocol_versions: Vec::new(),
         };
-        PluginHost::new(HostServices::new(facts), Installation::default())
+        PluginHost::on_terms(HostServices::new(facts), Installation::default(), terms)
     }
 
     pub(crate) fn load(&self, host: &PluginHost) -> (Registry, Vec<Refusal>) {
