@@ -103,7 +103,8 @@ fn a_plugin_that_goes_comes_or_is_withheld_shows_as_what_agents_gain_and_lose() 
 
 #[test]
 fn a_tool_that_comes_to_need_a_capability_is_lost_to_those_without_it() {
-    let yaml = laptop("tools: [core.echo]");
+    let yaml =
+        laptop("tools: [core.echo]").replace("llm: {", "core: { capabilities: [\"llm:query\"] }, llm: {");
     let mut after = manifests();
     after[1] = manifest("core", "1.0.0", &[tool("core.echo", &["llm:query"]), tool("core.sum", &[])]);
     assert_eq!(sentences(&compare(&yaml, &yaml, &manifests(), &after)), ["agent laptop loses core.echo"]);
