@@ -14,6 +14,7 @@ mod support;
 mod calls;
 mod cli;
 mod diff;
+mod include;
 mod logging;
 mod plugins;
 mod plugins_live;

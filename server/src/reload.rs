@@ -300,12 +300,11 @@ impl Pipeline {
         let before = self.status.now().source;
         let Some(work) = self.work.here() else { return before };
         work.plugins = plugins;
-        let config = work.stage.files.path().to_owned();
         match made {
             Made::Plugins => before,
             Made::Files => {
                 work.kept = None;
-                work.changes = Changes::new(config, inputs);
+                work.changes = Changes::new(inputs);
                 Source::Files
             }
             Made::Kept => {
@@ -316,7 +315,7 @@ impl Pipeline {
                     (work.changes.pin().cloned().unwrap_or_default(), before)
                 };
                 work.kept = Some(sources.to_vec());
-                work.changes = Changes::pinned(config, inputs, pinned);
+                work.changes = Changes::pinned(inputs, pinned);
                 source
             }
         }

@@ -90,10 +90,9 @@ fn fixed(settings: Settings, plugins: &PluginHost) -> (Content, First) {
 }
 
 fn of_files(stage: Stage, last_good: bool) -> Result<(Content, First), Refused> {
-    let config = stage.files.path().to_owned();
-    let Staged { inputs, candidate, .. } = stage.build(None, stage.files.reading());
+    let Staged { inputs, candidate, .. } = stage.stage(None, stage.draft());
     let (candidate, changes, refused): (_, _, Option<Refused>) = match candidate {
-        Ok(candidate) => (candidate, Changes::new(config, inputs), None),
+        Ok(candidate) => (candidate, Changes::new(inputs), None),
         Err(refused) if !last_good => return Err(refused),
         Err(refused) => {
             let Staged { inputs: of_copy, candidate, .. } = match of_copy(&stage) {
@@ -101,7 +100,7 @@ fn of_files(stage: Stage, last_good: bool) -> Result<(Content, First), Refused> 
                 Err(none) => return Err(Refused::NoLastGood { refused: Box::new(refused), none }),
             };
             match candidate {
-                Ok(candidate) => (candidate, Changes::pinned(config, of_copy, inputs), Some(refused)),
+                Ok(candidate) => (candidate, Changes::pinned(of_copy, inputs), Some(refused)),
                 Err(why) => {
                     let none =
                         format!("the copy of the last good configuration cannot be used either: {why}");
@@ -127,7 +126,7 @@ fn state_dir(files: &ConfigFiles) -> PathBuf {
 
 fn of_copy(stage: &Stage) -> Result<Staged, String> {
     let sources = kept::load(&state_dir(&stage.files)).map_err(|none| none.to_string())?;
-    Ok(stage.build(None, stage.files.reading_of(&sources)))
+    Ok(stage.stage(None, stage.draft_of(&sources)))
 }
 
 impl First {

@@ -43,7 +43,7 @@ impl Compiler<'_> {
     }
 
     fn same_token(&mut self, place: &Place, agent: &str, owner: &str, first: &Place) {
-        let first = self.report.position(first);
+        let first = self.report.position(first, place);
         let (message, help) = if agent == owner {
             (format!("agent `{agent}` has the same token twice, first at {first}"), "keep one of the two")
         } else {
@@ -59,7 +59,7 @@ impl Compiler<'_> {
         let reference = match Reference::parse(text) {
             Ok(reference) => reference,
             Err(error) => {
-                let (code, message, help) = reference_words(error, agent);
+                let (code, message, help) = reference_words(error, agent, &self.report.main_file(place));
                 self.report.error(place, code, message.to_owned(), Some(help));
                 return None;
             }
@@ -69,14 +69,15 @@ impl Compiler<'_> {
             Reference::File(path) => format!("`{}`", path.display()),
             Reference::Digest(_) => "it".to_owned(),
         };
-        let (code, message, help) = match resolve(&reference, self.folder, self.environment) {
+        let (code, message, help) = match resolve(&reference, self.report.folder(place), self.environment) {
             Ok(token) => return Some(token),
             Err(Unresolved::Unset) => (
                 "unset_variable",
                 format!("the variable {source} is not set, so agent `{agent}` has no token"),
                 format!(
-                    "add a line `{}=…` to the file `.env` beside this one, or set it where the server is started",
-                    source.trim_matches('`')
+                    "add a line `{}=…` to the file `.env` beside {}, or set it where the server is started",
+                    source.trim_matches('`'),
+                    self.report.main_file(place)
                 ),
             ),
             Err(Unresolved::Unreadable(error)) => (
@@ -95,14 +96,14 @@ impl Compiler<'_> {
     }
 }
 
-fn reference_words(error: InvalidReference, agent: &str) -> (&'static str, &'static str, String) {
+fn reference_words(error: InvalidReference, agent: &str, main: &str) -> (&'static str, &'static str, String) {
     let variable = variable_for(agent);
     match error {
         InvalidReference::Literal => (
             "literal_token",
             "a token must not stand in the configuration",
             format!(
-                "write it to the file `.env` beside this one, as `{variable}=…`, and `\"${{{variable}}}\"` here"
+                "write it to the file `.env` beside {main}, as `{variable}=…`, and `\"${{{variable}}}\"` here"
             ),
         ),
         InvalidReference::Name => (
