@@ -126,6 +126,14 @@ impl Inputs {
             && self.matches.iter().all(|(pattern, files)| later.matches.get(pattern) == Some(files))
     }
 
+    /// The same, of the files of the configuration alone.
+    #[must_use]
+    pub fn configuration_holds_in(&self, later: &Self) -> bool {
+        let mut configuration = self.clone();
+        configuration.files.retain(|(_, kind), _| *kind == Kind::Config);
+        configuration.hold_in(later)
+    }
+
     /// Whether what both have is the same.
     #[must_use]
     pub fn agree_with(&self, other: &Self) -> bool {

@@ -84,6 +84,9 @@ fn a_file_without_a_final_line_break_may_be_cut() {
     }
 }
 
+/// Something done to files.
+type Act<'a> = &'a dyn Fn();
+
 #[test]
 fn included_files_are_read_once_and_watched_with_those_that_may_come() {
     let (files, folder) = files(&[("config.yaml", b"version: 1\n"), ("a.yaml", b"a\n"), ("b.yaml", b"b\n")]);
@@ -107,10 +110,11 @@ fn included_files_are_read_once_and_watched_with_those_that_may_come() {
     let missing = "No such file or directory (os error 2)".to_owned();
     assert_eq!(included("c.yml"), [("c.yml".to_owned(), Err(missing))]);
     assert_eq!(included("none.d/*"), []);
-
+    type Change<'c> = (&'c str, &'c dyn Fn(), &'c dyn Fn());
+    let changes: [Change<'_>; 5] = [
     let inputs = inputs.and(environment.inputs());
     assert!(inputs.hold_in(&inputs.now()) && !inputs.is_cut());
-    let changes: [(&str, &dyn Fn(), &dyn Fn()); 5] = [
+    let changes: [(&str, Act<'_>, Act<'_>); 5] = [
         ("an edit", &|| fs::write(path("a.yaml"), "x\n").unwrap(), &|| {
             fs::write(path("a.yaml"), "a\n").unwrap()
         }),
