@@ -110,8 +110,6 @@ fn included_files_are_read_once_and_watched_with_those_that_may_come() {
     let missing = "No such file or directory (os error 2)".to_owned();
     assert_eq!(included("c.yml"), [("c.yml".to_owned(), Err(missing))]);
     assert_eq!(included("none.d/*"), []);
-    type Change<'c> = (&'c str, &'c dyn Fn(), &'c dyn Fn());
-    let changes: [Change<'_>; 5] = [
     let inputs = inputs.and(environment.inputs());
     assert!(inputs.hold_in(&inputs.now()) && !inputs.is_cut());
     let changes: [(&str, Act<'_>, Act<'_>); 5] = [
