@@ -1,28 +1,28 @@
 //! `token` and `tokens`: from references to digests, none of them twice.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use super::{Compiler, Place};
-use crate::config::{
-    raw::{RawAgent, Texts},
-    secrets::{InvalidReference, Reference, Token, Unresolved, resolve},
+use crate::{
+    config::{
+        raw::{RawAgent, Texts},
+        secrets::{InvalidReference, Reference, Unresolved, resolve},
+    },
+    secret::TokenDigest,
 };
 
-/// Whose each token is: the place where it was found, and the agent.
-pub(super) type Owners = BTreeMap<String, (Place, String)>;
+/// Whose each token is: the place where it was found, and the agent's.
+pub(super) type Owners = HashMap<TokenDigest, (Place, Place)>;
 
 impl Compiler<'_> {
     /// An agent's tokens, of which no other agent has one.
-    pub(super) fn tokens(
-        &mut self,
-        place: &Place,
-        agent: &str,
-        raw: &RawAgent,
-        owners: &mut Owners,
-    ) -> Vec<Token> {
-        if !self.report.has(place, "token") && !self.report.has(place, "tokens") {
+    pub(super) fn tokens(&mut self, place: &Place, raw: &RawAgent, owners: &mut Owners) -> Vec<TokenDigest> {
+        let agent = place;
+        let is_silent = raw.token.is_none() && raw.tokens.is_none();
+        if is_silent && !self.report.has(place, "token") && !self.report.has(place, "tokens") {
+            let agent = self.report.name_at(agent);
             let message = format!("agent `{agent}` has no token, so it cannot connect");
-            let help = format!("add `token: \"${{{}}}\"`", variable_for(agent));
+            let help = format!("add `token: \"${{{}}}\"`", variable_for(&agent));
             self.report.key_error(place, "no_token", message, Some(help));
         }
         let one = raw.token.iter().map(|text| (place.key("token"), text.as_str()));
@@ -31,19 +31,23 @@ impl Compiler<'_> {
         let mut tokens = Vec::new();
         for (place, text) in one.chain(several) {
             let Some(token) = self.token(&place, agent, text) else { continue };
-            match owners.get(&token.hexadecimal) {
-                Some((first, owner)) => self.same_token(&place, agent, owner, first),
-                None => {
-                    owners.insert(token.hexadecimal.clone(), (place, agent.to_owned()));
+            tokens.push(token);
+            match owners.entry(token) {
+                Entry::Occupied(owner) => {
+                    let (first, owner) = owner.get();
+                    self.same_token(&place, agent, owner, first);
+                }
+                Entry::Vacant(owner) => {
+                    owner.insert((place, agent.clone()));
                 }
             }
-            tokens.push(token);
         }
         tokens
     }
 
-    fn same_token(&mut self, place: &Place, agent: &str, owner: &str, first: &Place) {
+    fn same_token(&mut self, place: &Place, agent: &Place, owner: &Place, first: &Place) {
         let first = self.report.position(first, place);
+        let [agent, owner] = [agent, owner].map(|place| self.report.name_at(place));
         let (message, help) = if agent == owner {
             (format!("agent `{agent}` has the same token twice, first at {first}"), "keep one of the two")
         } else {
@@ -55,10 +59,12 @@ impl Compiler<'_> {
         self.report.error(place, "duplicate_token", message, Some(help.to_owned()));
     }
 
-    fn token(&mut self, place: &Place, agent: &str, text: &str) -> Option<Token> {
+    fn token(&mut self, place: &Place, agent: &Place, text: &str) -> Option<TokenDigest> {
         let reference = match Reference::parse(text) {
+            Ok(Reference::Digest(token)) => return Some(token),
             Ok(reference) => reference,
             Err(error) => {
+                let agent = &self.report.name_at(agent);
                 let (code, message, help) = reference_words(error, agent, &self.report.main_file(place));
                 self.report.error(place, code, message.to_owned(), Some(help));
                 return None;
@@ -69,9 +75,14 @@ impl Compiler<'_> {
             Reference::File(path) => format!("`{}`", path.display()),
             Reference::Digest(_) => "it".to_owned(),
         };
-        let (code, message, help) = match resolve(&reference, self.report.folder(place), self.environment) {
+        let resolved = resolve(&reference, self.report.folder(place), self.environment);
+        let unresolved = match resolved {
             Ok(token) => return Some(token),
-            Err(Unresolved::Unset) => (
+            Err(unresolved) => unresolved,
+        };
+        let agent = self.report.name_at(agent);
+        let (code, message, help) = match unresolved {
+            Unresolved::Unset => (
                 "unset_variable",
                 format!("the variable {source} is not set, so agent `{agent}` has no token"),
                 format!(
@@ -80,12 +91,12 @@ impl Compiler<'_> {
                     self.report.main_file(place)
                 ),
             ),
-            Err(Unresolved::Unreadable(error)) => (
+            Unresolved::Unreadable(error) => (
                 "unreadable_file",
                 format!("the file {source} with the token of agent `{agent}` cannot be read: {error}"),
                 "create it, or let the server's user read it".to_owned(),
             ),
-            Err(Unresolved::Invalid(error)) => (
+            Unresolved::Invalid(error) => (
                 "invalid_token",
                 format!("{source} holds no token that agent `{agent}` can use: {error}"),
                 error.help().to_owned(),
