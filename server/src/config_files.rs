@@ -150,6 +150,10 @@ impl Environment for SystemEnvironment {
         std::env::var(name).ok().or_else(|| self.dotenv.get(name).cloned())
     }
 
+    fn is_of_dotenv(&self, name: &str) -> bool {
+        std::env::var(name).is_err() && self.dotenv.contains_key(name)
+    }
+
     fn file(&self, path: &Path) -> Result<String, String> {
         let read = || {
             let bytes = file::beginning(path, SECRET_BYTES + 1);

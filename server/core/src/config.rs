@@ -13,7 +13,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::settings::{Agent, Disclosure, Grant, Settings, Tenant};
+use crate::settings::{Agent, Disclosure, Grant, LogLevel, Settings, Tenant};
 
 mod compile;
 mod endpoint;
@@ -34,10 +34,10 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::{Endpoint, endpoint};
+pub use endpoint::{AdminEndpoint, Endpoint, endpoint};
 pub use problem::{Problem, Severity};
 pub use schema::schema;
-pub use secrets::InvalidToken;
+pub use secrets::{InvalidToken, NoSecret, secret};
 
 pub(crate) use mask::quoted;
 pub(crate) use suggest::closest;
@@ -74,6 +74,12 @@ pub struct Source {
 pub trait Environment {
     /// The value of a variable.
     fn variable(&self, name: &str) -> Option<String>;
+
+    /// Whether a variable that is set is so in `.env` only, not where the server
+    /// was started.
+    fn is_of_dotenv(&self, _name: &str) -> bool {
+        false
+    }
 
     /// The content of a file. Whoever implements it sees which files the outcome
     /// depends on, also those that cannot be read.
@@ -114,7 +120,7 @@ pub fn compile(source: &Source, environment: &dyn Environment) -> Result<Compile
         report.warning_at_end("no_final_line_break", message, Some("end the last line with one".to_owned()));
     }
     let folder = source.path.parent().unwrap_or(Path::new(""));
-    let mut compiler = Compiler { report, folder, environment };
+    let mut compiler = Compiler { report, folder, environment, secrets: Vec::new() };
     let settings = compiler.settings(&raw);
     let problems = compiler.report.finish();
     if problems.iter().any(Problem::is_error) {
@@ -146,6 +152,9 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
     });
     Ok(Settings {
         server: default_server(),
+        admin: None,
+        log_level: LogLevel::default(),
+        secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
         plugins: default_plugins(),
         tenants: tenants.collect(),

@@ -1,15 +1,46 @@
 //! `token` and `tokens`: from references to digests, none of them twice.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use super::{Compiler, Place};
-use crate::config::{
-    raw::{RawAgent, Texts},
-    secrets::{InvalidReference, Reference, Token, Unresolved, resolve},
+use crate::{
+    config::{
+        raw::{RawAgent, Texts},
+        secrets::{InvalidReference, InvalidToken, Reference, Token, Unresolved, resolve},
+    },
+    settings::{SecretSource, SecretUse},
 };
 
 /// Whose each token is: the place where it was found, and the agent.
 pub(super) type Owners = BTreeMap<String, (Place, String)>;
+
+/// Whose a token is.
+#[derive(Clone, Copy)]
+pub(super) enum Holder<'a> {
+    /// An agent's, which cannot do without.
+    Agent(&'a str),
+    /// The operator's. A variable that is not set means that there is none.
+    Admin,
+}
+
+impl Holder<'_> {
+    /// A name for the variable that holds it.
+    fn variable(self) -> String {
+        match self {
+            Self::Agent(agent) => variable_for(agent),
+            Self::Admin => "ADMIN_TOKEN".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Holder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(agent) => write!(f, "agent `{agent}`"),
+            Self::Admin => f.write_str("`admin`"),
+        }
+    }
+}
 
 impl Compiler<'_> {
     /// An agent's tokens, of which no other agent has one.
@@ -30,7 +61,7 @@ impl Compiler<'_> {
         let several = several.map(|(item, text)| (place.key("tokens").item(item), text));
         let mut tokens = Vec::new();
         for (place, text) in one.chain(several) {
-            let Some(token) = self.token(&place, agent, text) else { continue };
+            let Some(token) = self.token(&place, Holder::Agent(agent), text) else { continue };
             match owners.get(&token.hexadecimal) {
                 Some((first, owner)) => self.same_token(&place, agent, owner, first),
                 None => {
@@ -55,48 +86,82 @@ impl Compiler<'_> {
         self.report.error(place, "duplicate_token", message, Some(help.to_owned()));
     }
 
-    fn token(&mut self, place: &Place, agent: &str, text: &str) -> Option<Token> {
+    /// The token that a text refers to.
+    pub(super) fn token(&mut self, place: &Place, holder: Holder<'_>, text: &str) -> Option<Token> {
         let reference = match Reference::parse(text) {
             Ok(reference) => reference,
             Err(error) => {
-                let (code, message, help) = reference_words(error, agent);
+                let (code, message, help) = reference_words(error, holder);
                 self.report.error(place, code, message.to_owned(), Some(help));
                 return None;
             }
         };
+        let place_shown = self.report.shown(place).to_string();
+        let source = self.source(&reference);
+        self.secrets.push(SecretUse { place: place_shown, source });
         let source = match &reference {
             Reference::Variable(name) => format!("`{name}`"),
             Reference::File(path) => format!("`{}`", path.display()),
             Reference::Digest(_) => "it".to_owned(),
         };
-        let (code, message, help) = match resolve(&reference, self.folder, self.environment) {
-            Ok(token) => return Some(token),
-            Err(Unresolved::Unset) => (
+        let (code, message, help) = match (resolve(&reference, self.folder, self.environment), holder) {
+            (Ok(token), _) => return Some(token),
+            (Err(unset @ (Unresolved::Unset | Unresolved::Invalid(InvalidToken::Empty))), Holder::Admin)
+                if matches!(reference, Reference::Variable(_)) =>
+            {
+                let what = if unset == Unresolved::Unset { "not set" } else { "empty" };
+                let message = format!("the variable {source} is {what}, so `admin` is off");
+                self.report.warning(place, "unset_variable", message, Some(set(&source)));
+                return None;
+            }
+            (Err(Unresolved::Unset), _) => (
                 "unset_variable",
-                format!("the variable {source} is not set, so agent `{agent}` has no token"),
-                format!(
-                    "add a line `{}=…` to the file `.env` beside this one, or set it where the server is started",
-                    source.trim_matches('`')
-                ),
+                format!("the variable {source} is not set, so {holder} has no token"),
+                set(&source),
             ),
-            Err(Unresolved::Unreadable(error)) => (
+            (Err(Unresolved::Unreadable(error)), _) => (
                 "unreadable_file",
-                format!("the file {source} with the token of agent `{agent}` cannot be read: {error}"),
+                format!("the file {source} with the token of {holder} cannot be read: {error}"),
                 "create it, or let the server's user read it".to_owned(),
             ),
-            Err(Unresolved::Invalid(error)) => (
+            (Err(Unresolved::Invalid(error)), _) => (
                 "invalid_token",
-                format!("{source} holds no token that agent `{agent}` can use: {error}"),
+                format!("{source} holds no token that {holder} can use: {error}"),
                 error.help().to_owned(),
             ),
         };
         self.report.error(place, code, message, Some(help));
         None
     }
+
+    fn source(&self, reference: &Reference) -> SecretSource {
+        match reference {
+            Reference::Digest(_) => SecretSource::Digest,
+            Reference::File(path) => SecretSource::File { path: self.folder.join(path) },
+            Reference::Variable(name) => {
+                let variable = name.clone();
+                if self.environment.variable(name).is_none() {
+                    SecretSource::Unset { variable }
+                } else if self.environment.is_of_dotenv(name) {
+                    SecretSource::Dotenv { variable }
+                } else {
+                    SecretSource::Environment { variable }
+                }
+            }
+        }
+    }
 }
 
-fn reference_words(error: InvalidReference, agent: &str) -> (&'static str, &'static str, String) {
-    let variable = variable_for(agent);
+/// What to do about a variable that is not set.
+fn set(source: &str) -> String {
+    format!(
+        "add a line `{}=…` to the file `.env` beside this one, or set it where the server is started",
+        source.trim_matches('`')
+    )
+}
+
+fn reference_words(error: InvalidReference, holder: Holder<'_>) -> (&'static str, &'static str, String) {
+    let variable = holder.variable();
     match error {
         InvalidReference::Literal => (
             "literal_token",
