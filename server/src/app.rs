@@ -1,13 +1,10 @@
 //! The wiring: makes the parts, hands each what it needs, and runs them until a
 //! signal says stop.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, sync::Arc};
 
 use server_core::{gateway::Gateway, snapshot::Live};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -17,7 +14,7 @@ use crate::{
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
     reload::{self, Origin, Pipeline, Refused},
-    transport::{self, Door},
+    transport::{self, Door, ListenError, Listeners},
 };
 
 /// Why the server did not start, or stopped.
@@ -26,14 +23,9 @@ pub enum ServeError {
     /// Its configuration cannot be used.
     #[error(transparent)]
     Configuration(#[from] Refused),
-    /// Its address cannot be listened on.
-    #[error("cannot listen on {address} (`server.listen`): {error}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The operating system failed it.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -57,13 +49,11 @@ pub async fn serve(origin: Origin) -> Result<(), ServeError> {
     let snapshot = live.load();
     reload::log_in_force(&snapshot);
 
-    let address = snapshot.settings.server.listen;
-    let listener = TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
-    info!(target: "server", address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
-
     let readiness = Arc::new(Readiness::default());
     let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(LogLines)));
     let door = Door::new(gateway, readiness.clone());
+    let listeners = Listeners::new(door.router(), axum::Router::new());
+    listeners.prepare(&snapshot.settings).await?.commit();
     let stop = CancellationToken::new();
     let notifier = door.clone();
     let watch =
@@ -76,9 +66,8 @@ pub async fn serve(origin: Origin) -> Result<(), ServeError> {
             stop.cancel();
         }
     };
-    let (served, ()) = tokio::join!(transport::serve(listener, door, stop.clone()), stopping);
+    tokio::join!(transport::serve(listeners, door, stop.clone()), stopping);
     watch.await.map_err(io::Error::other)?;
-    served?;
     info!(target: "server", "stopped");
     Ok(())
 }

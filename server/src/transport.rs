@@ -3,7 +3,6 @@
 //! to say.
 
 use std::{
-    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,10 +13,7 @@ use axum::{
 };
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use server_core::gateway::Gateway;
-use tokio::{
-    net::TcpListener,
-    time::{self, timeout},
-};
+use tokio::time::{self, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
@@ -34,12 +30,15 @@ mod body;
 mod connections;
 mod endpoint;
 mod held;
+mod listeners;
 mod message;
 mod names;
 mod probes;
 mod refusal;
 mod sessions;
 mod throttle;
+
+pub use listeners::{ListenError, Listeners, Prepared};
 
 /// How long calls in flight may go on when the server is to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -102,6 +101,11 @@ impl Door {
         }))
     }
 
+    /// What serves the connections of agents.
+    pub fn router(&self) -> Router {
+        router(self.0.clone())
+    }
+
     /// To be called when another snapshot is in force, on the runtime: tells
     /// clients whose lists differ now, and closes the sessions and streams whose
     /// token is gone, or belongs to somebody else now.
@@ -138,24 +142,15 @@ impl Shared {
 ///
 /// Until they have, connections are still taken: `/readyz` says that the server
 /// is not ready any more, and new requests are told that it is stopping.
-pub async fn serve(listener: TcpListener, door: Door, shutdown: CancellationToken) -> io::Result<()> {
+pub async fn serve(listeners: Listeners, door: Door, shutdown: CancellationToken) {
     let Door(shared) = door;
-    let listening = listener.local_addr()?;
-    let closing = CancellationToken::new();
-    let until_drained = async {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = shared.reap() => {}
-        }
-        shared.readiness.drain();
-        shared.drain().await;
-        closing.cancel();
-    };
-    tokio::join!(
-        connections::serve(listener, listening, router(shared.clone()), closing.clone()),
-        until_drained
-    );
-    Ok(())
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = shared.reap() => {}
+    }
+    shared.readiness.drain();
+    shared.drain().await;
+    listeners.end().await;
 }
 
 fn router(shared: Arc<Shared>) -> Router {

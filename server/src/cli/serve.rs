@@ -29,7 +29,7 @@ pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {
         ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
-        ServeError::Listen { .. } | ServeError::Io(_) => Failure::failed(error),
+        ServeError::Listen(_) | ServeError::Io(_) => Failure::failed(error),
     })
 }
 

@@ -24,7 +24,8 @@ pub(super) struct Wire {
     pub(super) peer: SocketAddr,
     /// Where the connection arrived.
     pub(super) local: SocketAddr,
-    /// What the server listens on.
+    /// What the listener by which it came in listens on, the same as long as it is
+    /// open.
     pub(super) listener: SocketAddr,
 }
 
@@ -95,7 +96,7 @@ impl<'a> Host<'a> {
         // An address cannot be made to point elsewhere, so the one that the
         // connection came in on goes without saying.
         let own =
-            |ip: IpAddr| [wire.local.ip(), settings.listen.ip()].iter().any(|own| own.to_canonical() == ip);
+            |ip: IpAddr| [wire.local.ip(), wire.listener.ip()].iter().any(|own| own.to_canonical() == ip);
         is_loopback(&self.name)
             || self.name.parse().is_ok_and(|ip: IpAddr| own(ip.to_canonical()))
             || settings.public_url.as_ref().and_then(Url::host_str).is_some_and(|host| self.is(host))
