@@ -10,6 +10,7 @@ use tracing::info;
 
 use crate::{
     call_log::LogLines,
+    logging::Level,
     mcp,
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
@@ -32,7 +33,7 @@ pub enum ServeError {
 }
 
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
-pub async fn serve(origin: Origin) -> Result<(), ServeError> {
+pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
     let facts = ServerFacts {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -47,6 +48,7 @@ pub async fn serve(origin: Origin) -> Result<(), ServeError> {
     };
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
+    log.set(snapshot.settings.log_level);
     reload::log_in_force(&snapshot);
 
     let readiness = Arc::new(Readiness::default());

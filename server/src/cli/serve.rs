@@ -20,11 +20,11 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
     let origin = origin(asked)?;
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
-    let _log = logging::start(asked).map_err(Failure::failed)?;
+    let log = logging::start(asked).map_err(Failure::failed)?;
     raise_open_files();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    let served = runtime.block_on(app::serve(origin));
+    let served = runtime.block_on(app::serve(origin, log.level()));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {
