@@ -29,7 +29,11 @@ use crate::{
 };
 
 mod changes;
+mod control;
 mod log;
+mod status;
+pub use control::{Ask, Control, Outcome, RefusedPlugin, Report, Trigger};
+pub use status::{Attempt, KeptGeneration, ReloadStatus, Source, State};
 
 pub use log::log_in_force;
 

@@ -3,6 +3,7 @@
 //! to say.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use axum::{
     routing::{any, get},
 };
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use server_core::gateway::Gateway;
+use server_core::{gateway::Gateway, id::AgentId};
 use tokio::time::{self, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
@@ -25,18 +26,18 @@ use refusal::Refusal;
 use sessions::Sessions;
 use throttle::Throttle;
 
-mod bearer;
+pub(crate) mod bearer;
 mod body;
 mod connections;
 mod endpoint;
 mod held;
 mod listeners;
 mod message;
-mod names;
+pub(crate) mod names;
 mod probes;
-mod refusal;
+pub(crate) mod refusal;
 mod sessions;
-mod throttle;
+pub(crate) mod throttle;
 
 pub use listeners::{ListenError, Listeners, Prepared};
 
@@ -104,6 +105,12 @@ impl Door {
     /// What serves the connections of agents.
     pub fn router(&self) -> Router {
         router(self.0.clone())
+    }
+
+    /// How many sessions each agent has open.
+    #[must_use]
+    pub fn sessions(&self) -> BTreeMap<AgentId, usize> {
+        self.0.sessions.by_agent()
     }
 
     /// To be called when another snapshot is in force, on the runtime: tells

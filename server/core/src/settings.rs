@@ -9,7 +9,7 @@ use std::{
 
 use jiff::civil::Date;
 use plugin_contract::{Capability, PluginName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -92,7 +92,7 @@ pub enum LogLevel {
 }
 
 /// A secret of the configuration and where it comes from, without the secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretUse {
     /// Where the configuration refers to it, as in `agents.laptop.token`.
     pub place: String,
@@ -101,7 +101,7 @@ pub struct SecretUse {
 }
 
 /// Where a secret is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum SecretSource {
     /// In a variable of the server's environment, which only a restart changes.

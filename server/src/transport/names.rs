@@ -19,18 +19,18 @@ use super::refusal::Refusal;
 
 /// The ends of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     /// Who connected.
-    pub(super) peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     /// Where the connection arrived.
-    pub(super) local: SocketAddr,
+    pub(crate) local: SocketAddr,
     /// What the listener by which it came in listens on, the same as long as it is
     /// open.
-    pub(super) listener: SocketAddr,
+    pub(crate) listener: SocketAddr,
 }
 
 /// May a request that names these hosts be answered?
-pub(super) fn host(
+pub(crate) fn host(
     uri: &Uri,
     headers: &HeaderMap,
     settings: &ServerSettings,
@@ -53,7 +53,7 @@ pub(super) fn host(
 }
 
 /// May a page of this origin send requests? What is no browser sends none.
-pub(super) fn origin(headers: &HeaderMap, settings: &ServerSettings, wire: Wire) -> Result<(), Refusal> {
+pub(crate) fn origin(headers: &HeaderMap, settings: &ServerSettings, wire: Wire) -> Result<(), Refusal> {
     for value in headers.get_all(ORIGIN) {
         let origin = text(value);
         if !origin_allowed(origin, settings, wire) {

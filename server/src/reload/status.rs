@@ -1,0 +1,106 @@
+//! What can be known of the configuration in force and of the last reloads.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::control::{Outcome, RefusedPlugin, Report, Trigger};
+
+/// How many attempts are remembered.
+const ATTEMPTS: usize = 10;
+
+/// Shared between the pipeline, which writes it, and whoever shows it.
+#[derive(Debug, Default)]
+pub struct ReloadStatus(Mutex<State>);
+
+/// A look at it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct State {
+    /// Where the configuration in force came from.
+    pub source: Source,
+    /// When it came into force.
+    pub since: Option<Timestamp>,
+    /// The last attempts, the latest first.
+    pub attempts: VecDeque<Attempt>,
+    /// Generations that `rollback` can put in force again, the latest first.
+    pub kept: Vec<KeptGeneration>,
+    /// Plugins that are not loaded, or not as their files have them.
+    pub plugins_refused: Vec<RefusedPlugin>,
+    /// Whether config.yaml is a bind mount of a file that is there no more, so
+    /// that edits cannot be seen.
+    pub stale_bind_mount: bool,
+    /// How many attempts there were, by what made them and what came of them.
+    #[serde(skip)]
+    pub counts: BTreeMap<(Trigger, Outcome), u64>,
+    /// How often the kernel's file events failed.
+    #[serde(skip)]
+    pub watch_errors: u64,
+}
+
+/// Where a configuration came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The files, as they are.
+    #[default]
+    Files,
+    /// `MCP_TOKEN`, without a file.
+    Environment,
+    /// The copy of the last configuration that could be used; the files cannot.
+    LastGood,
+    /// A rollback; it counts until the files change.
+    Rollback,
+}
+
+/// One reload, or an attempt at one.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attempt {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What made it.
+    pub trigger: Trigger,
+    /// How long it took.
+    pub milliseconds: u64,
+    /// What came of it.
+    #[serde(flatten)]
+    pub report: Report,
+}
+
+/// A generation that can come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeptGeneration {
+    /// Its number.
+    pub generation: u64,
+    /// SHA-256 of its configuration.
+    pub config_sha256: String,
+    /// When it came into force.
+    pub since: Timestamp,
+}
+
+impl ReloadStatus {
+    /// As it is now.
+    #[must_use]
+    pub fn now(&self) -> State {
+        self.lock().clone()
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+    }
+
+    /// Remembers an attempt, and counts it.
+    pub(super) fn attempted(&self, attempt: Attempt) {
+        let mut state = self.lock();
+        *state.counts.entry((attempt.trigger, attempt.report.result)).or_default() += 1;
+        state.attempts.truncate(ATTEMPTS - 1);
+        state.attempts.push_front(attempt);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
