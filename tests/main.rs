@@ -13,8 +13,11 @@ mod support;
 
 mod calls;
 mod cli;
+mod diff;
 mod logging;
 mod plugins;
+mod plugins_live;
 mod reload;
 mod reload_files;
+mod revocation;
 mod transport;

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 pub(crate) mod bundled;
 pub(crate) mod client;
+pub(crate) mod testbench;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-universal-server");

@@ -19,6 +19,7 @@ use axum::{
     routing::{get, post},
 };
 use http::{header::ORIGIN, request};
+use serde::Serialize;
 use server_core::{gateway::Gateway, id::AgentId, secret::TokenDigest, snapshot::Live};
 
 use crate::{
@@ -56,13 +57,13 @@ pub struct Sources {
     /// How many sessions each agent has open.
     pub sessions: Box<dyn Fn() -> BTreeMap<AgentId, usize> + Send + Sync>,
     /// What is in memory for good although nothing uses it.
-    pub retired: Box<dyn Fn() -> Retired + Send + Sync>,
+    pub retired: Option<Box<dyn Fn() -> Retired + Send + Sync>>,
     /// The configuration's file, if there is one.
     pub config: Option<PathBuf>,
 }
 
 /// Libraries of plugins that nothing uses any more, and that stay in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Retired {
     /// How many.
     pub libraries: usize,

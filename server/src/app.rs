@@ -3,18 +3,24 @@
 
 use std::{io, sync::Arc};
 
-use server_core::{gateway::Gateway, snapshot::Live};
+use futures::future::BoxFuture;
+use server_core::{
+    gateway::Gateway,
+    settings::Settings,
+    snapshot::{Live, Snapshot},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    call_log::LogLines,
+    admin::{Admin, CallMetrics, Sources},
+    call_log::{Each, LogLines},
     logging::Level,
     mcp,
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
-    reload::{self, Origin, Pipeline, Refused},
+    reload::{self, Follow, Followers, Origin, Refused, ReloadStatus},
     transport::{self, Door, ListenError, Listeners},
 };
 
@@ -41,54 +47,113 @@ pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
     };
     // From here on a signal ends the server, also while plugins are loaded.
     let mut signals = Signals::new()?;
+    let config = origin.config().map(ToOwned::to_owned);
     let plugins = PluginHost::new(HostServices::new(facts), Installation::of_this_process());
-    let (pipeline, content) = tokio::select! {
-        first = Pipeline::new(origin, plugins).first() => first?,
-        () = signals.wait() => return Ok(()),
+    let (content, first) = tokio::select! {
+        first = reload::first(origin, plugins) => first?,
+        () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
-    log.set(snapshot.settings.log_level);
-    reload::log_in_force(&snapshot);
-
-    let readiness = Arc::new(Readiness::default());
-    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(LogLines)));
-    let door = Door::new(gateway, readiness.clone());
-    let listeners = Listeners::new(door.router(), axum::Router::new());
+    let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
+    let calls = Arc::new(CallMetrics::new(live.clone()));
+    let log_calls = Each(vec![Arc::new(LogLines), calls.clone()]);
+    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls)));
+    let door = Door::new(gateway.clone(), readiness.clone());
+    let sessions = {
+        let door = door.clone();
+        Box::new(move || door.sessions())
+    };
+    let admin = Admin::new(Sources {
+        live: live.clone(),
+        gateway,
+        readiness: readiness.clone(),
+        reloads: reloads.clone(),
+        calls,
+        sessions,
+        retired: None,
+        config,
+    });
+    let listeners = Listeners::new(door.router(), admin.router());
     listeners.prepare(&snapshot.settings).await?.commit();
+    log.set(snapshot.settings.log_level);
+
     let stop = CancellationToken::new();
-    let notifier = door.clone();
-    let watch =
-        tokio::spawn(pipeline.watch(live, readiness.clone(), stop.clone(), move |_| notifier.reloaded()));
+    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log });
+    let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
+    let addresses = {
+        let listeners = listeners.clone();
+        Box::new(move || listeners.addresses())
+    };
+    admin.connect(control, addresses);
+    let Signals { mut terminate, mut interrupt, hangup } = signals;
+    let following = {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            if let Some(pipeline) = pipeline {
+                pipeline.run(hangup, stop).await;
+            }
+        })
+    };
     let stopping = {
         let stop = stop.clone();
         async move {
-            signals.wait().await;
+            asked_to_stop(&mut terminate, &mut interrupt).await;
             info!(target: "server", "stopping: open calls may finish");
             stop.cancel();
         }
     };
     tokio::join!(transport::serve(listeners, door, stop.clone()), stopping);
-    watch.await.map_err(io::Error::other)?;
+    following.await.map_err(io::Error::other)?;
     info!(target: "server", "stopped");
     Ok(())
 }
 
-/// What an operator or a supervisor ends the server with.
+/// The parts that follow the configuration in force.
+struct Parts {
+    door: Door,
+    listeners: Listeners,
+    log: Level,
+}
+
+impl Followers for Parts {
+    fn prepare<'f>(&'f self, settings: &'f Settings) -> BoxFuture<'f, Result<Follow, String>> {
+        Box::pin(async {
+            let listeners = self.listeners.prepare(settings).await.map_err(|error| error.to_string())?;
+            let (log, level) = (self.log.clone(), settings.log_level);
+            let follow = move || {
+                listeners.commit();
+                log.set(level);
+            };
+            Ok(Box::new(follow) as Follow)
+        })
+    }
+
+    fn changed(&self, _snapshot: &Snapshot) {
+        self.door.reloaded();
+    }
+}
+
+/// What an operator or a supervisor tells the server with.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
+}
 
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod admin;
 mod check;
+mod diff;
 mod endpoint;
 mod healthcheck;
 pub mod plugin;
@@ -29,9 +30,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
-    Serve,
+    Serve(serve::Arguments),
     /// Say every problem of a configuration
     Check(check::Arguments),
+    /// Say who gains and loses what between two configurations
+    Diff(diff::Arguments),
     /// Print the configuration's JSON Schema, for editors
     Schema,
     /// Make tokens for agents
@@ -95,11 +98,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut out = std::io::stdout().lock();
     let config = cli.config;
     let done = match cli.command {
-        Command::Serve => {
+        Command::Serve(arguments) => {
             drop(out);
-            serve::run(config)
+            serve::run(&arguments, config)
         }
         Command::Check(arguments) => check::run(&arguments, config, &mut out),
+        Command::Diff(arguments) => diff::run(&arguments, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Token(command) => token::run(&command, config, &mut out),
         Command::Plugin(command) => plugin::run(command, config, &mut out),

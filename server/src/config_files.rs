@@ -54,8 +54,10 @@ pub enum ReadError {
 
 /// What came of reading config.yaml and `.env`.
 pub struct Reading {
-    /// The bytes of both.
+    /// The bytes of what was read.
     pub inputs: Inputs,
+    /// Whether config.yaml was not read, but is one that was kept.
+    pub is_kept: bool,
     /// What they say, if they can be read.
     pub content: Result<(Source, SystemEnvironment), ReadError>,
 }
@@ -89,7 +91,21 @@ impl ConfigFiles {
         inputs.record(&self.config, CONFIG_BYTES, &config);
         inputs.record(&self.dotenv, DOTENV_BYTES + 1, &dotenv);
         let content = self.source(config).and_then(|source| Ok((source, self.environment(dotenv)?)));
-        Reading { inputs, content }
+        Reading { inputs, is_kept: false, content }
+    }
+
+    /// A configuration that was read before, with `.env` as it is now.
+    #[must_use]
+    pub fn reading_of(&self, sources: &[Source]) -> Reading {
+        let dotenv = file::beginning(&self.dotenv, DOTENV_BYTES + 1);
+        let mut inputs = Inputs::default();
+        inputs.record(&self.dotenv, DOTENV_BYTES + 1, &dotenv);
+        let source = sources
+            .first()
+            .cloned()
+            .unwrap_or_else(|| Source { path: self.config.clone(), text: String::new() });
+        let content = self.environment(dotenv).map(|environment| (source, environment));
+        Reading { inputs, is_kept: true, content }
     }
 
     fn source(&self, bytes: Result<Vec<u8>, FileError>) -> Result<Source, ReadError> {

@@ -26,14 +26,13 @@ use tracing::error;
 
 mod answer;
 mod audience;
-mod caller;
 mod from_mcp;
 mod to_mcp;
 
 use answer::Asked;
 pub use answer::{DENIAL, REFUSED};
 pub use audience::Audience;
-pub use caller::Caller;
+pub use server_core::principal::Caller;
 
 /// The revisions of MCP that are spoken, oldest first.
 pub const REVISIONS: [ProtocolVersion; 3] =
@@ -209,9 +208,9 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         self.guarded("tools/call", &context, async {
-            let principal = from_mcp::principal(&context.extensions)?;
+            let caller = from_mcp::caller(&context.extensions)?;
             let arguments = request.arguments.unwrap_or_default();
-            let answer = self.gateway().call_tool(principal, &request.name, arguments).await;
+            let answer = self.gateway().call_tool(caller, &request.name, arguments).await;
             let mut result = answer::tool(answer, &request.name)?;
             self.sign(&context, &mut result.meta);
             Ok(result.into())
@@ -263,8 +262,8 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         self.guarded("resources/read", &context, async {
-            let principal = from_mcp::principal(&context.extensions)?;
-            let answer = self.gateway().read_resource(principal, &request.uri).await;
+            let caller = from_mcp::caller(&context.extensions)?;
+            let answer = self.gateway().read_resource(caller, &request.uri).await;
             let contents = answer::other(answer, Asked::Resource(&request.uri))?;
             let mut result =
                 to_mcp::resource_contents(contents).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
@@ -301,9 +300,9 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         self.guarded("prompts/get", &context, async {
-            let principal = from_mcp::principal(&context.extensions)?;
+            let caller = from_mcp::caller(&context.extensions)?;
             let arguments = from_mcp::prompt_arguments(request.arguments)?;
-            let answer = self.gateway().get_prompt(principal, &request.name, arguments).await;
+            let answer = self.gateway().get_prompt(caller, &request.name, arguments).await;
             let mut result = to_mcp::prompt_result(answer::other(answer, Asked::Prompt(&request.name))?);
             self.sign(&context, &mut result.meta);
             Ok(result.into())

@@ -19,6 +19,7 @@ use server_core::{
     settings::{KeySource, PluginSettings},
 };
 
+pub mod claims;
 mod elf;
 mod fault;
 mod folder;

@@ -16,7 +16,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use server_core::{gateway::Gateway, id::AgentId};
 use tokio::time::{self, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     mcp::{Audience, Handler},
@@ -113,11 +113,15 @@ impl Door {
         self.0.sessions.by_agent()
     }
 
-    /// To be called when another snapshot is in force, on the runtime: tells
-    /// clients whose lists differ now, and closes the sessions and streams whose
-    /// token is gone, or belongs to somebody else now.
+    /// To be called when another snapshot is in force, on the runtime: ends the
+    /// calls, sessions and streams that began by what is revoked now, and tells
+    /// clients whose lists differ.
     pub fn reloaded(&self) {
         let snapshot = self.0.gateway.live().load();
+        let calls = self.0.gateway.revoke(&snapshot);
+        if calls > 0 {
+            info!(target: "server", calls, generation = snapshot.generation.0, "calls in flight were revoked");
+        }
         self.0.sessions.retain(&snapshot);
         self.0.audience.lists_changed();
     }

@@ -21,7 +21,7 @@ use server_core::{
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::bundled;
+use crate::support::{bundled, testbench::replace};
 
 /// `plugins.d/core`, signed by `acme`, and settings that let it run.
 pub(crate) struct Workbench {
@@ -134,13 +134,5 @@ pub(crate) fn library() -> &'static [u8] {
 
 /// The library with every occurrence of some bytes replaced by as many others.
 pub(crate) fn patched(old: &[u8], new: &[u8]) -> Vec<u8> {
-    assert_eq!(old.len(), new.len());
-    let mut library = library().to_vec();
-    let places: Vec<_> =
-        library.windows(old.len()).enumerate().filter(|(_, it)| *it == old).map(|(at, _)| at).collect();
-    assert!(!places.is_empty());
-    for at in places {
-        library[at..at + new.len()].copy_from_slice(new);
-    }
-    library
+    replace(library(), old, new)
 }

@@ -34,7 +34,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::{AdminEndpoint, Endpoint, endpoint};
+pub use endpoint::{AdminEndpoint, Endpoint, endpoint, state_dir};
 pub use problem::{Problem, Severity};
 pub use schema::schema;
 pub use secrets::{InvalidToken, NoSecret, secret};
@@ -156,6 +156,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         log_level: LogLevel::default(),
         secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
+        reload: Default::default(),
         plugins: default_plugins(),
         tenants: tenants.collect(),
         agents: agents.collect(),

@@ -17,15 +17,17 @@ use crate::{
         counters::{Counters, Slot},
     },
     policy::{self, Reason, Thing},
-    principal::Principal,
+    principal::{Caller, Principal},
     registry::{Prompt, Resource, ResourceTemplate, Tool},
     snapshot::{Live, Snapshot},
 };
 
 mod call;
+mod flights;
 mod record;
 
 use call::{Bounds, Call};
+use flights::Flights;
 pub use record::{CallLog, CallRecord, Outcome};
 
 /// Bounds what the five limits do not count: lists, resources, prompts, and
@@ -44,6 +46,7 @@ pub struct Gateway {
     live: Arc<Live>,
     calls: Counters,
     others: Counters,
+    flights: Arc<Flights>,
     log: Arc<dyn CallLog>,
 }
 
@@ -73,7 +76,8 @@ impl Gateway {
     /// A gateway onto the snapshots that `live` will hold.
     #[must_use]
     pub fn new(live: Arc<Live>, log: Arc<dyn CallLog>) -> Self {
-        Self { live, calls: Counters::new(), others: Counters::new(), log }
+        let flights = Flights::new(live.clone());
+        Self { live, calls: Counters::new(), others: Counters::new(), flights, log }
     }
 
     /// The snapshots it answers from.
@@ -91,6 +95,13 @@ impl Gateway {
             *all.entry(agent).or_default() += running;
         }
         all
+    }
+
+    /// Ends the calls in flight whose caller, plugin or signing key `snapshot` no
+    /// longer has; all others go on under the snapshot that they began under. Says
+    /// how many. To be called once `snapshot` has been published.
+    pub fn revoke(&self, snapshot: &Snapshot) -> usize {
+        self.flights.revoke(snapshot)
     }
 
     /// The tools that `principal` may call.
@@ -130,11 +141,12 @@ impl Gateway {
     /// Calls a tool.
     pub async fn call_tool(
         &self,
-        principal: &Principal,
+        caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
     ) -> Answer<ToolResult> {
-        let mut call = self.begin(principal, Thing::Tool, name);
+        let principal = &caller.principal;
+        let mut call = self.begin(caller, Thing::Tool, name);
         let Some(tool) = call.snapshot().registry.tool(name).cloned() else {
             return self.unless_flooding(principal, call, Call::unknown);
         };
@@ -164,8 +176,9 @@ impl Gateway {
     }
 
     /// Reads a resource.
-    pub async fn read_resource(&self, principal: &Principal, uri: &str) -> Answer<ResourceContents> {
-        let call = self.begin(principal, Thing::Resource, uri);
+    pub async fn read_resource(&self, caller: &Caller, uri: &str) -> Answer<ResourceContents> {
+        let principal = &caller.principal;
+        let call = self.begin(caller, Thing::Resource, uri);
         let slot = match self.guard(principal) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
@@ -184,11 +197,12 @@ impl Gateway {
     /// Gets a prompt.
     pub async fn get_prompt(
         &self,
-        principal: &Principal,
+        caller: &Caller,
         name: &str,
         arguments: BTreeMap<String, String>,
     ) -> Answer<PromptResult> {
-        let mut call = self.begin(principal, Thing::Prompt, name);
+        let principal = &caller.principal;
+        let mut call = self.begin(caller, Thing::Prompt, name);
         call.asked(encoded_length(&arguments));
         let slot = match self.guard(principal) {
             Ok(slot) => slot,
@@ -207,8 +221,8 @@ impl Gateway {
         call.run(permit, op::plugin::GET_PROMPT, &request, slot, OTHER_BOUNDS).await
     }
 
-    fn begin(&self, principal: &Principal, thing: Thing, name: &str) -> Call {
-        Call::begin(self.live.load(), self.log.clone(), principal, thing, name)
+    fn begin(&self, caller: &Caller, thing: Thing, name: &str) -> Call {
+        Call::begin(self.live.load(), self.log.clone(), self.flights.clone(), caller, thing, name)
     }
 
     fn list<T>(&self, principal: &Principal, items: impl FnOnce(&Arc<Snapshot>) -> Vec<T>) -> Answer<Vec<T>> {

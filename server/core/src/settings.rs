@@ -5,10 +5,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use jiff::civil::Date;
-use plugin_contract::{Capability, PluginName};
+use plugin_contract::{Capability, Manifest, PluginName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub secrets: Vec<SecretUse>,
     /// Where the server keeps what must outlive it.
     pub state_dir: PathBuf,
+    /// How changes come into force.
+    pub reload: ReloadSettings,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
     /// Ceilings.
@@ -128,6 +131,28 @@ pub enum SecretSource {
     Digest,
 }
 
+/// How changes of the configuration come into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadSettings {
+    /// How often the files' content is compared, whatever the kernel reports.
+    pub poll: Duration,
+    /// What waits for a confirmation.
+    pub hold: HoldSettings,
+}
+
+/// Changes that come into force only once somebody has confirmed them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HoldSettings {
+    /// Those that remove a larger share of the agents than this, in percent.
+    pub removed_agents_percent: Option<u8>,
+}
+
+impl Default for ReloadSettings {
+    fn default() -> Self {
+        Self { poll: Duration::from_millis(500), hold: HoldSettings::default() }
+    }
+}
+
 /// Which plugins are loaded and what they may do.
 #[derive(Clone, Debug, Default)]
 pub struct PluginSettings {
@@ -160,6 +185,36 @@ pub struct TrustedKey {
     pub not_after: Option<Date>,
     /// Never trusted again.
     pub revoked: bool,
+}
+
+impl TrustedKey {
+    /// The names of a plugin that its owner may not bear, with their kinds.
+    #[must_use]
+    pub fn foreign_names<'m>(&self, manifest: &'m Manifest) -> Vec<(&'static str, &'m str)> {
+        let plugin = &manifest.name;
+        let own = [format!("{plugin}.*"), format!("{plugin}://*")];
+        let own: Patterns = own.iter().filter_map(|pattern| pattern.parse().ok()).collect();
+        let allowed = self.names.as_ref().unwrap_or(&own);
+        names(manifest).filter(|(_, name)| !allowed.cover(name)).collect()
+    }
+
+    /// The capabilities of a plugin, or of its tools, that it may not ask for.
+    #[must_use]
+    pub fn foreign_capabilities(&self, manifest: &Manifest) -> BTreeSet<Capability> {
+        let of_tools = manifest.tools.iter().flat_map(|tool| &tool.capabilities);
+        let all = manifest.capabilities.iter().chain(of_tools).copied();
+        all.filter(|capability| !self.capabilities.contains(capability)).collect()
+    }
+}
+
+/// Every name that a plugin would bring into the server, with its kind.
+fn names(manifest: &Manifest) -> impl Iterator<Item = (&'static str, &str)> {
+    let tools = manifest.tools.iter().map(|it| ("tool", it.name.as_str()));
+    let resources = manifest.resources.iter().map(|it| ("resource", it.uri.as_str()));
+    let templates =
+        manifest.resource_templates.iter().map(|it| ("resource template", it.uri_template.as_str()));
+    let prompts = manifest.prompts.iter().map(|it| ("prompt", it.name.as_str()));
+    tools.chain(resources).chain(templates).chain(prompts)
 }
 
 /// Where a public key comes from.

@@ -13,7 +13,7 @@ use http::{
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric, text},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -59,10 +59,12 @@ impl Collector for Scrape {
         let sha256 = [("sha256", snapshot.config_sha256.as_str())];
         to.info("config_info", "The configuration in force", &sha256)?;
         reloads(&mut to, &sources.reloads.now())?;
-        let retired = (sources.retired)();
-        let help = "Libraries of plugins that nothing uses any more and that stay in memory";
-        to.gauge("plugin_retired_libraries", help, retired.libraries as u64)?;
-        to.gauge("plugin_retired_bytes", "The size of those libraries", retired.bytes)?;
+        to.histogram("config_reload_seconds", "How long attempts to reload took", sources.reloads.seconds())?;
+        if let Some(retired) = sources.retired.as_ref().map(|retired| retired()) {
+            let help = "Libraries of plugins that nothing uses any more and that stay in memory";
+            to.gauge("plugin_retired_libraries", help, retired.libraries as u64)?;
+            to.gauge("plugin_retired_bytes", "The size of those libraries", retired.bytes)?;
+        }
         to.gauges(
             "mcp_sessions_open",
             "Sessions of the older protocol revisions",
@@ -134,6 +136,10 @@ impl Writer<'_, '_> {
             ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
+        histogram.encode(self.0.encode_descriptor(name, help, None, MetricType::Histogram)?)
     }
 
     /// `_total` comes to their name by itself.

@@ -27,7 +27,7 @@ impl Shared {
         let addresses = self.parts.get().map(|parts| (parts.addresses)()).unwrap_or_default();
         let listeners = addresses.into_iter().map(|(key, address)| (key.to_owned(), json!(address)));
         let loaded: Vec<_> = snapshot.registry.plugins().map(|plugin| described(plugin)).collect();
-        let retired = (sources.retired)();
+        let retired = sources.retired.as_ref().map(|retired| retired());
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.begun.elapsed().as_secs(),
@@ -43,7 +43,7 @@ impl Shared {
             "reloads": state.attempts,
             "rollback_to": state.kept,
             "plugins": { "loaded": loaded, "refused": state.plugins_refused },
-            "retired": { "libraries": retired.libraries, "bytes": retired.bytes },
+            "retired": retired,
             "secrets": snapshot.settings.secrets,
             "listeners": Map::from_iter(listeners),
             "sessions": (sources.sessions)(),

@@ -32,7 +32,7 @@ struct Status {
     reloads: Vec<Attempt>,
     rollback_to: Vec<Kept>,
     plugins: Plugins,
-    retired: Retired,
+    retired: Option<Retired>,
     secrets: Vec<SecretUse>,
     listeners: BTreeMap<String, String>,
     sessions: BTreeMap<String, u64>,
@@ -77,7 +77,7 @@ struct Plugin {
     signer: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 struct Retired {
     libraries: u64,
     bytes: u64,
@@ -111,8 +111,7 @@ impl Status {
         }
         writeln!(out, "sessions: {}", counts(&self.sessions))?;
         writeln!(out, "in flight: {}", counts(&self.in_flight))?;
-        if self.retired.libraries > 0 {
-            let Retired { libraries, bytes } = self.retired;
+        if let Some(Retired { libraries, bytes }) = self.retired.filter(|retired| retired.libraries > 0) {
             writeln!(
                 out,
                 "retired: {libraries} libraries that nothing uses stay in memory, {} KiB",

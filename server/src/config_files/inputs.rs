@@ -43,10 +43,22 @@ impl Inputs {
         now
     }
 
+    /// The files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.keys().map(|(path, _)| path.as_path())
+    }
+
     /// These and the others.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
+        self
+    }
+
+    /// These without the files that the others have too.
+    #[must_use]
+    pub fn without(mut self, others: &Self) -> Self {
+        self.0.retain(|file, _| !others.0.contains_key(file));
         self
     }
 

@@ -42,7 +42,7 @@ fn a_configuration_is_read_far_enough_to_see_that_it_is_too_large() {
 #[test]
 fn inputs_hold_until_a_file_that_was_read_or_missed_changes() {
     let (files, folder) = files(&[("config.yaml", b"version: 1\n"), (".env", b"A=b\n"), ("secret", b"s")]);
-    let Reading { inputs, content } = files.reading();
+    let Reading { inputs, content, .. } = files.reading();
     let (_, environment) = content.unwrap();
     let path = |name: &str| folder.path().join(name);
     assert_eq!(environment.variable("A").as_deref(), Some("b"));

@@ -125,6 +125,9 @@ impl PluginServices {
     /// The rights of the call that is named, if it is in flight.
     fn permit(&self, call: &[u8]) -> Result<Option<Arc<Permit>>, OpError> {
         match self.shared.calls.permit(call) {
+            Some(permit) if permit.is_revoked() => {
+                Err(OpError::new(ErrorCode::Denied, "the call was revoked"))
+            }
             Some(permit) if permit.plugin().manifest.name != self.plugin => {
                 Err(OpError::new(ErrorCode::Denied, "the call is another plugin's"))
             }

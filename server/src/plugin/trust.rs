@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use plugin_contract::{Capability, Manifest};
+use plugin_contract::Manifest;
 use server_core::{
     id::KeyName,
-    pattern::Patterns,
     registry::Refusal,
     settings::{KeySource, PluginSettings, TrustedKey},
 };
@@ -167,13 +166,8 @@ impl Signer<'_> {
 
     fn signs_names(&self, manifest: &Manifest) -> Result<(), Fault> {
         let plugin = &manifest.name;
-        let own = [format!("{plugin}.*"), format!("{plugin}://*")];
-        let own: Patterns = own.iter().filter_map(|pattern| pattern.parse().ok()).collect();
-        let allowed = self.key.names.as_ref().unwrap_or(&own);
-        let refused: Vec<_> = names(manifest)
-            .filter(|(_, name)| !allowed.cover(name))
-            .map(|(kind, name)| format!("{kind} `{name}`"))
-            .collect();
+        let refused = self.key.foreign_names(manifest);
+        let refused: Vec<_> = refused.iter().map(|(kind, name)| format!("{kind} `{name}`")).collect();
         if refused.is_empty() {
             return Ok(());
         }
@@ -190,16 +184,7 @@ impl Signer<'_> {
     }
 
     fn signs_capabilities(&self, manifest: &Manifest) -> Result<(), Fault> {
-        let of_tools = manifest.tools.iter().flat_map(|tool| &tool.capabilities);
-        let mut beyond: Vec<Capability> = manifest
-            .capabilities
-            .iter()
-            .chain(of_tools)
-            .filter(|capability| !self.key.capabilities.contains(capability))
-            .copied()
-            .collect();
-        beyond.sort_unstable();
-        beyond.dedup();
+        let beyond = self.key.foreign_capabilities(manifest);
         if beyond.is_empty() {
             return Ok(());
         }
@@ -213,16 +198,6 @@ impl Signer<'_> {
             ),
         ))
     }
-}
-
-/// Every name that a plugin would bring into the server, with its kind.
-fn names(manifest: &Manifest) -> impl Iterator<Item = (&'static str, &str)> {
-    let tools = manifest.tools.iter().map(|it| ("tool", it.name.as_str()));
-    let resources = manifest.resources.iter().map(|it| ("resource", it.uri.as_str()));
-    let templates =
-        manifest.resource_templates.iter().map(|it| ("resource template", it.uri_template.as_str()));
-    let prompts = manifest.prompts.iter().map(|it| ("prompt", it.name.as_str()));
-    tools.chain(resources).chain(templates).chain(prompts)
 }
 
 fn read_installed(path: &Path) -> Result<PublicKey, Refusal> {

@@ -136,6 +136,10 @@ async fn post(
         () = shared.cut.cancelled(), if flight.visit.is_none() => return Err(Refusal::Draining),
         response = handled => response?,
     };
+    // In a session the answer has begun already: what closes the session ends it.
+    if flight.visit.is_none() && caller.is_nobody(&shared.gateway.live().load()) {
+        return Err(Refusal::Unauthorized(bearer::NoAccess::UnknownToken));
+    }
     match refused(response).await {
         Ok(response) => Ok(response.map(|body| Body::new(Held::new(body, flight)))),
         // The type was checked, so it is the body that rmcp cannot read.

@@ -36,6 +36,7 @@ mod changes;
 mod crowds;
 mod endings;
 mod moves;
+mod revoked;
 mod sessions;
 
 const LAPTOP: &str = "laptop-token-0123456789-0123456789-abcdef";

@@ -5,6 +5,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use plugin_contract::Capability;
@@ -13,12 +14,12 @@ use super::{
     Environment,
     mask::quoted,
     place::Place,
-    raw::{RawConfig, Texts},
+    raw::{RawConfig, RawReload, Texts},
     report::Report,
 };
 use crate::{
     pattern::Pattern,
-    settings::{SecretUse, Settings},
+    settings::{HoldSettings, ReloadSettings, SecretUse, Settings},
 };
 
 mod admin;
@@ -46,6 +47,14 @@ pub(super) struct Compiler<'a> {
     pub(super) secrets: Vec<SecretUse>,
 }
 
+fn reload(raw: &RawReload) -> ReloadSettings {
+    let default = ReloadSettings::default();
+    ReloadSettings {
+        poll: raw.poll_ms.map_or(default.poll, Duration::from_millis),
+        hold: HoldSettings { removed_agents_percent: raw.hold.removed_agents_percent },
+    }
+}
+
 impl Compiler<'_> {
     /// The settings. They hold only if no problem is an error.
     pub(super) fn settings(&mut self, raw: &RawConfig) -> Settings {
@@ -68,6 +77,7 @@ impl Compiler<'_> {
             log_level: admin::level(raw.log.level),
             secrets: std::mem::take(&mut self.secrets),
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
+            reload: reload(&raw.reload),
             plugins,
             tenants,
             agents,

@@ -1,11 +1,12 @@
 //! Where a server is reached, of a configuration that may have problems
 //! elsewhere.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use url::Url;
 
 use super::{
+    STATE_DIR,
     compile::{default_admin_listen, default_server},
     page::Page,
     tree::Kind,
@@ -60,9 +61,32 @@ pub fn endpoint(text: &str) -> Option<Endpoint> {
     Some(Endpoint { listen, public_url, admin })
 }
 
+/// `state.dir` of a text, whatever else is wrong with it: seen from the file's
+/// folder, its default if the text does not tell.
+#[must_use]
+pub fn state_dir(text: &str) -> PathBuf {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let tree = yaml::read(&Page::new(text)).ok();
+    match tree.as_ref().and_then(|tree| tree.get("state")?.get("dir")).map(|node| &node.kind) {
+        Some(Kind::Text(text)) => text.into(),
+        _ => STATE_DIR.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_state_dir_is_known_of_a_configuration_with_problems() {
+        for (text, dir) in [
+            ("state: { dir: /var/lib/mus }\nagents: 5", "/var/lib/mus"),
+            ("state: 5", "state"),
+            ("state: { dir: here }\nagents: [", "state"),
+        ] {
+            assert_eq!(state_dir(text), PathBuf::from(dir), "{text}");
+        }
+    }
 
     #[test]
     fn the_endpoint_is_known_of_a_configuration_with_problems() {

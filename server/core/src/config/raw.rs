@@ -34,6 +34,8 @@ pub(super) struct RawConfig {
     pub(super) log: RawLog,
     /// What the server keeps on disk.
     pub(super) state: RawState,
+    /// How changes of this file come into force.
+    pub(super) reload: RawReload,
     /// Which plugins are loaded and what they may do.
     pub(super) plugins: RawPlugins,
     /// Limits on tool calls for agents that set none of their own.
@@ -120,6 +122,29 @@ pub(super) struct RawState {
     /// a restart; a running server refuses the edit.
     #[schemars(length(min = 1), extend("default" = "./state", "examples" = ["./state"]))]
     pub(super) dir: Option<String>,
+}
+
+/// How changes of this file come into force.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawReload {
+    /// Milliseconds between two looks at the files' content. The kernel's file
+    /// events make most changes count sooner; where it sends none, as in some
+    /// containers, this is how long they take.
+    #[schemars(range(min = 100, max = 60_000), extend("default" = 500, "examples" = [500]))]
+    pub(super) poll_ms: Option<u64>,
+    /// Changes that wait until somebody confirms them with `reload --confirm`.
+    /// None by default.
+    pub(super) hold: RawHold,
+}
+
+/// Changes that wait until somebody confirms them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHold {
+    /// Those that remove a larger share of the agents than this, in percent.
+    #[schemars(range(min = 0, max = 99), extend("examples" = [50]))]
+    pub(super) removed_agents_percent: Option<u8>,
 }
 
 /// Which plugins are loaded and what they may do.

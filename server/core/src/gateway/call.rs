@@ -7,14 +7,16 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Answer, CallLog, Denial,
+    flights::{Flight, Flights, Revocation},
     record::{Outcome, Recorder},
 };
 use crate::{
     invocation::Invocation,
     limits::{Limits, counters::Slot},
     policy::{Permit, Reason, Thing},
-    principal::Principal,
+    principal::{Caller, Principal},
     registry::InvokeError,
+    secret::TokenDigest,
     settings::Disclosure,
     snapshot::Snapshot,
 };
@@ -27,7 +29,10 @@ const MAX_ERROR_BYTES: usize = 4096;
 pub(super) struct Call {
     snapshot: Arc<Snapshot>,
     principal: Principal,
+    token: TokenDigest,
     thing: Thing,
+    flights: Arc<Flights>,
+    flight: Option<Flight>,
     recorder: Recorder,
 }
 
@@ -44,12 +49,15 @@ impl Call {
     pub(super) fn begin(
         snapshot: Arc<Snapshot>,
         log: Arc<dyn CallLog>,
-        principal: &Principal,
+        flights: Arc<Flights>,
+        caller: &Caller,
         thing: Thing,
         name: &str,
     ) -> Self {
+        let Caller { principal, token } = caller;
         let recorder = Recorder::new(log, principal, snapshot.generation, thing, name);
-        Self { snapshot, principal: principal.clone(), thing, recorder }
+        let (principal, token) = (principal.clone(), *token);
+        Self { snapshot, principal, token, thing, flights, flight: None, recorder }
     }
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
@@ -108,9 +116,18 @@ impl Call {
         };
         self.recorder.allow();
         let timeout = Duration::from_secs(bounds.timeout_seconds);
-        let invocation =
-            Invocation { permit: Arc::new(permit), op, input, timeout, inline: bounds.inline, slot };
-        let bytes = match plugin.instance.invoke(invocation).await {
+        let permit = Arc::new(permit);
+        let flight = match self.flights.enter(permit.clone(), self.token) {
+            Ok(flight) => self.flight.insert(flight),
+            Err(revocation) => return self.revoked(revocation),
+        };
+        let invocation = Invocation { permit, op, input, timeout, inline: bounds.inline, slot };
+        let invoked = match flight.unless_revoked(plugin.instance.invoke(invocation)).await {
+            Ok(invoked) => invoked,
+            Err(revocation) => return self.revoked(revocation),
+        };
+        self.flight = None;
+        let bytes = match invoked {
             Ok(bytes) => bytes,
             Err(InvokeError::TimedOut { seconds }) => return self.timed_out(seconds),
             Err(InvokeError::Plugin(error)) => return self.plugin_failed(error),
@@ -131,6 +148,14 @@ impl Call {
                 plugin.manifest.name
             )),
         }
+    }
+
+    fn revoked<T>(mut self, revocation: Revocation) -> Answer<T> {
+        let Revocation { generation, revoked } = revocation;
+        let reasons = vec![Reason::Revoked(revoked)];
+        self.recorder.deny(&reasons);
+        self.recorder.finish(Outcome::Revoked);
+        Answer::Refused(Denial { generation, reasons })
     }
 
     fn timed_out<T>(self, seconds: u64) -> Answer<T> {
@@ -169,6 +194,16 @@ impl Call {
     fn failed<T>(mut self, message: String) -> Answer<T> {
         self.recorder.finish(Outcome::Failed);
         Answer::Failed(message)
+    }
+}
+
+impl Drop for Call {
+    /// A revoked call may be dropped by whoever waited for it before it heard.
+    fn drop(&mut self) {
+        if let Some(revocation) = self.flight.as_mut().and_then(Flight::unheard) {
+            self.recorder.deny(&[Reason::Revoked(revocation.revoked)]);
+            self.recorder.finish(Outcome::Revoked);
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Outcome {
     Failed,
     /// The caller went away.
     Cancelled,
+    /// What it began by was taken back.
+    Revoked,
 }
 
 impl Outcome {
@@ -70,6 +72,7 @@ impl Outcome {
             Self::Unknown => "unknown",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Revoked => "revoked",
         }
     }
 }
