@@ -99,7 +99,8 @@ impl Admin {
         Self(Arc::new(Shared { sources, throttle, begun, parts: OnceLock::new() }))
     }
 
-    /// Whom orders go to from now on, and where the server listens. Once.
+    /// Whom orders go to, and where the server listens. Once, and before anybody
+    /// can knock.
     pub fn connect(&self, control: Control, addresses: Addresses) {
         // A second time would be a second pipeline, which there is not.
         let _ = self.0.parts.set(Parts { control, addresses });

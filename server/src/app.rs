@@ -75,7 +75,7 @@ pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
         config,
     });
     let listeners = Listeners::new(door.router(), admin.router());
-    listeners.prepare(&snapshot.settings).await?.commit();
+    let prepared = listeners.prepare(&snapshot.settings).await?;
     log.set(snapshot.settings.log_level);
 
     let stop = CancellationToken::new();
@@ -86,6 +86,7 @@ pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
         Box::new(move || listeners.addresses())
     };
     admin.connect(control, addresses);
+    prepared.commit();
     let Signals { mut terminate, mut interrupt, hangup } = signals;
     let following = {
         let stop = stop.clone();

@@ -107,8 +107,8 @@ fn reloads(to: &mut Writer<'_, '_>, state: &Reloads) -> fmt::Result {
             ([("trigger", trigger.as_str()), ("result", result.as_str())], *count)
         }),
     )?;
-    let none = std::iter::once(([("", ""); 0], state.watch_errors));
-    to.counters("config_watch_errors", "Failures of the kernel's file events; changes are polled too", none)
+    let help = "Failures of the kernel's file events; changes are polled too";
+    to.counter("config_watch_errors", help, state.watch_errors)
 }
 
 struct Writer<'w, 'e>(&'w mut DescriptorEncoder<'e>);
@@ -140,6 +140,10 @@ impl Writer<'_, '_> {
 
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
         histogram.encode(self.0.encode_descriptor(name, help, None, MetricType::Histogram)?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        ConstCounter::new(value).encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
     }
 
     /// `_total` comes to their name by itself.

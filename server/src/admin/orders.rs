@@ -30,7 +30,7 @@ pub(super) async fn reload(State(shared): State<Arc<Shared>>, request: Request) 
     };
     match (asked, shared.parts.get()) {
         (Ok(ask), Some(parts)) => respond(&parts.control.reload(ask).await),
-        (Ok(_), None) => Problem::STARTING.into_response(),
+        (Ok(_), None) => Problem::INTERNAL.into_response(),
         (Err(problem), _) => problem.into_response(),
     }
 }
@@ -42,7 +42,7 @@ pub(super) async fn rollback(State(shared): State<Arc<Shared>>, request: Request
     };
     match (to, shared.parts.get()) {
         (Ok(to), Some(parts)) => respond(&parts.control.rollback(to).await),
-        (Ok(_), None) => Problem::STARTING.into_response(),
+        (Ok(_), None) => Problem::INTERNAL.into_response(),
         (Err(problem), _) => problem.into_response(),
     }
 }

@@ -35,8 +35,6 @@ impl Problem {
         "body_not_taken",
         "this takes no body: the configuration is read from the server's own files",
     );
-    pub(super) const STARTING: Self =
-        Self::fixed(StatusCode::SERVICE_UNAVAILABLE, "starting", "the server is just starting: try again");
     pub(super) const INTERNAL: Self =
         Self::fixed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error");
 

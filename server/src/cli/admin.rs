@@ -23,7 +23,7 @@ const TOKEN: &str = "MCP_ADMIN_TOKEN";
 
 /// Where the server is, and how its answer is to look.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct DoorArguments {
     /// The server [default: `admin.listen` of the configuration]
     #[arg(long)]
     url: Option<String>,
@@ -47,7 +47,7 @@ pub(super) struct Answer {
 impl Door {
     /// The one that the arguments and the configuration lead to. A server goes on
     /// with the configuration before, so one with problems leads there too.
-    pub(super) fn find(arguments: &Arguments, config: Option<PathBuf>) -> Result<Self, Failure> {
+    pub(super) fn find(arguments: &DoorArguments, config: Option<PathBuf>) -> Result<Self, Failure> {
         let path = config_path(config);
         let admin = endpoint::read(&path).admin;
         let token = token(&admin, &ConfigFiles::new(path))?;

@@ -9,7 +9,7 @@ use server_core::config::Problem;
 
 use crate::cli::{
     Failure,
-    admin::{self, Answer, Door},
+    admin::{Answer, Door, DoorArguments},
 };
 
 /// Have a running server read its configuration now, and say what came of it
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SHA256")]
     confirm: Option<String>,
     #[command(flatten)]
-    door: admin::Arguments,
+    door: DoorArguments,
 }
 
 /// Put an earlier configuration in force, until the files change
@@ -34,7 +34,7 @@ pub(super) struct RollbackArguments {
     #[arg(long, value_name = "GENERATION")]
     to: Option<u64>,
     #[command(flatten)]
-    door: admin::Arguments,
+    door: DoorArguments,
 }
 
 /// What the server says of an order.

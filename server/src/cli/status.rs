@@ -9,7 +9,7 @@ use server_core::settings::{SecretSource, SecretUse};
 
 use crate::cli::{
     Failure,
-    admin::{self, Door},
+    admin::{Door, DoorArguments},
     reload::{RefusedPlugin, Report, short},
 };
 
@@ -18,7 +18,7 @@ use crate::cli::{
 #[command(after_help = "Example:\n  mcp-universal-server status")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    door: admin::Arguments,
+    door: DoorArguments,
 }
 
 /// What `/status` says.
@@ -135,14 +135,15 @@ impl Status {
         writeln!(out, "\nreloads, the latest first:")?;
         for Attempt { at, trigger, report } in &self.reloads {
             let reason = report.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            writeln!(out, "  {at}  {trigger}  {}{reason}", report.result)?;
+            writeln!(out, "  {}  {trigger}  {}{reason}", second(at), report.result)?;
             for problem in &report.problems {
                 let text = problem.to_string().replace('\n', "\n    ");
                 writeln!(out, "    {text}")?;
             }
         }
         let kept = self.rollback_to.iter().filter(|kept| kept.generation != self.generation);
-        let kept: Vec<_> = kept.map(|kept| format!("{} of {}", kept.generation, kept.since)).collect();
+        let kept: Vec<_> =
+            kept.map(|kept| format!("{} of {}", kept.generation, second(&kept.since))).collect();
         if !kept.is_empty() {
             writeln!(out, "\n`rollback --to` can put in force again: {}", kept.join(", "))?;
         }
@@ -159,7 +160,8 @@ impl Config {
             "rollback" => format!("a rollback, until {file} changes"),
             _ => file.to_owned(),
         };
-        let since = self.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
+        let since =
+            self.since.as_deref().map(|since| format!(" since {}", second(since))).unwrap_or_default();
         writeln!(out, "generation {generation} ({}) in force{since}, from {from}", short(&self.sha256))?;
         if self.stale_bind_mount {
             writeln!(
@@ -187,6 +189,11 @@ fn described(source: &SecretSource) -> String {
 fn counts(by_agent: &BTreeMap<String, u64>) -> String {
     let counts: Vec<_> = by_agent.iter().map(|(agent, count)| format!("{agent} {count}")).collect();
     if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+}
+
+/// A time without the fraction of its second.
+fn second(at: &str) -> String {
+    at.split_once('.').map_or_else(|| at.to_owned(), |(second, _)| format!("{second}Z"))
 }
 
 fn duration(seconds: u64) -> String {

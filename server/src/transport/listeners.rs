@@ -61,7 +61,8 @@ pub struct Listeners {
 /// One key, and what listens because of it.
 struct Side {
     key: &'static str,
-    message: &'static str,
+    /// What is logged when it begins and when it ends.
+    messages: [&'static str; 2],
     connections: Connections,
     open: Mutex<Option<Open>>,
 }
@@ -101,13 +102,18 @@ impl Listeners {
     /// Outside of the runtime that is to serve.
     #[must_use]
     pub fn new(agents: Router, operators: Router) -> Self {
-        let side = |key, message, router, most| {
+        let side = |key, messages, router, most| {
             let connections = Connections::new(router, most);
-            Arc::new(Side { key, message, connections, open: Mutex::default() })
+            Arc::new(Side { key, messages, connections, open: Mutex::default() })
         };
         Self {
-            agents: side("server.listen", "listening", agents, AGENTS),
-            operators: side("admin.listen", "admin listening", operators, OPERATORS),
+            agents: side("server.listen", ["listening", "no longer listening"], agents, AGENTS),
+            operators: side(
+                "admin.listen",
+                ["admin listening", "admin no longer listening"],
+                operators,
+                OPERATORS,
+            ),
             runtime: Handle::current(),
         }
     }
@@ -177,11 +183,12 @@ impl Prepared {
     pub fn commit(mut self) {
         let _runtime = self.runtime.enter();
         for it in std::mem::take(&mut self.moves) {
+            let [begins, ends] = it.side.messages;
             match (it.asked, it.listener) {
                 (Some(asked), Some(listener)) => {
                     if let Some(bound) = it.side.listen(asked, listener) {
                         let version = env!("CARGO_PKG_VERSION");
-                        info!(target: "server", address = %bound, version, "{}", it.side.message);
+                        info!(target: "server", address = %bound, version, "{begins}");
                     }
                 }
                 // It listens there already, under another name: port 0.
@@ -195,7 +202,7 @@ impl Prepared {
             }
             if let Some(was) = it.was {
                 was.stop.cancel();
-                info!(target: "server", address = %was.bound, "no longer {}", it.side.message);
+                info!(target: "server", address = %was.bound, "{ends}");
             }
         }
     }
