@@ -71,8 +71,8 @@ Agents
   agent laptop: rate_limit 60/min → 20/min
 
 Tenants
-  tenant research: disclosure reasons → opaque
   tenant ops is new
+  tenant research: disclosure reasons → opaque
 
 Plugins
   plugin entry about: enabled true → false

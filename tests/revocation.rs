@@ -226,8 +226,8 @@ async fn a_lowered_limit_and_a_grant_that_is_gone_count_for_the_next_call() {
     let config = bench.config("{}");
     let (server, calls) = in_flight(&config, &bench).await;
     let less = REVIEWER_S.replace(r#"["*"]"#, r#"["bench.version"]"#);
-    let less = format!("{less}    limits: {{ timeout_seconds: 1, concurrency: 1 }}\n");
-    edit(&server, &replaced(&config, REVIEWER_S, &less)).await;
+    let slower = replaced(&config, "rate_limit:", "timeout_seconds: 1, concurrency: 1, rate_limit:");
+    edit(&server, &replaced(&slower, REVIEWER_S, &less)).await;
     let client = Client::connect(&server, REVIEWER, Era::Stateless).await;
     for (tool, code) in [("bench.sleep", "tool_not_granted_to_agent"), ("bench.version", "too_many_calls")] {
         let refused = json!(client.call(tool, json!({})).await.unwrap());
@@ -244,7 +244,7 @@ async fn calls_of_a_plugin_that_is_replaced_finish_where_they_began() {
     let config = bench.config("{}");
     let (server, calls) = in_flight(&config, &bench).await;
     bench.install(&build(2));
-    edit(&server, &format!("# Whatever looks for new plugins.\n{config}")).await;
+    ready_when(&server, "the release to be in force", |answer| answer["generation"] == 2).await;
     let client = Client::connect(&server, REVIEWER, Era::Stateless).await;
     assert_eq!(client.text("bench.version", json!({})).await, "1.0.2");
     for call in calls {

@@ -14,7 +14,7 @@ use server_core::{
     diff::Counts,
     registry::Refusal,
     settings::Settings,
-    snapshot::{Live, Snapshot},
+    snapshot::{Content, Live, Snapshot},
 };
 use tokio::{
     signal::unix::Signal,
@@ -26,6 +26,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config_files::Inputs,
+    plugin::{Committed, PluginInputs},
     readiness::{LastReload, Readiness},
 };
 
@@ -50,7 +51,7 @@ use bench::{Bench, STAGING};
 use changes::{Changes, Left, QUIET};
 use control::Order;
 use kept::{History, Kept};
-use staging::{Candidate, Look, Staged};
+use staging::{Candidate, Look, Made, Staged};
 
 /// Puts a part of the server in line with the settings that have just come into
 /// force. It cannot fail.
@@ -204,43 +205,87 @@ impl Pipeline {
 
     /// What becomes of what was staged.
     async fn decide(&mut self, attempt: &Try<'_>, staged: Staged) -> Report {
-        let Staged { inputs, is_kept, candidate } = staged;
+        let Staged { inputs, made, candidate } = staged;
         let candidate = match candidate {
             Ok(candidate) => candidate,
-            Err(refused) => return self.refuse(attempt, Some(inputs), refused),
+            Err(refused) => {
+                return self.refuse(attempt, Some(inputs).filter(|_| made != Made::Plugins), refused);
+            }
         };
+        if made == Made::Plugins && !candidate.changes_plugins(&self.live.load()) {
+            return self.same_plugins(attempt, *candidate);
+        }
         if let Some(reason) = self.reason_to_hold(attempt, &candidate) {
             return self.hold(attempt, inputs, &candidate, reason);
         }
         let followers = self.followers.clone();
-        let follow = match followers.prepare(&candidate.content.settings).await {
+        let follow = match followers.prepare(&candidate.settings).await {
             Ok(follow) => follow,
             Err(why) => return self.refuse(attempt, Some(inputs), Refused::NotFollowed(why)),
         };
-        let report = self.told(Outcome::Applied, &candidate, None);
         if attempt.ask.dry_run {
-            return self.end(attempt, report);
+            return self.end(attempt, self.told(Outcome::Applied, &candidate, None));
         }
-        let Candidate { content, sources, notes } = *candidate;
-        let is_other = content.config_sha256 != self.live.load().config_sha256;
-        let snapshot = self.live.publish(content);
+        self.put_in_force(attempt, inputs, made, *candidate, follow).await
+    }
+
+    async fn put_in_force(
+        &mut self,
+        attempt: &Try<'_>,
+        inputs: Inputs,
+        made: Made,
+        candidate: Candidate,
+        follow: Follow,
+    ) -> Report {
+        let report = self.told(Outcome::Applied, &candidate, None);
+        let Candidate { config_sha256, settings, loaded, plugins, sources, notes } = candidate;
+        let is_other = config_sha256 != self.live.load().config_sha256;
+        // Writes to disk which releases run here.
+        let Ok(Committed { registry, refusals, changes }) = task::spawn_blocking(|| loaded.commit()).await
+        else {
+            return self.refuse(attempt, None, Refused::Panicked);
+        };
+        let snapshot = self.live.publish(Content { config_sha256, settings, registry });
         follow();
         self.followers.changed(&snapshot);
         self.readiness.reloaded(LastReload::Applied);
-        log::notes(&notes, &self.refusals);
+        log::plugins(&changes, &self.refusals, &refusals);
+        log::notes(&notes);
         log::in_force(&snapshot, attempt.trigger, &notes.diff);
-        self.refusals = notes.refusals;
-        let source = self.remember(attempt, inputs, is_kept, &sources);
+        self.refuse_plugins(refusals);
+        let source = self.remember(attempt, inputs, made, plugins, &sources);
         if is_other {
             self.keep(&snapshot, sources).await;
         }
         self.status.update(|status| {
             (status.source, status.since) = (source, Some(Timestamp::now()));
-            status.plugins_refused = self.refusals.iter().map(RefusedPlugin::from).collect();
             status.kept = self.history.list();
         });
         let (generation, config_sha256) = (snapshot.generation.0, snapshot.config_sha256.clone());
-        self.end(attempt, Report { generation, config_sha256, ..report })
+        let plugins_refused = self.refusals.iter().map(RefusedPlugin::from).collect();
+        self.end(attempt, Report { generation, config_sha256, plugins_refused, ..report })
+    }
+
+    /// The plugins' files have changed, and what they offer has not.
+    fn same_plugins(&mut self, attempt: &Try<'_>, candidate: Candidate) -> Report {
+        let mut report = self.told(Outcome::Unchanged, &candidate, None);
+        report.candidate_sha256 = None;
+        if attempt.ask.dry_run {
+            return self.end(attempt, report);
+        }
+        let Candidate { loaded, plugins, .. } = candidate;
+        log::plugins(&[], &self.refusals, loaded.refusals());
+        self.refuse_plugins(loaded.refusals().to_vec());
+        if let Some(work) = self.work.here() {
+            work.plugins = plugins;
+        }
+        self.end(attempt, report)
+    }
+
+    fn refuse_plugins(&mut self, refusals: Vec<Refusal>) {
+        self.refusals = refusals;
+        let refused = self.refusals.iter().map(RefusedPlugin::from).collect();
+        self.status.update(|status| status.plugins_refused = refused);
     }
 
     /// Remembers what is in force, and where it came from, which it answers.
@@ -248,25 +293,33 @@ impl Pipeline {
         &mut self,
         attempt: &Try<'_>,
         inputs: Inputs,
-        is_kept: bool,
+        made: Made,
+        plugins: PluginInputs,
         sources: &[ConfigSource],
     ) -> Source {
-        let Some(work) = self.work.here() else { return Source::Files };
+        let before = self.status.now().source;
+        let Some(work) = self.work.here() else { return before };
+        work.plugins = plugins;
         let config = work.stage.files.path().to_owned();
-        if !is_kept {
-            work.kept = None;
-            work.changes = Changes::new(config, inputs);
-            return Source::Files;
+        match made {
+            Made::Plugins => before,
+            Made::Files => {
+                work.kept = None;
+                work.changes = Changes::new(config, inputs);
+                Source::Files
+            }
+            Made::Kept => {
+                let (pinned, source) = if attempt.trigger == Trigger::Rollback {
+                    (std::mem::take(&mut work.passed_over), Source::Rollback)
+                } else {
+                    // What was pinned, with other secrets.
+                    (work.changes.pin().cloned().unwrap_or_default(), before)
+                };
+                work.kept = Some(sources.to_vec());
+                work.changes = Changes::pinned(config, inputs, pinned);
+                source
+            }
         }
-        let (pinned, source) = if attempt.trigger == Trigger::Rollback {
-            (std::mem::take(&mut work.passed_over), Source::Rollback)
-        } else {
-            // What was pinned, with other secrets.
-            (work.changes.pin().cloned().unwrap_or_default(), self.status.now().source)
-        };
-        work.kept = Some(sources.to_vec());
-        work.changes = Changes::pinned(config, inputs, pinned);
-        source
     }
 
     /// Keeps a configuration that is in force, to come back to. It is in force
@@ -287,7 +340,7 @@ impl Pipeline {
     }
 
     fn reason_to_hold(&self, attempt: &Try<'_>, candidate: &Candidate) -> Option<String> {
-        let confirmed = attempt.ask.confirm.as_ref() == Some(&candidate.content.config_sha256);
+        let confirmed = attempt.ask.confirm.as_ref() == Some(&candidate.config_sha256);
         if confirmed || attempt.trigger == Trigger::Rollback {
             return None;
         }
@@ -304,7 +357,7 @@ impl Pipeline {
     fn hold(&mut self, attempt: &Try<'_>, inputs: Inputs, candidate: &Candidate, reason: String) -> Report {
         let report = self.told(Outcome::Held, candidate, Some(reason.clone()));
         if !attempt.ask.dry_run && self.left(inputs, Left::Held) {
-            log::held(&reason, &candidate.content.config_sha256, &candidate.notes.diff);
+            log::held(&reason, &candidate.config_sha256, &candidate.notes.diff);
         }
         if !attempt.ask.dry_run {
             self.readiness.reloaded(LastReload::Held);
@@ -358,13 +411,13 @@ impl Pipeline {
     }
 
     fn told(&self, result: Outcome, candidate: &Candidate, reason: Option<String>) -> Report {
-        let Candidate { content, notes, .. } = candidate;
+        let Candidate { config_sha256, loaded, notes, .. } = candidate;
         Report {
-            candidate_sha256: Some(content.config_sha256.clone()),
+            candidate_sha256: Some(config_sha256.clone()),
             reason,
             problems: notes.warnings.clone(),
             changes: notes.diff.changes.iter().map(ToString::to_string).collect(),
-            plugins_refused: notes.refusals.iter().map(RefusedPlugin::from).collect(),
+            plugins_refused: loaded.refusals().iter().map(RefusedPlugin::from).collect(),
             ..self.report(result)
         }
     }

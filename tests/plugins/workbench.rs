@@ -9,7 +9,7 @@ use std::{
 };
 
 use mcp_universal_server::plugin::{
-    HostServices, Installation, PluginHost, ServerFacts, sign,
+    Committed, HostServices, Installation, PluginHost, ServerFacts, Terms, sign,
     signing_key::{NewKeys, SigningKey},
 };
 use plugin_contract::Package;
@@ -59,6 +59,7 @@ impl Workbench {
             bundled_dir: Some(root.path().join("none")),
             trusted_keys: [("acme".parse().unwrap(), trusted)].into(),
             entries: [("core".parse().unwrap(), entry)].into(),
+            ..PluginSettings::default()
         };
         Self { root, keys, settings, key }
     }
@@ -97,16 +98,22 @@ impl Workbench {
     }
 
     pub(crate) fn host() -> PluginHost {
+        Self::host_on(Terms::default())
+    }
+
+    pub(crate) fn host_on(terms: Terms) -> PluginHost {
         let facts = ServerFacts {
             name: "mcp-universal-server".to_owned(),
             version: "0.1.0".to_owned(),
             protocol_versions: Vec::new(),
         };
-        PluginHost::new(HostServices::new(facts), Installation::default())
+        PluginHost::on_terms(HostServices::new(facts), Installation::default(), terms)
     }
 
     pub(crate) fn load(&self, host: &PluginHost) -> (Registry, Vec<Refusal>) {
-        host.load(&self.settings, &self.path().join("state"))
+        let Committed { registry, refusals, .. } =
+            host.load(&self.settings, &self.path().join("state")).commit();
+        (registry, refusals)
     }
 
     /// Installs another build of the plugin, as its author would.

@@ -11,8 +11,14 @@ use mcp_universal_server::plugin::{
     sign,
     signing_key::{NewKeys, SigningKey},
 };
+use serde_json::Value;
+use server_core::{
+    config::without_file,
+    settings::{Isolation, KeySource, PluginEntry, PluginSettings, TrustedKey},
+};
+use sha2::{Digest, Sha256};
 
-use super::{Server, TWO_AGENTS, bundled};
+use super::{LAPTOP, Server, TWO_AGENTS, bundled};
 
 /// A folder of plugins with `bench` in it, release 1.
 ///
@@ -43,6 +49,11 @@ impl Testbench {
         self.root.path().join("plugins.d")
     }
 
+    /// The plugin's own folder.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.plugins().join("bench")
+    }
+
     /// A folder for a test's own files.
     pub(crate) fn path(&self) -> &Path {
         self.root.path()
@@ -52,7 +63,8 @@ impl Testbench {
     /// bundled ones. `config` is the plugin's own, as in `{ label: hello }`.
     pub(crate) fn config(&self, config: &str) -> String {
         format!(
-            r#"{TWO_AGENTS}plugins:
+            r#"{TWO_AGENTS}    limits: {{ rate_limit: "1000/s" }}
+plugins:
   dir: {plugins}
   trusted_keys:
     bundled: {{ minisign: installed, plugins: ["*"], names: ["core.*", "about://*", "review_pr", "tool_usage"], in_process: true }}
@@ -63,6 +75,27 @@ impl Testbench {
             plugins = self.plugins().display(),
             key = self.public_line,
         )
+    }
+
+    /// Settings for a host in this process, for the plugin and the bundled ones.
+    pub(crate) fn settings(&self, config: &Value) -> PluginSettings {
+        let mut settings = without_file(LAPTOP).unwrap().plugins;
+        settings.dir = Some(self.plugins());
+        settings.bundled_dir = Some(bundled::folder().to_owned());
+        let trusted = TrustedKey {
+            minisign: KeySource::Minisign(self.public_line.clone()),
+            plugins: ["bench".parse().unwrap()].into_iter().collect(),
+            names: None,
+            capabilities: [].into(),
+            in_process: true,
+            not_after: None,
+            revoked: false,
+        };
+        settings.trusted_keys.insert("acme".parse().unwrap(), trusted);
+        let config = config.as_object().unwrap().clone();
+        let entry = PluginEntry { isolation: Isolation::InProcess, config, ..PluginEntry::default() };
+        settings.entries.insert("bench".parse().unwrap(), entry);
+        settings
     }
 
     /// A server that runs the plugin.
@@ -81,6 +114,23 @@ impl Testbench {
         fs::write(&file, library).unwrap();
         sign::sign(&file, &self.key, out).unwrap();
     }
+
+    /// Puts a library in place that nobody could ask what it is, and signs it as a
+    /// release of the plugin.
+    pub(crate) fn install_unasked(&self, library: &[u8], release: u32) {
+        let manifest = self.folder().join("plugin.json");
+        let mut package: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+        package["manifest"]["version"] = format!("1.0.{release}").into();
+        package["manifest"]["release"] = (1_000_000 + release).into();
+        package["artifact"]["size"] = library.len().into();
+        let sha256 = Sha256::digest(library).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        package["artifact"]["sha256"] = sha256.into();
+        let json = package.to_string();
+        fs::write(self.folder().join("libplugin_testbench.so"), library).unwrap();
+        fs::write(&manifest, &json).unwrap();
+        let signature = self.key.sign(json.as_bytes(), "by hand").unwrap();
+        fs::write(self.folder().join("plugin.json.minisig"), signature).unwrap();
+    }
 }
 
 /// The plugin's library, as version `1.0.<release>`.
@@ -91,12 +141,21 @@ pub(crate) fn build(release: u32) -> Vec<u8> {
     replace(library, b"testbench release 00001", release.as_bytes())
 }
 
+/// The same, but it never comes to saying what it is.
+pub(crate) fn build_that_hangs(release: u32) -> Vec<u8> {
+    replace(&build(release), b"testbench describes itself always", b"testbench describes itself never.")
+}
+
 /// A library with every occurrence of some bytes replaced by as many others.
 pub(crate) fn replace(library: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     assert_eq!(old.len(), new.len());
     let mut library = library.to_vec();
-    let places: Vec<_> =
-        library.windows(old.len()).enumerate().filter(|(_, it)| *it == old).map(|(at, _)| at).collect();
+    let places: Vec<_> = library
+        .windows(old.len())
+        .enumerate()
+        .filter(|(_, it)| it[0] == old[0] && *it == old)
+        .map(|(at, _)| at)
+        .collect();
     assert!(!places.is_empty());
     for at in places {
         library[at..at + new.len()].copy_from_slice(new);

@@ -6,9 +6,10 @@
 //! plugin, without a compiler.
 
 use std::{
-    fs,
+    fs::{self, File},
     hash::{BuildHasher, Hasher, RandomState},
     hint::black_box,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     thread,
@@ -35,9 +36,15 @@ struct Wanted {
     /// What the plugin does when it is made.
     #[serde(default)]
     start: Start,
+    /// The only version that does so, if not all do.
+    #[serde(default)]
+    only: Option<String>,
     /// What `bench.label` answers.
     #[serde(default)]
     label: String,
+    /// A file that gets a line for every attempt to make the plugin.
+    #[serde(default)]
+    attempts: Option<PathBuf>,
 }
 
 /// What becomes of an attempt to make the plugin.
@@ -52,12 +59,18 @@ enum Start {
 }
 
 impl TryFrom<Wanted> for Config {
-    type Error = &'static str;
+    type Error = String;
 
-    fn try_from(Wanted { start, label }: Wanted) -> Result<Self, Self::Error> {
+    fn try_from(Wanted { start, only, label, attempts }: Wanted) -> Result<Self, Self::Error> {
+        if let Some(file) = attempts {
+            note(&file).map_err(|error| error.to_string())?;
+        }
+        if only.is_some_and(|only| only != version()) {
+            return Ok(Self { label });
+        }
         match start {
             Start::Works => Ok(Self { label }),
-            Start::Fails => Err("it was told to fail"),
+            Start::Fails => Err("it was told to fail".to_owned()),
             #[expect(clippy::panic, reason = "that is what a test wants to see")]
             Start::Panics => panic!("it was told to panic"),
             Start::Hangs => hang(),
@@ -116,6 +129,10 @@ plugin_api::export!(plugin);
 fn version() -> String {
     let digits = black_box(RELEASE).rsplit(' ').next().unwrap_or_default();
     format!("1.0.{}", digits.trim_start_matches('0'))
+}
+
+fn note(file: &Path) -> io::Result<()> {
+    File::options().create(true).append(true).open(file)?.write_all(b"attempt\n")
 }
 
 fn hold(file: &Path) -> Result<(), CallError> {

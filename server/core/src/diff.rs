@@ -12,6 +12,7 @@ mod agents;
 mod change;
 mod names;
 mod operator;
+mod pairs;
 mod patterns;
 mod rights;
 

@@ -154,7 +154,7 @@ impl Default for ReloadSettings {
 }
 
 /// Which plugins are loaded and what they may do.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PluginSettings {
     /// Folder of plugin folders.
     pub dir: Option<PathBuf>,
@@ -165,6 +165,21 @@ pub struct PluginSettings {
     pub trusted_keys: BTreeMap<KeyName, TrustedKey>,
     /// The operator's word on single plugins.
     pub entries: BTreeMap<PluginName, PluginEntry>,
+    /// How many bytes of libraries that no plugin uses any more may stay in memory
+    /// before no other is loaded into the server's process.
+    pub max_retired_bytes: u64,
+}
+
+impl Default for PluginSettings {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            bundled_dir: None,
+            trusted_keys: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            max_retired_bytes: 256 << 20,
+        }
+    }
 }
 
 /// A signing key and what its signature is worth.
@@ -188,6 +203,12 @@ pub struct TrustedKey {
 }
 
 impl TrustedKey {
+    /// Whether its last day is over.
+    #[must_use]
+    pub fn expired(&self, today: Date) -> bool {
+        self.not_after.is_some_and(|last| today > last)
+    }
+
     /// The names of a plugin that its owner may not bear, with their kinds.
     #[must_use]
     pub fn foreign_names<'m>(&self, manifest: &'m Manifest) -> Vec<(&'static str, &'m str)> {

@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
     let text = if arguments.json {
         serde_json::to_string_pretty(&page).map_err(Failure::failed)?
     } else {
-        page.text().map_err(Failure::failed)?
+        text(&page.diff, &page.notes).map_err(Failure::failed)?
     };
     writeln!(out, "{}", text.trim_end()).map_err(Failure::failed)
 }
@@ -80,13 +80,7 @@ fn compare(old: &Path, new: &Path) -> Result<Page, Failure> {
     }
     let [before, after] = &mut settings;
     notes.extend(folder_of_one(&before.plugins, &after.plugins));
-    let installation = Installation::of_this_process();
-    let mut offered = |settings: &PluginSettings| {
-        let Claims { manifests, unread } = claims(settings, &installation);
-        notes.extend(unread.into_iter().map(|unread| format!("{unread}; names in it are not known")));
-        Names::claimed(&manifests, settings)
-    };
-    let names = (offered(&before.plugins), offered(&after.plugins));
+    let names = (offered(&before.plugins, &mut notes), offered(&after.plugins, &mut notes));
     as_named(before, old);
     as_named(after, new);
     let before = Side { settings: before, names: &names.0 };
@@ -101,6 +95,14 @@ fn compare(old: &Path, new: &Path) -> Result<Page, Failure> {
     let mut told = BTreeSet::new();
     notes.retain(|note| told.insert(note.clone()));
     Ok(Page { diff, notes })
+}
+
+/// What the plugins of a configuration claim to offer. What cannot be read is
+/// noted.
+pub(super) fn offered(settings: &PluginSettings, notes: &mut Vec<String>) -> Names {
+    let Claims { manifests, unread } = claims(settings, &Installation::of_this_process());
+    notes.extend(unread.into_iter().map(|unread| format!("{unread}; names in it are not known")));
+    Names::claimed(&manifests, settings)
 }
 
 /// Plugins that only one of the two has because its file is where they are.
@@ -152,26 +154,27 @@ fn settings(file: &Path, missing: &Missing) -> Result<Settings, String> {
     Ok(compiled.settings)
 }
 
-impl Page {
-    fn text(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        let mut last = "";
-        for change in &self.diff.changes {
-            let heading = heading(&change.subject);
-            if heading != last {
-                writeln!(text, "{}{heading}", if last.is_empty() { "" } else { "\n" })?;
-                last = heading;
-            }
-            writeln!(text, "  {change}")?;
+/// Every change below the heading it belongs to, then the notes.
+pub(super) fn text(diff: &Diff, notes: &[String]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let mut last = "";
+    for change in &diff.changes {
+        let heading = heading(&change.subject);
+        if heading != last {
+            writeln!(text, "{}{heading}", if last.is_empty() { "" } else { "\n" })?;
+            last = heading;
         }
-        if self.diff.is_empty() {
-            writeln!(text, "no one gains or loses anything")?;
-        }
-        for (n, note) in self.notes.iter().enumerate() {
-            writeln!(text, "{}note: {note}", if n == 0 { "\n" } else { "" })?;
-        }
-        Ok(text)
+        writeln!(text, "  {change}")?;
     }
+    if diff.is_empty() {
+        writeln!(text, "no one gains or loses anything")?;
+    }
+    for (n, note) in notes.iter().enumerate() {
+        // Paths may hold what a terminal takes for an order.
+        let note: String = note.chars().filter(|c| !c.is_control()).collect();
+        writeln!(text, "{}note: {note}", if n == 0 { "\n" } else { "" })?;
+    }
+    Ok(text)
 }
 
 fn heading(subject: &Subject) -> &'static str {

@@ -21,28 +21,29 @@ pub(crate) const MAX_KEY_FILE: u64 = 4096;
 
 /// The operator's trusted keys.
 #[derive(Debug)]
-pub(crate) struct KeyRing<'s> {
-    keys: Vec<Signer<'s>>,
+pub(crate) struct KeyRing {
+    keys: Vec<Signer>,
     today: Date,
 }
 
 /// One of them.
 #[derive(Debug)]
-pub(crate) struct Signer<'s> {
-    pub(crate) name: &'s KeyName,
-    pub(crate) key: &'s TrustedKey,
+pub(crate) struct Signer {
+    pub(crate) name: KeyName,
+    pub(crate) key: TrustedKey,
     public: PublicKey,
 }
 
-impl<'s> KeyRing<'s> {
+impl KeyRing {
     /// Reads the keys of `settings`, and the installation's own from its file if
     /// they name it. A key that cannot be read is left out, with a refusal; but a
     /// file that only the system keeps from being read takes away no trust in what
     /// it held the `last` time.
     pub(crate) fn new(
-        settings: &'s PluginSettings,
+        settings: &PluginSettings,
         installed: &Path,
         last: Option<&PublicKey>,
+        today: Date,
     ) -> (Self, Vec<Refusal>) {
         let mut keys = Vec::new();
         let mut refusals = Vec::new();
@@ -61,11 +62,10 @@ impl<'s> KeyRing<'s> {
                 }),
             };
             match public {
-                Ok(public) => keys.push(Signer { name, key, public }),
+                Ok(public) => keys.push(Signer { name: name.clone(), key: key.clone(), public }),
                 Err(refusal) => refusals.push(refusal),
             }
         }
-        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         (Self { keys, today }, refusals)
     }
 
@@ -76,7 +76,7 @@ impl<'s> KeyRing<'s> {
     }
 
     /// The key that a signature names, if its signatures count today.
-    pub(crate) fn signer(&self, signature: &Signature) -> Result<&Signer<'s>, Fault> {
+    pub(crate) fn signer(&self, signature: &Signature) -> Result<&Signer, Fault> {
         let id = signature.id();
         let mut named = self.keys.iter().filter(|signer| signer.id() == id);
         let signer = match (named.next(), named.next()) {
@@ -101,7 +101,7 @@ impl<'s> KeyRing<'s> {
     }
 }
 
-impl Signer<'_> {
+impl Signer {
     pub(crate) fn id(&self) -> KeyId {
         self.public.id()
     }
@@ -129,7 +129,7 @@ impl Signer<'_> {
     }
 
     fn counts_on(&self, today: Date) -> Result<(), Fault> {
-        let name = self.name;
+        let name = &self.name;
         if self.key.revoked {
             return Err(Fault::new(
                 "key_revoked",
@@ -138,7 +138,7 @@ impl Signer<'_> {
             ));
         }
         match self.key.not_after {
-            Some(last) if today > last => Err(Fault::new(
+            Some(last) if self.key.expired(today) => Err(Fault::new(
                 "key_expired",
                 format!("it is signed with key `{name}`, which was trusted until {last}"),
                 format!(
@@ -154,7 +154,7 @@ impl Signer<'_> {
         if self.key.plugins.cover(plugin.as_str()) {
             return Ok(());
         }
-        let name = self.name;
+        let name = &self.name;
         Err(Fault::new(
             "plugin_out_of_scope",
             format!("key `{name}` may not sign a plugin named `{plugin}`"),
@@ -171,7 +171,7 @@ impl Signer<'_> {
         if refused.is_empty() {
             return Ok(());
         }
-        let key = self.name;
+        let key = &self.name;
         let help = match &self.key.names {
             Some(_) => format!(
                 "rename it in the plugin, or add a pattern that covers it to `plugins.trusted_keys.{key}.names`"
@@ -188,7 +188,7 @@ impl Signer<'_> {
         if beyond.is_empty() {
             return Ok(());
         }
-        let key = self.name;
+        let key = &self.name;
         let beyond: Vec<_> = beyond.iter().map(|it| format!("`{it}`")).collect();
         Err(Fault::new(
             "capability_out_of_scope",
@@ -198,6 +198,11 @@ impl Signer<'_> {
             ),
         ))
     }
+}
+
+/// The day it is, for `not_after`.
+pub(crate) fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
 fn read_installed(path: &Path) -> Result<PublicKey, Refusal> {

@@ -6,6 +6,7 @@ use server_core::{
 use tracing::{error, info, warn};
 
 use super::{Refused, control::Trigger, staging::Notes};
+use crate::plugin::{self, Change};
 
 /// How many changes a line of the log tells.
 const CHANGES: usize = 20;
@@ -50,17 +51,24 @@ pub(super) fn held(reason: &str, config_sha256: &str, diff: &Diff) {
     );
 }
 
-/// What is odd about a configuration that is in force now; of plugins, what was
-/// not `known` before.
-pub(super) fn notes(notes: &Notes, known: &[Refusal]) {
+/// What is odd about a configuration that is in force now.
+pub(super) fn notes(notes: &Notes) {
     for problem in &notes.warnings {
         let code = problem.code;
         warn!(target: "config", place = place(problem), code, help = problem.help, "{}", problem.message);
     }
-    for refusal in notes.refusals.iter().filter(|refusal| !known.contains(refusal)) {
+    notes.unused.iter().for_each(unused);
+}
+
+/// Which plugins came and went, and, of those that are refused, what was not
+/// `told` before.
+pub(super) fn plugins(changes: &[Change], told: &[Refusal], refusals: &[Refusal]) {
+    for change in changes {
+        change.log();
+    }
+    for refusal in plugin::news(told, refusals) {
         error!(target: "plugin", place = %refusal.place.display(), code = refusal.code, help = refusal.help, "plugin refused: {}", refusal.message);
     }
-    notes.unused.iter().for_each(unused);
 }
 
 fn unused(pattern: &UnusedPattern) {

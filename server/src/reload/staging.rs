@@ -14,20 +14,20 @@ use std::{
 use server_core::{
     config::{self, Problem, Source},
     diff::{Diff, Names, Side, diff},
-    registry::{Refusal, Registry},
+    registry::{Plugin, Registry},
     settings::Settings,
-    snapshot::{Content, Snapshot},
+    snapshot::Snapshot,
     unused::{self, UnusedPattern},
 };
 
 use super::{
     Refused,
-    changes::{Changes, Left, Verdict},
+    changes::{Changes, Left, QUIET, Steady, Verdict},
     watcher::FileEvents,
 };
 use crate::{
     config_files::{ConfigFiles, Inputs, Reading},
-    plugin::PluginHost,
+    plugin::{Loaded, PluginHost, PluginInputs},
 };
 
 /// How long files must stand unchanged before somebody who says that they are
@@ -48,6 +48,10 @@ pub(super) struct Work {
     pub(super) stage: Arc<Stage>,
     pub(super) changes: Changes,
     pub(super) events: FileEvents,
+    /// What the plugins in force were loaded from.
+    pub(super) plugins: PluginInputs,
+    /// What others could be loaded from, and since when.
+    pub(super) standing: Steady<PluginInputs>,
     /// What is in force, where it does not come from the files.
     pub(super) kept: Option<Vec<Source>>,
     /// What the files held when they were to give way to something else.
@@ -56,7 +60,11 @@ pub(super) struct Work {
 
 /// A configuration that could be in force, with its plugins loaded.
 pub(super) struct Candidate {
-    pub(super) content: Content,
+    pub(super) config_sha256: String,
+    pub(super) settings: Settings,
+    pub(super) loaded: Loaded,
+    /// What its plugins were loaded from.
+    pub(super) plugins: PluginInputs,
     pub(super) sources: Vec<Source>,
     pub(super) notes: Notes,
 }
@@ -65,7 +73,6 @@ pub(super) struct Candidate {
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) warnings: Vec<Problem>,
-    pub(super) refusals: Vec<Refusal>,
     pub(super) unused: Vec<UnusedPattern>,
     /// Who gains or loses what.
     pub(super) diff: Diff,
@@ -75,9 +82,20 @@ pub(super) struct Notes {
 pub(super) struct Staged {
     /// The bytes that it was made from.
     pub(super) inputs: Inputs,
-    /// Whether that was kept sources, with the secrets of now.
-    pub(super) is_kept: bool,
+    /// What that was.
+    pub(super) made: Made,
     pub(super) candidate: Result<Box<Candidate>, Refused>,
+}
+
+/// What a candidate was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    /// The files.
+    Files,
+    /// A configuration that was kept, with the secrets of now.
+    Kept,
+    /// The configuration in force, with the plugins of now.
+    Plugins,
 }
 
 /// What came of looking at the files.
@@ -89,13 +107,29 @@ pub(super) enum Look {
     Staged(Staged),
 }
 
+impl Candidate {
+    /// Whether what is loaded is not what `current` has.
+    pub(super) fn changes_plugins(&self, current: &Snapshot) -> bool {
+        let was = |plugin: &Plugin| {
+            current
+                .registry
+                .plugins()
+                .any(|it| it.provenance == plugin.provenance && Arc::ptr_eq(&it.instance, &plugin.instance))
+        };
+        let registry = self.loaded.registry();
+        registry.plugins().count() != current.registry.plugins().count()
+            || !registry.plugins().all(|plugin| was(plugin))
+    }
+}
+
 impl Stage {
     /// A configuration with its plugins, and the bytes that it was made from.
     pub(super) fn build(&self, current: Option<&Snapshot>, reading: Reading) -> Staged {
         let Reading { inputs, is_kept, content } = reading;
+        let made = if is_kept { Made::Kept } else { Made::Files };
         let (source, environment) = match content {
             Ok(content) => content,
-            Err(error) => return Staged { inputs, is_kept, candidate: Err(error.into()) },
+            Err(error) => return Staged { inputs, made, candidate: Err(error.into()) },
         };
         let compiled = catch_unwind(AssertUnwindSafe(|| config::compile(&source, &environment)));
         let inputs = inputs.and(environment.inputs());
@@ -112,7 +146,7 @@ impl Stage {
                 catch_unwind(loading).unwrap_or(Err(Refused::Panicked))
             }
         };
-        Staged { inputs, is_kept, candidate }
+        Staged { inputs, made, candidate }
     }
 
     fn load(
@@ -125,14 +159,25 @@ impl Stage {
         if !fixed.is_empty() {
             return Err(Refused::NeedsRestart(fixed));
         }
-        let (registry, refusals) = self.plugins.load(&settings.plugins, &settings.state_dir);
+        // Looked at before: what changes meanwhile shows as another change.
+        let plugins = self.plugins.inputs(&settings.plugins);
+        let loaded = self.plugins.load(&settings.plugins, &settings.state_dir);
         let notes = Notes {
-            refusals,
-            unused: unused::tool_patterns(&settings, &registry),
-            diff: current.map(|current| difference(current, &settings, &registry)).unwrap_or_default(),
+            unused: unused::tool_patterns(&settings, loaded.registry()),
+            diff: current.map(|it| difference(it, &settings, loaded.registry())).unwrap_or_default(),
             ..Notes::default()
         };
-        Ok(Candidate { content: Content { config_sha256, settings, registry }, sources: Vec::new(), notes })
+        Ok(Candidate { config_sha256, settings, loaded, plugins, sources: Vec::new(), notes })
+    }
+
+    /// The configuration in force, with its plugins loaded anew.
+    fn reload_plugins(&self, current: &Snapshot) -> Staged {
+        let loading = AssertUnwindSafe(|| {
+            let settings = current.settings.clone();
+            self.load(Some(current), settings, current.config_sha256.clone()).map(Box::new)
+        });
+        let candidate = catch_unwind(loading).unwrap_or(Err(Refused::Panicked));
+        Staged { inputs: Inputs::default(), made: Made::Plugins, candidate }
     }
 }
 
@@ -141,7 +186,7 @@ impl Work {
     pub(super) fn look(&mut self, current: &Snapshot) -> Look {
         self.follow();
         let observed = match self.changes.judge(self.changes.watched().now(), Instant::now()) {
-            Verdict::Same => return Look::Same,
+            Verdict::Same => return self.look_at_plugins(current),
             Verdict::Wait => return Look::Wait,
             Verdict::InForce => return Look::InForce,
             Verdict::LeftBefore(why) => return Look::LeftBefore(why),
@@ -154,6 +199,19 @@ impl Work {
         Look::Staged(self.stage.build(Some(current), reading))
     }
 
+    /// Plugins come and go also while the configuration's files are of no use.
+    fn look_at_plugins(&mut self, current: &Snapshot) -> Look {
+        let now = self.stage.plugins.inputs(&current.settings.plugins);
+        if now == self.plugins {
+            self.standing.forget();
+            return Look::Same;
+        }
+        if self.standing.stood(&now, Instant::now()) < QUIET {
+            return Look::Wait;
+        }
+        Look::Staged(self.stage.reload_plugins(current))
+    }
+
     /// Stages what the files hold now, for somebody who says that it is complete.
     /// `None`: it is in force already. `anew`: what does not come from the files is
     /// to give way to what does.
@@ -161,7 +219,8 @@ impl Work {
         for _ in 0..TRIES {
             let observed = self.changes.watched().now();
             if self.changes.is_in_force(&observed) && !anew {
-                return None;
+                let plugins = self.stage.plugins.inputs(&current.settings.plugins);
+                return (plugins != self.plugins).then(|| self.stage.reload_plugins(current));
             }
             thread::sleep(SETTLED);
             let reading = if anew { self.stage.files.reading() } else { self.reading(&observed) };
@@ -169,7 +228,7 @@ impl Work {
                 return Some(self.stage.build(Some(current), reading));
             }
         }
-        Some(Staged { inputs: Inputs::default(), is_kept: false, candidate: Err(Refused::NeverStill) })
+        Some(Staged { inputs: Inputs::default(), made: Made::Files, candidate: Err(Refused::NeverStill) })
     }
 
     /// Stages an earlier configuration, with the secrets and plugins of now.
@@ -189,7 +248,7 @@ impl Work {
     fn follow(&mut self) {
         let watched = self.changes.watched();
         let files: BTreeSet<PathBuf> = watched.paths().map(ToOwned::to_owned).collect();
-        self.events.follow(files.iter().map(PathBuf::as_path), []);
+        self.events.follow(files.iter().map(PathBuf::as_path), self.plugins.folders());
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 use server_core::{
     config::{self, Source as ConfigSource},
+    registry::Refusal,
     settings::Settings,
     snapshot::{Content, Live},
     unused,
@@ -20,17 +21,17 @@ use super::{
     Followers, Pipeline, Refused,
     bench::Bench,
     bind_mount,
-    changes::Changes,
+    changes::{Changes, Steady},
     control::{self, Control, Outcome, RefusedPlugin, Report, Trigger},
     kept::{self, History, Kept},
     log, save,
-    staging::{Notes, Stage, Staged, Work},
+    staging::{Candidate, Notes, Stage, Staged, Work},
     status::{Attempt, ReloadStatus, Source},
     watcher::FileEvents,
 };
 use crate::{
     config_files::{ConfigFiles, Inputs},
-    plugin::PluginHost,
+    plugin::{Change, Committed, PluginHost, PluginInputs},
     readiness::{LastReload, Readiness},
 };
 
@@ -63,6 +64,8 @@ impl Origin {
 /// What it takes to follow the changes of the first configuration.
 pub struct First {
     notes: Notes,
+    refusals: Vec<Refusal>,
+    changes: Vec<Change>,
     source: Source,
     /// `None` if it comes from no file.
     files: Option<FirstFiles>,
@@ -70,6 +73,7 @@ pub struct First {
 
 struct FirstFiles {
     stage: Stage,
+    plugins: PluginInputs,
     sources: Vec<ConfigSource>,
     changes: Changes,
     /// Why the files were not used, if they were not.
@@ -92,11 +96,12 @@ pub async fn first(origin: Origin, plugins: PluginHost) -> Result<(Content, Firs
 }
 
 fn fixed(settings: Settings, plugins: &PluginHost) -> (Content, First) {
-    let (registry, refusals) = plugins.load(&settings.plugins, &settings.state_dir);
-    let unused = unused::tool_patterns(&settings, &registry);
-    let notes = Notes { refusals, unused, ..Notes::default() };
+    let committed = plugins.load(&settings.plugins, &settings.state_dir).commit();
+    let unused = unused::tool_patterns(&settings, &committed.registry);
+    let notes = Notes { unused, ..Notes::default() };
+    let Committed { registry, refusals, changes } = committed;
     let content = Content { config_sha256: String::new(), settings, registry };
-    (content, First { notes, source: Source::Environment, files: None })
+    (content, First { notes, refusals, changes, source: Source::Environment, files: None })
 }
 
 fn of_files(stage: Stage, last_good: bool) -> Result<(Content, First), Refused> {
@@ -121,9 +126,11 @@ fn of_files(stage: Stage, last_good: bool) -> Result<(Content, First), Refused> 
         }
     };
     let source = if refused.is_some() { Source::LastGood } else { Source::Files };
-    let candidate = *candidate;
-    let files = FirstFiles { stage, sources: candidate.sources, changes, refused };
-    Ok((candidate.content, First { notes: candidate.notes, source, files: Some(files) }))
+    let Candidate { config_sha256, settings, loaded, plugins, sources, notes } = *candidate;
+    let files = Some(FirstFiles { stage, plugins, sources, changes, refused });
+    let Committed { registry, refusals, changes } = loaded.commit();
+    let content = Content { config_sha256, settings, registry };
+    Ok((content, First { notes, refusals, changes, source, files }))
 }
 
 /// `state.dir` of files that cannot be used, as well as can be told.
@@ -152,15 +159,16 @@ impl First {
     ) -> (Option<Pipeline>, Control) {
         let (control, orders) = control::channel();
         let snapshot = live.load();
-        log::notes(&self.notes, &[]);
+        log::plugins(&self.changes, &[], &self.refusals);
+        log::notes(&self.notes);
         log::in_force(&snapshot, Trigger::Start, &self.notes.diff);
         let since = Timestamp::now();
-        let plugins_refused: Vec<_> = self.notes.refusals.iter().map(RefusedPlugin::from).collect();
+        let plugins_refused: Vec<_> = self.refusals.iter().map(RefusedPlugin::from).collect();
         status.update(|status| {
             (status.source, status.since) = (self.source, Some(since));
             status.plugins_refused.clone_from(&plugins_refused);
         });
-        let Some(FirstFiles { stage, sources, changes, refused }) = self.files else {
+        let Some(FirstFiles { stage, plugins, sources, changes, refused }) = self.files else {
             return (None, control);
         };
         let kept = Kept {
@@ -204,10 +212,12 @@ impl First {
             stage: Arc::new(stage),
             changes,
             events,
+            plugins,
+            standing: Steady::default(),
             kept,
             passed_over: Inputs::default(),
         }));
-        let refusals = self.notes.refusals;
+        let refusals = self.refusals;
         let waits = false;
         let pipeline =
             Pipeline { live, readiness, status, followers, orders, hint, history, refusals, work, waits };

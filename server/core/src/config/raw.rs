@@ -168,6 +168,12 @@ pub(super) struct RawPlugins {
     /// defaults: a process of its own and no capabilities.
     #[schemars(extend("propertyNames" = { "pattern": PLUGIN }))]
     pub(super) entries: BTreeMap<String, RawEntry>,
+    /// Bytes of plugins' libraries that may stay in the server's memory although
+    /// no plugin uses them any more: a library that was loaded there is never
+    /// unloaded. Where another one would go beyond it, the plugin goes on as it
+    /// is, until the server starts again. 268435456 unless set.
+    #[schemars(range(min = 0, max = 1_099_511_627_776_u64), extend("examples" = [268_435_456]))]
+    pub(super) max_retired_bytes: Option<u64>,
 }
 
 /// A key, and what its signature is worth.

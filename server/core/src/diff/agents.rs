@@ -6,8 +6,8 @@ use super::{
     Counts, Side,
     change::{Change, Subject, What},
     names::Name,
-    patterns::Effective,
-    rights::{Differences, Rights, Standing},
+    pairs::{Pair, paired},
+    rights::{Rights, RightsChanges},
 };
 use crate::{
     id::{AgentId, TenantId},
@@ -25,31 +25,28 @@ pub(super) fn changes(old: Side<'_>, new: Side<'_>) -> (Vec<Change>, Counts) {
     let mut counts = Counts { before: old.settings.agents.len(), ..Counts::default() };
     let mut alike = Alike::default();
     let mut rights = Rights::new(old, new);
-    for (id, was) in &old.settings.agents {
-        let Some(is) = new.settings.agents.get(id) else {
-            counts.removed += 1;
-            alike.add(Happening::Other(What::Removed), &was.tenant, id);
-            continue;
-        };
-        let differences = rights.differences(Some(standing(was)), standing(is));
-        counts.losing += usize::from(!differences.lost.is_empty());
-        alike.rights(differences, &is.tenant, id);
-        let own = own_changes(was, is).into_iter().chain(Effective::changes(old, new, Some(was), is));
-        own.for_each(|what| alike.add(Happening::Other(what), &is.tenant, id));
-    }
-    for (id, is) in &new.settings.agents {
-        if !old.settings.agents.contains_key(id) {
-            let gained = rights.differences(None, standing(is)).gained;
-            alike.add(Happening::New(gained), &is.tenant, id);
-            let patterns = Effective::changes(old, new, None, is);
-            patterns.into_iter().for_each(|what| alike.add(Happening::Other(what), &is.tenant, id));
+    for (id, pair) in paired(&old.settings.agents, &new.settings.agents) {
+        match pair {
+            Pair::Old(was) => {
+                counts.removed += 1;
+                alike.add(Happening::Other(What::Removed), &was.tenant, id);
+            }
+            Pair::Both(was, is) => {
+                let changes = rights.changes(Some(was), is);
+                counts.losing += usize::from(!changes.lost.is_empty());
+                alike.rights(&changes, &is.tenant, id);
+                let others = own_changes(was, is).into_iter().chain(changes.patterns);
+                others.for_each(|what| alike.add(Happening::Other(what), &is.tenant, id));
+            }
+            Pair::New(is) => {
+                let changes = rights.changes(None, is);
+                alike.add(Happening::New(changes.gained), &is.tenant, id);
+                let patterns = changes.patterns.into_iter();
+                patterns.for_each(|what| alike.add(Happening::Other(what), &is.tenant, id));
+            }
         }
     }
     (alike.into_changes(), counts)
-}
-
-fn standing(agent: &Agent) -> Standing<'_> {
-    Standing { grant: &agent.grant, tenant: &agent.tenant }
 }
 
 /// What changes of an agent besides its rights.
@@ -112,12 +109,12 @@ impl<'a> Alike<'a> {
         self.0.entry((happening, tenant)).or_default().push(agent);
     }
 
-    fn rights(&mut self, differences: Differences<'a>, tenant: &'a TenantId, agent: &'a AgentId) {
+    fn rights(&mut self, changes: &RightsChanges<'a>, tenant: &'a TenantId, agent: &'a AgentId) {
         for thing in [Thing::Tool, Thing::Resource, Thing::Prompt] {
             let of_thing = |names: &[&'a Name]| -> Vec<&'a Name> {
                 names.iter().copied().filter(|name| name.kind.thing() == thing).collect()
             };
-            let (lost, gained) = (of_thing(&differences.lost), of_thing(&differences.gained));
+            let (lost, gained) = (of_thing(&changes.lost), of_thing(&changes.gained));
             if !lost.is_empty() {
                 self.add(Happening::Loses(thing, lost), tenant, agent);
             }

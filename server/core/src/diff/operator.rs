@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Display, path::PathBuf};
 use super::{
     change::{Change, Subject, What},
     names::{Names, Release},
+    pairs::{Pair, paired},
 };
 use crate::{
     pattern::Patterns,
@@ -70,12 +71,14 @@ fn key(was: &TrustedKey, is: &TrustedKey) -> Vec<What> {
 pub(super) fn entries(old: &PluginSettings, new: &PluginSettings) -> Vec<Change> {
     let default = PluginEntry::default();
     let mut changes = Vec::new();
-    let names = old.entries.keys().chain(new.entries.keys().filter(|it| !old.entries.contains_key(*it)));
-    for name in names {
-        let was = old.entries.get(name).unwrap_or(&default);
-        let is = new.entries.get(name).unwrap_or(&default);
+    for (name, pair) in paired(&old.entries, &new.entries) {
+        let what = match pair {
+            Pair::Old(was) => entry(was, &default),
+            Pair::Both(was, is) => entry(was, is),
+            Pair::New(is) => entry(&default, is),
+        };
         let subject = Subject::PluginEntry { name: name.clone() };
-        changes.extend(entry(was, is).into_iter().map(|what| Change { subject: subject.clone(), what }));
+        changes.extend(what.into_iter().map(|what| Change { subject: subject.clone(), what }));
     }
     changes
 }
@@ -147,7 +150,7 @@ fn texts(patterns: &Patterns) -> Vec<String> {
     patterns.iter().map(ToString::to_string).collect()
 }
 
-/// Compares two mappings by name: what went, what is different, what is new.
+/// Compares two mappings by name: what went, what is new, what is different.
 fn named<K: Ord, V>(
     old: &BTreeMap<K, V>,
     new: &BTreeMap<K, V>,
@@ -156,12 +159,14 @@ fn named<K: Ord, V>(
     compare: impl Fn(&V, &V) -> Vec<What>,
 ) -> Vec<Change> {
     let mut changes = Vec::new();
-    for (name, was) in old {
-        let all = new.get(name).map_or_else(|| vec![What::Removed], |is| compare(was, is));
-        changes.extend(all.into_iter().map(|what| Change { subject: subject(name), what }));
+    for (name, pair) in paired(old, new) {
+        let what = match pair {
+            Pair::Old(_) => vec![What::Removed],
+            Pair::Both(was, is) => compare(was, is),
+            Pair::New(is) => vec![is_new(is)],
+        };
+        changes.extend(what.into_iter().map(|what| Change { subject: subject(name), what }));
     }
-    for (name, is) in new.iter().filter(|(name, _)| !old.contains_key(name)) {
-        changes.push(Change { subject: subject(name), what: is_new(is) });
-    }
+    changes.sort_by_key(|change| change.what.rank());
     changes
 }

@@ -6,19 +6,19 @@ use std::collections::BTreeSet;
 use plugin_contract::Capability;
 
 use super::{
-    Side,
     change::{What, shown},
     names::{Kind, Names},
 };
 use crate::{
     pattern::{Pattern, Patterns},
     policy::{self, Thing},
-    settings::{Agent, Grant, Settings},
+    settings::Grant,
 };
 
 const THINGS: [Thing; 3] = [Thing::Tool, Thing::Resource, Thing::Prompt];
 
-/// What agent and tenant grant together, as patterns.
+/// What agent and tenant grant together, as patterns; by default nothing.
+#[derive(Default)]
 pub(super) struct Effective {
     granted: [Patterns; 3],
     deny: Patterns,
@@ -35,21 +35,7 @@ enum Note {
 }
 
 impl Effective {
-    /// The changes for an agent; one that was not there had nothing.
-    pub(super) fn changes(old: Side<'_>, new: Side<'_>, was: Option<&Agent>, is: &Agent) -> Vec<What> {
-        let after = tenant(new.settings, is);
-        let before = was.and_then(|was| tenant(old.settings, was));
-        if was.is_some_and(|was| was.grant == is.grant) && before == after {
-            return Vec::new();
-        }
-        let before = was.zip(before).map(|(was, tenant)| Self::of(&was.grant, tenant));
-        let after = after.map(|tenant| Self::of(&is.grant, tenant));
-        let nothing = Self::of(&Grant::default(), &Grant::default());
-        let (before, after) = (before.as_ref().unwrap_or(&nothing), after.as_ref().unwrap_or(&nothing));
-        Compared { before, after, old: old.names, new: new.names, is_new: was.is_none() }.changes()
-    }
-
-    fn of(agent: &Grant, tenant: &Grant) -> Self {
+    pub(super) fn of(agent: &Grant, tenant: &Grant) -> Self {
         Self {
             granted: THINGS
                 .map(|thing| policy::patterns(agent, thing).intersection(policy::patterns(tenant, thing))),
@@ -59,31 +45,25 @@ impl Effective {
     }
 }
 
-fn tenant<'s>(settings: &'s Settings, agent: &Agent) -> Option<&'s Grant> {
-    settings.tenants.get(&agent.tenant).map(|tenant| &tenant.grant)
-}
-
-struct Compared<'a> {
-    before: &'a Effective,
-    after: &'a Effective,
-    old: &'a Names,
-    new: &'a Names,
-    is_new: bool,
+/// The names that are known, before and after.
+pub(super) struct Compared<'a> {
+    pub(super) old: &'a Names,
+    pub(super) new: &'a Names,
+    /// Whether the agent was not there before.
+    pub(super) is_new: bool,
 }
 
 impl Compared<'_> {
-    fn changes(&self) -> Vec<What> {
+    pub(super) fn changes(&self, before: &Effective, after: &Effective) -> Vec<What> {
         let mut changes = Vec::new();
-        for (thing, (before, after)) in
-            THINGS.into_iter().zip(self.before.granted.iter().zip(&self.after.granted))
-        {
+        for (thing, (before, after)) in THINGS.into_iter().zip(before.granted.iter().zip(&after.granted)) {
             changes.extend(self.list(thing, thing.key(), before, after));
         }
         // To deny what is not granted changes nothing.
-        let [tools, ..] = &self.after.granted;
-        let (before, after) = (self.before.deny.intersection(tools), self.after.deny.intersection(tools));
-        changes.extend(self.list(Thing::Tool, "deny", &before, &after));
-        changes.extend(self.capabilities());
+        let [tools, ..] = &after.granted;
+        let denied = |side: &Effective| side.deny.intersection(tools);
+        changes.extend(self.list(Thing::Tool, "deny", &denied(before), &denied(after)));
+        changes.extend(self.capabilities(before, after));
         changes
     }
 
@@ -126,7 +106,7 @@ impl Compared<'_> {
     }
 
     /// Capabilities that no tool shows, because none needs them.
-    fn capabilities(&self) -> Option<What> {
+    fn capabilities(&self, before: &Effective, after: &Effective) -> Option<What> {
         let unused = |names: &Names, capability: &Capability| {
             !names.names.values().any(|needs| needs.capabilities.contains(capability))
         };
@@ -134,8 +114,8 @@ impl Compared<'_> {
             let beyond = these.capabilities.difference(&those.capabilities);
             beyond.filter(|it| unused(names, it)).map(ToString::to_string).collect()
         };
-        let added = beyond(self.after, self.before, self.new);
-        let removed = beyond(self.before, self.after, self.old);
+        let added = beyond(after, before, self.new);
+        let removed = beyond(before, after, self.old);
         let note = Some("no tool that needs it is loaded".to_owned());
         let some = !added.is_empty() || !removed.is_empty();
         some.then_some(What::List { list: "capabilities", added, removed, note })

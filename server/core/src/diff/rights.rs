@@ -5,12 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     Side,
+    change::What,
     names::{Kind, Name, Needs},
+    patterns::{Compared, Effective},
 };
 use crate::{
     id::TenantId,
     policy,
-    settings::{Grant, Settings},
+    settings::{Agent, Grant, Settings},
 };
 
 /// The rights of a tenant's agents, as far as they depend on all but the agents.
@@ -24,6 +26,8 @@ pub(super) struct Rights<'a> {
 /// same.
 struct Ceiling<'a> {
     tenants: (Option<&'a Grant>, Option<&'a Grant>),
+    /// Whether the two grant the same.
+    same: bool,
     all: Vec<Candidate<'a>>,
     /// Those that an agent may gain or lose whose own grant is unchanged.
     differing: Vec<Candidate<'a>>,
@@ -37,18 +41,15 @@ struct Candidate<'a> {
     new: Option<&'a Needs>,
 }
 
-/// What one agent loses and gains, in the order of names.
+/// What changes in one agent's rights.
 #[derive(Default)]
-pub(super) struct Differences<'a> {
+pub(super) struct RightsChanges<'a> {
+    /// Names it could use and no longer can, in order.
     pub(super) lost: Vec<&'a Name>,
+    /// Names it can use and could not, in order.
     pub(super) gained: Vec<&'a Name>,
-}
-
-/// An agent's own grant, and its tenant.
-#[derive(Clone, Copy)]
-pub(super) struct Standing<'a> {
-    pub(super) grant: &'a Grant,
-    pub(super) tenant: &'a TenantId,
+    /// What no name shows.
+    pub(super) patterns: Vec<What>,
 }
 
 impl<'a> Rights<'a> {
@@ -56,26 +57,21 @@ impl<'a> Rights<'a> {
         Self { old, new, ceilings: HashMap::new() }
     }
 
-    /// What an agent loses and gains. One that was not there gains all it has.
-    pub(super) fn differences(&mut self, was: Option<Standing<'a>>, is: Standing<'a>) -> Differences<'a> {
+    /// The changes for an agent. One that was not there gains all it has.
+    pub(super) fn changes(&mut self, was: Option<&'a Agent>, is: &'a Agent) -> RightsChanges<'a> {
         let (old, new) = (self.old, self.new);
-        let tenants = (was.map_or(is.tenant, |was| was.tenant), is.tenant);
+        let tenants = (&was.unwrap_or(is).tenant, &is.tenant);
         let ceiling = self.ceilings.entry(tenants).or_insert_with(|| Ceiling::new(old, new, tenants));
-        let same = was.is_some_and(|was| was.grant == is.grant);
-        let candidates = if same { &ceiling.differing } else { &ceiling.all };
-        let mut differences = Differences::default();
-        for Candidate { name, old: before, new: after } in candidates {
-            let could = was
-                .zip(*before)
-                .is_some_and(|(was, needs)| lets_through(was.grant, ceiling.tenants.0, name, needs));
-            let can = after.is_some_and(|needs| lets_through(is.grant, ceiling.tenants.1, name, needs));
-            match (could, can) {
-                (true, false) => differences.lost.push(name),
-                (false, true) => differences.gained.push(name),
-                _ => {}
-            }
+        let was = was.map(|was| &was.grant);
+        let same = was == Some(&is.grant);
+        let mut changes = ceiling.names(was, &is.grant, same);
+        if !(same && ceiling.same) {
+            let before = was.zip(ceiling.tenants.0).map(|(agent, tenant)| Effective::of(agent, tenant));
+            let after = ceiling.tenants.1.map(|tenant| Effective::of(&is.grant, tenant));
+            let compared = Compared { old: old.names, new: new.names, is_new: was.is_none() };
+            changes.patterns = compared.changes(&before.unwrap_or_default(), &after.unwrap_or_default());
         }
-        differences
+        changes
     }
 }
 
@@ -85,7 +81,8 @@ impl<'a> Ceiling<'a> {
         let (was, is) = (grant(old.settings, was), grant(new.settings, is));
         let same_resources = was.map(|was| &was.resources) == is.map(|is| &is.resources);
         let names: BTreeSet<&Name> = old.names.names.keys().chain(new.names.names.keys()).collect();
-        let mut ceiling = Self { tenants: (was, is), all: Vec::new(), differing: Vec::new() };
+        let mut ceiling =
+            Self { tenants: (was, is), same: was == is, all: Vec::new(), differing: Vec::new() };
         for name in names {
             let within = |side: Side<'a>, tenant: Option<&Grant>| {
                 let needs = side.names.names.get(name).filter(|needs| !needs.withheld)?;
@@ -110,6 +107,22 @@ impl<'a> Ceiling<'a> {
             }
         }
         ceiling
+    }
+
+    /// The names that an agent loses and gains; `same`: its own grant is.
+    fn names(&self, was: Option<&Grant>, is: &Grant, same: bool) -> RightsChanges<'a> {
+        let mut changes = RightsChanges::default();
+        for Candidate { name, old, new } in if same { &self.differing } else { &self.all } {
+            let could =
+                was.zip(*old).is_some_and(|(was, needs)| lets_through(was, self.tenants.0, name, needs));
+            let can = new.is_some_and(|needs| lets_through(is, self.tenants.1, name, needs));
+            match (could, can) {
+                (true, false) => changes.lost.push(name),
+                (false, true) => changes.gained.push(name),
+                _ => {}
+            }
+        }
+        changes
     }
 }
 

@@ -31,6 +31,7 @@ impl Compiler<'_> {
             bundled_dir: self.path(&place.key("bundled_dir"), raw.bundled_dir.as_deref()),
             trusted_keys: keys.unwrap_or_else(default_keys),
             entries: default_entries().chain(entries).collect(),
+            max_retired_bytes: raw.max_retired_bytes.unwrap_or(PluginSettings::default().max_retired_bytes),
         }
     }
 

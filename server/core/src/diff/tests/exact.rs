@@ -31,6 +31,10 @@ impl Dice {
         of.iter().filter(|_| self.roll(3) == 0).cloned().collect()
     }
 
+    fn most<T: Clone>(&mut self, of: &[T]) -> Vec<T> {
+        of.iter().filter(|_| self.roll(4) > 0).cloned().collect()
+    }
+
     fn patterns(&mut self, of: &[&str]) -> Patterns {
         testing::patterns(&self.some(of))
     }
@@ -41,17 +45,17 @@ impl Dice {
             deny: self.patterns(&["a.one", "b.*", "c.*"]),
             resources: self.patterns(&["*", "doc://*", "doc://x/*", "doc://x/y", "fix://one", "fix://*"]),
             prompts: self.patterns(&["*", "p_one", "p_two", "p_*"]),
-            capabilities: self.some(&Capability::ALL).into_iter().collect(),
+            capabilities: self.most(&Capability::ALL).into_iter().collect(),
         }
     }
 
     fn registry(&mut self) -> Registry {
         let mut plugins = Vec::new();
-        for name in self.some(&["a", "b", "c", "d"]) {
+        for name in self.most(&["a", "b", "c", "d"]) {
             let needs: Vec<_> = self.some(&Capability::ALL).iter().map(|it| it.as_str()).collect();
             let tools =
                 [testing::tool(&format!("{name}.one"), &needs), testing::tool(&format!("{name}.two"), &[])];
-            let mut json = serde_json::to_value(manifest(name, "1.0.0", &self.some(&tools))).unwrap();
+            let mut json = serde_json::to_value(manifest(name, "1.0.0", &self.most(&tools))).unwrap();
             if name == "d" {
                 json["resources"] = json!([{ "uri": "fix://one", "name": "one" }]);
                 json["resource_templates"] = json!([{ "uri_template": "doc://{a}/{b}", "name": "two" }]);

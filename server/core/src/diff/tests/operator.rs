@@ -47,7 +47,7 @@ fn tenants_come_go_and_disclose() {
     check(
         &tenants("research: {}, old: {}"),
         &tenants("research: { disclosure: opaque }, new: {}"),
-        &["tenant old is removed", "tenant research: disclosure reasons → opaque", "tenant new is new"],
+        &["tenant old is removed", "tenant new is new", "tenant research: disclosure reasons → opaque"],
     );
 }
 

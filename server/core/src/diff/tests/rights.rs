@@ -81,8 +81,8 @@ fn a_plugin_that_goes_comes_or_is_withheld_shows_as_what_agents_gain_and_lose() 
         [
             "agent laptop loses core.sum, llm.query",
             "agent laptop gains core.wipe",
-            "plugin core 1.0.0 → 1.1.0",
             "plugin llm is removed",
+            "plugin core 1.0.0 → 1.1.0",
         ]
     );
     assert_eq!(
@@ -90,8 +90,8 @@ fn a_plugin_that_goes_comes_or_is_withheld_shows_as_what_agents_gain_and_lose() 
         [
             "agent laptop loses core.wipe",
             "agent laptop gains core.sum, llm.query",
-            "plugin core 1.1.0 → 1.0.0",
             "plugin llm 1.0.0 is new",
+            "plugin core 1.1.0 → 1.0.0",
         ]
     );
     check(
@@ -103,7 +103,8 @@ fn a_plugin_that_goes_comes_or_is_withheld_shows_as_what_agents_gain_and_lose() 
 
 #[test]
 fn a_tool_that_comes_to_need_a_capability_is_lost_to_those_without_it() {
-    let yaml = laptop("tools: [core.echo]");
+    let yaml =
+        laptop("tools: [core.echo]").replace("llm: {", "core: { capabilities: [\"llm:query\"] }, llm: {");
     let mut after = manifests();
     after[1] = manifest("core", "1.0.0", &[tool("core.echo", &["llm:query"]), tool("core.sum", &[])]);
     assert_eq!(sentences(&compare(&yaml, &yaml, &manifests(), &after)), ["agent laptop loses core.echo"]);
