@@ -104,6 +104,10 @@ async fn nobody_comes_in_without_the_admin_token() {
             );
         }
     }
+    let told = |line: &Value| {
+        line["target"] == "auth" && line["path"] == "/status" && line["reason"] == "unknown_token"
+    };
+    eventually("the attempts to be logged", || door.server.logged(told));
     // Nor is the operator an agent.
     let response = http().post(door.server.url("/mcp")).bearer_auth(ADMIN).body("{}").send().await.unwrap();
     assert_eq!(response.status(), 401);

@@ -57,7 +57,7 @@ pub struct Sources {
     /// How many sessions each agent has open.
     pub sessions: Box<dyn Fn() -> BTreeMap<AgentId, usize> + Send + Sync>,
     /// What is in memory for good although nothing uses it.
-    pub retired: Option<Box<dyn Fn() -> Retired + Send + Sync>>,
+    pub retired: Box<dyn Fn() -> Retired + Send + Sync>,
     /// The configuration's file, if there is one.
     pub config: Option<PathBuf>,
 }

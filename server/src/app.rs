@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    admin::{Admin, CallMetrics, Sources},
+    admin::{Admin, CallMetrics, Retired, Sources},
     call_log::{Each, LogLines},
     logging::Level,
     mcp,
@@ -48,9 +48,9 @@ pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
     // From here on a signal ends the server, also while plugins are loaded.
     let mut signals = Signals::new()?;
     let config = origin.config().map(ToOwned::to_owned);
-    let plugins = PluginHost::new(HostServices::new(facts), Installation::of_this_process());
+    let plugins = Arc::new(PluginHost::new(HostServices::new(facts), Installation::of_this_process()));
     let (content, first) = tokio::select! {
-        first = reload::first(origin, plugins) => first?,
+        first = reload::first(origin, plugins.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let live = Arc::new(Live::new(content));
@@ -64,6 +64,10 @@ pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
         let door = door.clone();
         Box::new(move || door.sessions())
     };
+    let retired = Box::new(move || {
+        let retired = plugins.retired();
+        Retired { libraries: retired.libraries, bytes: retired.bytes }
+    });
     let admin = Admin::new(Sources {
         live: live.clone(),
         gateway,
@@ -71,7 +75,7 @@ pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
         reloads: reloads.clone(),
         calls,
         sessions,
-        retired: None,
+        retired,
         config,
     });
     let listeners = Listeners::new(door.router(), admin.router());

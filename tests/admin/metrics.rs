@@ -36,6 +36,8 @@ async fn reloads_are_measured_under_the_names_that_alerts_use() {
     assert_eq!(value(&before, "config_generation", &[]), Some(1.0));
     assert_eq!(value(&before, "config_file_stale_bind_mount", &[]), Some(0.0));
     assert_eq!(value(&before, "config_watch_errors_total", &[]), Some(0.0));
+    assert_eq!(value(&before, "plugin_retired_libraries", &[]), Some(0.0));
+    assert_eq!(value(&before, "plugin_retired_bytes", &[]), Some(0.0));
     let sha256 = door.status().await["config"]["sha256"].as_str().unwrap().to_owned();
     assert_eq!(value(&before, "config_info", &[("sha256", &sha256)]), Some(1.0));
 

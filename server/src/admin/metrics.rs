@@ -60,11 +60,10 @@ impl Collector for Scrape {
         to.info("config_info", "The configuration in force", &sha256)?;
         reloads(&mut to, &sources.reloads.now())?;
         to.histogram("config_reload_seconds", "How long attempts to reload took", sources.reloads.seconds())?;
-        if let Some(retired) = sources.retired.as_ref().map(|retired| retired()) {
-            let help = "Libraries of plugins that nothing uses any more and that stay in memory";
-            to.gauge("plugin_retired_libraries", help, retired.libraries as u64)?;
-            to.gauge("plugin_retired_bytes", "The size of those libraries", retired.bytes)?;
-        }
+        let retired = (sources.retired)();
+        let help = "Libraries of plugins that nothing uses any more and that stay in memory";
+        to.gauge("plugin_retired_libraries", help, retired.libraries as u64)?;
+        to.gauge("plugin_retired_bytes", "The size of those libraries", retired.bytes)?;
         to.gauges(
             "mcp_sessions_open",
             "Sessions of the older protocol revisions",

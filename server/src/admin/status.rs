@@ -27,7 +27,7 @@ impl Shared {
         let addresses = self.parts.get().map(|parts| (parts.addresses)()).unwrap_or_default();
         let listeners = addresses.into_iter().map(|(key, address)| (key.to_owned(), json!(address)));
         let loaded: Vec<_> = snapshot.registry.plugins().map(|plugin| described(plugin)).collect();
-        let retired = sources.retired.as_ref().map(|retired| retired());
+        let retired = (sources.retired)();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.begun.elapsed().as_secs(),

@@ -32,7 +32,7 @@ struct Status {
     reloads: Vec<Attempt>,
     rollback_to: Vec<Kept>,
     plugins: Plugins,
-    retired: Option<Retired>,
+    retired: Retired,
     secrets: Vec<SecretUse>,
     listeners: BTreeMap<String, String>,
     sessions: BTreeMap<String, u64>,
@@ -111,7 +111,8 @@ impl Status {
         }
         writeln!(out, "sessions: {}", counts(&self.sessions))?;
         writeln!(out, "in flight: {}", counts(&self.in_flight))?;
-        if let Some(Retired { libraries, bytes }) = self.retired.filter(|retired| retired.libraries > 0) {
+        let Retired { libraries, bytes } = self.retired;
+        if libraries > 0 {
             writeln!(
                 out,
                 "retired: {libraries} libraries that nothing uses stay in memory, {} KiB",

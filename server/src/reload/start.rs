@@ -85,12 +85,10 @@ struct FirstFiles {
 /// # Errors
 ///
 /// If it cannot be used.
-pub async fn first(origin: Origin, plugins: PluginHost) -> Result<(Content, First), Refused> {
+pub async fn first(origin: Origin, plugins: Arc<PluginHost>) -> Result<(Content, First), Refused> {
     let first = task::spawn_blocking(move || match origin {
         Origin::Fixed(settings) => Ok(fixed(*settings, &plugins)),
-        Origin::Files { files, last_good } => {
-            of_files(Stage { files, plugins: Arc::new(plugins) }, last_good)
-        }
+        Origin::Files { files, last_good } => of_files(Stage { files, plugins }, last_good),
     });
     first.await.unwrap_or(Err(Refused::Panicked))
 }
