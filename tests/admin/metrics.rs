@@ -8,7 +8,6 @@ async fn scrape(door: &Door) -> Scrape {
     let response = door.get("/metrics").send().await.unwrap();
     assert_eq!(response.status(), 200);
     let text = response.text().await.unwrap();
-    assert!(text.ends_with("# EOF\n"), "{text}");
     Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap()
 }
 
@@ -97,14 +96,18 @@ async fn what_is_gone_from_the_configuration_is_gone_from_the_metrics() {
 #[tokio::test]
 async fn the_format_is_named_as_it_was_asked_for() {
     let door = Door::open();
-    for (accept, kind) in [
+    for (accept, kind, counter) in [
         (
             "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "# TYPE config_reload counter",
         ),
-        ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", "# TYPE config_reload_total counter"),
     ] {
         let response = door.get("/metrics").header("accept", accept).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], kind);
+        let text = response.text().await.unwrap();
+        assert!(text.lines().any(|line| line == counter), "{text}");
+        assert_eq!(text.ends_with("# EOF\n"), kind.starts_with("application"));
     }
 }

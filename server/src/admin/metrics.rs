@@ -29,14 +29,28 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap
     if text::encode(&mut text, &registry).is_err() {
         return Problem::INTERNAL.into_response();
     }
-    // It is written so that it can be read as either.
-    let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let kind = if accepts.into_iter().any(|value| value.contains(OPENMETRICS)) {
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    } else {
-        "text/plain; version=0.0.4; charset=utf-8"
-    };
-    ([(CONTENT_TYPE, kind)], text).into_response()
+    let mut accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    if accepts.any(|value| value.contains(OPENMETRICS)) {
+        let kind = format!("{OPENMETRICS}; version=1.0.0; charset=utf-8");
+        return ([(CONTENT_TYPE, kind)], text).into_response();
+    }
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], older(&text)).into_response()
+}
+
+/// The older text format, in which a counter is explained under its whole name.
+fn older(text: &str) -> String {
+    let is_counter = |name: &str| text.contains(&format!("\n# TYPE {name} counter\n"));
+    let mut older = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(word), Some(name), Some(rest)) if is_counter(name) => {
+                older.extend(["# ", word, " ", name, "_total ", rest, "\n"]);
+            }
+            _ => older.extend([line, "\n"]),
+        }
+    }
+    older
 }
 
 /// What there is to measure at the moment when somebody looks.
@@ -157,5 +171,17 @@ impl Writer<'_, '_> {
             ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_format_explains_counters_under_their_whole_name() {
+        let text = "# HELP up Whether.\n# TYPE up gauge\nup 1\n# HELP calls All # of them.\n# TYPE calls counter\ncalls_total{a=\"# x y z\"} 2\n# EOF\n";
+        let expected = "# HELP up Whether.\n# TYPE up gauge\nup 1\n# HELP calls_total All # of them.\n# TYPE calls_total counter\ncalls_total{a=\"# x y z\"} 2\n";
+        assert_eq!(older(text), expected);
     }
 }
