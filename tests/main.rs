@@ -11,6 +11,7 @@
 
 mod support;
 
+mod admin;
 mod calls;
 mod cli;
 mod diff;

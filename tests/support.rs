@@ -78,9 +78,16 @@ pub(crate) async fn eventually_async<T, F: Future<Output = Option<T>>>(
 /// The program, with nothing of this process's environment that could steer it.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(PROGRAM);
-    for name in
-        ["MCP_CONFIG", "MCP_LISTEN", "MCP_TOKEN", "MCP_BUNDLED_KEY", "RUST_LOG", "HTTP_PROXY", "http_proxy"]
-    {
+    for name in [
+        "MCP_ADMIN_TOKEN",
+        "MCP_CONFIG",
+        "MCP_LISTEN",
+        "MCP_TOKEN",
+        "MCP_BUNDLED_KEY",
+        "RUST_LOG",
+        "HTTP_PROXY",
+        "http_proxy",
+    ] {
         command.env_remove(name);
     }
     command.env("MCP_BUNDLED_DIR", bundled::folder());

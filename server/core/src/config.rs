@@ -14,7 +14,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::settings::{Agent, Disclosure, Grant, Settings, Tenant};
+use crate::settings::{Agent, Disclosure, Grant, LogLevel, Settings, Tenant};
 
 mod compile;
 mod endpoint;
@@ -37,10 +37,10 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::{Endpoint, endpoint, state_dir};
+pub use endpoint::{AdminEndpoint, Endpoint, endpoint, state_dir};
 pub use problem::{Problem, Severity};
 pub use schema::schema;
-pub use secrets::InvalidToken;
+pub use secrets::{InvalidToken, NoSecret, secret};
 
 pub(crate) use mask::quoted;
 pub(crate) use suggest::closest;
@@ -87,6 +87,12 @@ pub struct Included {
 pub trait Environment {
     /// The value of a variable.
     fn variable(&self, name: &str) -> Option<String>;
+
+    /// Whether a variable that is set is so in `.env` only, not where the server
+    /// was started.
+    fn is_of_dotenv(&self, _name: &str) -> bool {
+        false
+    }
 
     /// The content of a file.
     ///
@@ -145,7 +151,7 @@ pub fn compile(source: &Source, environment: &dyn Environment) -> Result<Compile
     }
     let raw = structure::read(&mut report);
     let folder = source.path.parent().unwrap_or(Path::new(""));
-    let mut compiler = Compiler { report, folder, environment };
+    let mut compiler = Compiler { report, folder, environment, secrets: Vec::new() };
     let settings = compiler.settings(&raw);
     let problems = compiler.report.finish();
     if problems.iter().any(Problem::is_error) {
@@ -191,6 +197,9 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
     });
     Ok(Settings {
         server: default_server(),
+        admin: None,
+        log_level: LogLevel::default(),
+        secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
         reload: Default::default(),
         plugins: default_plugins(),

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     arguments::quoted,
+    id::AgentId,
     limits::{
         Limits, Rate,
         counters::{Counters, Slot},
@@ -83,6 +84,17 @@ impl Gateway {
     #[must_use]
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// How many requests of each agent are under way: calls of tools, and all that
+    /// the five limits do not count.
+    #[must_use]
+    pub fn in_flight(&self) -> BTreeMap<AgentId, u32> {
+        let mut all = BTreeMap::new();
+        for (agent, running) in self.calls.running().into_iter().chain(self.others.running()) {
+            *all.entry(agent).or_default() += running;
+        }
+        all
     }
 
     /// Ends the calls in flight whose caller, plugin or signing key `snapshot` no

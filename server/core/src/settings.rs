@@ -3,13 +3,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
 use jiff::civil::Date;
 use plugin_contract::{Capability, Manifest, PluginName};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -24,6 +25,12 @@ use crate::{
 pub struct Settings {
     /// The agents' door.
     pub server: ServerSettings,
+    /// The operator's door. `None`: there is none.
+    pub admin: Option<AdminSettings>,
+    /// What is logged.
+    pub log_level: LogLevel,
+    /// Where the secrets of all this come from.
+    pub secrets: Vec<SecretUse>,
     /// Where the server keeps what must outlive it.
     pub state_dir: PathBuf,
     /// How changes come into force.
@@ -47,6 +54,95 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// The endpoint as clients see it, where a proxy stands in front.
     pub public_url: Option<url::Url>,
+}
+
+/// Where the operator's tools connect, and how they show that they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Digest of the token.
+    pub token: TokenDigest,
+}
+
+/// Whether no two sockets can listen on both, because one takes what arrives for
+/// the other.
+#[must_use]
+pub fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let takes = |all: IpAddr, ip: IpAddr| match all {
+        IpAddr::V4(all) => all.is_unspecified() && ip.is_ipv4(),
+        // On Linux, IPv6's takes IPv4's too.
+        IpAddr::V6(all) => all.is_unspecified(),
+    };
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    one.port() == other.port() && one.port() != 0 && (a == b || takes(a, b) || takes(b, a))
+}
+
+/// The least that a log line must be about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What has gone wrong.
+    Error,
+    /// And what may.
+    Warn,
+    /// And what happens.
+    #[default]
+    Info,
+    /// And how.
+    Debug,
+    /// And every step of it.
+    Trace,
+}
+
+impl LogLevel {
+    /// The name used in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// A secret of the configuration and where it comes from, without the secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretUse {
+    /// Where the configuration refers to it, as in `agents.laptop.token`.
+    pub place: String,
+    /// Where it is.
+    pub source: SecretSource,
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum SecretSource {
+    /// In a variable of the server's environment, which only a restart changes.
+    Environment {
+        /// Which.
+        variable: String,
+    },
+    /// In a variable of `.env`.
+    Dotenv {
+        /// Which.
+        variable: String,
+    },
+    /// In a variable that is not set.
+    Unset {
+        /// Which.
+        variable: String,
+    },
+    /// In a file.
+    File {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Nowhere: the configuration has its digest.
+    Digest,
 }
 
 /// How changes of the configuration come into force.
@@ -257,4 +353,27 @@ pub struct Agent {
     pub grant: Grant,
     /// Its limits, under the tenant's ceiling.
     pub limits: Limits,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_overlap_if_one_takes_what_arrives_for_the_other() {
+        for (one, other, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("127.0.0.1:80", "0.0.0.0:80", true),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("[::]:80", "[::1]:80", true),
+            ("[::1]:80", "0.0.0.0:80", false),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!(overlap(one.parse().unwrap(), other.parse().unwrap()), expected, "{one} {other}");
+        }
+    }
 }

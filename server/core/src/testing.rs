@@ -19,7 +19,9 @@ use crate::{
     principal::{Caller, Principal},
     registry::{Instance, InvokeError, Plugin, Provenance, Registry},
     secret::TokenDigest,
-    settings::{Agent, Disclosure, Grant, Isolation, PluginSettings, ServerSettings, Settings, Tenant},
+    settings::{
+        Agent, Disclosure, Grant, Isolation, LogLevel, PluginSettings, ServerSettings, Settings, Tenant,
+    },
     snapshot::Content,
 };
 
@@ -64,6 +66,9 @@ pub(crate) fn settings() -> Settings {
             allowed_origins: Vec::new(),
             public_url: None,
         },
+        admin: None,
+        log_level: LogLevel::default(),
+        secrets: Vec::new(),
         state_dir: "state".into(),
         reload: Default::default(),
         plugins: PluginSettings::default(),

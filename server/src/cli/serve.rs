@@ -30,16 +30,16 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), Failure> {
     let origin = origin(arguments, asked)?;
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
-    let _log = logging::start(asked).map_err(Failure::failed)?;
+    let log = logging::start(asked).map_err(Failure::failed)?;
     raise_open_files();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    let served = runtime.block_on(app::serve(origin));
+    let served = runtime.block_on(app::serve(origin, log.level()));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {
         ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
-        ServeError::Listen { .. } | ServeError::Io(_) => Failure::failed(error),
+        ServeError::Listen(_) | ServeError::Io(_) => Failure::failed(error),
     })
 }
 

@@ -60,6 +60,10 @@ impl Environment for SystemEnvironment {
         std::env::var(name).ok().or_else(|| self.dotenv.get(name).cloned())
     }
 
+    fn is_of_dotenv(&self, name: &str) -> bool {
+        std::env::var(name).is_err() && self.dotenv.contains_key(name)
+    }
+
     fn file(&self, path: &Path) -> Result<String, String> {
         self.read.borrow_mut().secret(path)
     }
@@ -120,6 +124,10 @@ impl<'a> KeptEnvironment<'a> {
 impl Environment for KeptEnvironment<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         self.live.variable(name)
+    }
+
+    fn is_of_dotenv(&self, name: &str) -> bool {
+        self.live.is_of_dotenv(name)
     }
 
     fn file(&self, path: &Path) -> Result<String, String> {

@@ -281,9 +281,6 @@ impl Work {
 /// What a running server cannot change, by key.
 fn fixed_keys(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let mut keys = Vec::new();
-    if old.server.listen != new.server.listen {
-        keys.push("`server.listen`");
-    }
     if old.state_dir != new.state_dir {
         keys.push("`state.dir`");
     }

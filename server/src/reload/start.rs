@@ -1,6 +1,10 @@
 //! The first configuration.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use server_core::{
@@ -46,6 +50,17 @@ pub enum Origin {
     Fixed(Box<Settings>),
 }
 
+impl Origin {
+    /// The configuration's file, if it comes from one.
+    #[must_use]
+    pub fn config(&self) -> Option<&Path> {
+        match self {
+            Self::Files { files, .. } => Some(files.path()),
+            Self::Fixed(_) => None,
+        }
+    }
+}
+
 /// What it takes to follow the changes of the first configuration.
 pub struct First {
     notes: Notes,
@@ -70,12 +85,10 @@ struct FirstFiles {
 /// # Errors
 ///
 /// If it cannot be used.
-pub async fn first(origin: Origin, plugins: PluginHost) -> Result<(Content, First), Refused> {
+pub async fn first(origin: Origin, plugins: Arc<PluginHost>) -> Result<(Content, First), Refused> {
     let first = task::spawn_blocking(move || match origin {
         Origin::Fixed(settings) => Ok(fixed(*settings, &plugins)),
-        Origin::Files { files, last_good } => {
-            of_files(Stage { files, plugins: Arc::new(plugins) }, last_good)
-        }
+        Origin::Files { files, last_good } => of_files(Stage { files, plugins }, last_good),
     });
     first.await.unwrap_or(Err(Refused::Panicked))
 }

@@ -3,9 +3,11 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::Timestamp;
+use prometheus_client::metrics::histogram::Histogram;
 use serde::Serialize;
 
 use super::control::{Outcome, RefusedPlugin, Report, Trigger};
@@ -13,9 +15,21 @@ use super::control::{Outcome, RefusedPlugin, Report, Trigger};
 /// How many attempts are remembered.
 const ATTEMPTS: usize = 10;
 
+/// Upper bounds of the durations that are told apart.
+const SECONDS: [f64; 9] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
 /// Shared between the pipeline, which writes it, and whoever shows it.
-#[derive(Debug, Default)]
-pub struct ReloadStatus(Mutex<State>);
+#[derive(Debug)]
+pub struct ReloadStatus {
+    state: Mutex<State>,
+    seconds: Histogram,
+}
+
+impl Default for ReloadStatus {
+    fn default() -> Self {
+        Self { state: Mutex::default(), seconds: Histogram::new(SECONDS) }
+    }
+}
 
 /// A look at it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -88,12 +102,19 @@ impl ReloadStatus {
         self.lock().clone()
     }
 
+    /// How long attempts took.
+    #[must_use]
+    pub fn seconds(&self) -> &Histogram {
+        &self.seconds
+    }
+
     pub(super) fn update(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.lock());
     }
 
     /// Remembers an attempt, and counts it.
     pub(super) fn attempted(&self, attempt: Attempt) {
+        self.seconds.observe(Duration::from_millis(attempt.milliseconds).as_secs_f64());
         let mut state = self.lock();
         *state.counts.entry((attempt.trigger, attempt.report.result)).or_default() += 1;
         state.attempts.truncate(ATTEMPTS - 1);
@@ -101,6 +122,6 @@ impl ReloadStatus {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,9 +19,10 @@ use super::{
 };
 use crate::{
     pattern::Pattern,
-    settings::{HoldSettings, ReloadSettings, Settings},
+    settings::{HoldSettings, ReloadSettings, SecretUse, Settings},
 };
 
+mod admin;
 mod agents;
 mod limits;
 mod plugins;
@@ -29,6 +30,7 @@ mod rights;
 mod server;
 mod tokens;
 
+pub(super) use admin::default_listen as default_admin_listen;
 pub(super) use plugins::default_plugins;
 pub(super) use rights::default_patterns;
 pub(super) use server::default_server;
@@ -41,6 +43,8 @@ pub(super) struct Compiler<'a> {
     /// Where relative paths start.
     pub(super) folder: &'a Path,
     pub(super) environment: &'a dyn Environment,
+    /// Those that were looked for so far.
+    pub(super) secrets: Vec<SecretUse>,
 }
 
 fn reload(raw: &RawReload) -> ReloadSettings {
@@ -66,8 +70,12 @@ impl Compiler<'_> {
             &raw.agents,
             &agents::Around { limits, profiles, tenants: &tenants },
         );
+        let admin = self.admin(&root.key("admin"), &raw.admin, &server, &agents);
         Settings {
             server,
+            admin,
+            log_level: admin::level(raw.log.level),
+            secrets: std::mem::take(&mut self.secrets),
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
             reload: reload(&raw.reload),
             plugins,

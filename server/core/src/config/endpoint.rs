@@ -5,7 +5,13 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use url::Url;
 
-use super::{STATE_DIR, compile::default_server, page::Page, tree::Kind, yaml};
+use super::{
+    STATE_DIR,
+    compile::{default_admin_listen, default_server},
+    page::Page,
+    tree::Kind,
+    yaml,
+};
 
 /// Where a server listens, and where its clients find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,23 +20,45 @@ pub struct Endpoint {
     pub listen: SocketAddr,
     /// `server.public_url`, if there is one.
     pub public_url: Option<Url>,
+    /// Where operators find it.
+    pub admin: AdminEndpoint,
 }
 
-/// What the keys below `server` say, whatever else is wrong with a text. `None`
+/// The operator's door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminEndpoint {
+    /// `admin.listen`, or its default.
+    pub listen: SocketAddr,
+    /// What `admin.token` refers to its token by, if there is one.
+    pub token: Option<String>,
+}
+
+impl AdminEndpoint {
+    /// From what the keys below `admin` say.
+    #[must_use]
+    pub fn of(listen: Option<&str>, token: Option<String>) -> Self {
+        let listen = listen.and_then(|listen| listen.parse().ok());
+        Self { listen: listen.unwrap_or_else(default_admin_listen), token }
+    }
+}
+
+/// What the keys below `server` and `admin` say, whatever else is wrong with a text. `None`
 /// if it is no YAML or `listen` is no address.
 #[must_use]
 pub fn endpoint(text: &str) -> Option<Endpoint> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = yaml::read(&Page::new(text)).ok()?;
-    let value = |key| match tree.get("server")?.get(key).map(|node| &node.kind) {
+    let value = |section, key| match tree.get(section)?.get(key).map(|node| &node.kind) {
         Some(Kind::Text(text)) => Some(text.clone()),
         _ => None,
     };
-    let listen = match value("listen") {
+    let listen = match value("server", "listen") {
         Some(listen) => listen.parse().ok()?,
         None => default_server().listen,
     };
-    Some(Endpoint { listen, public_url: value("public_url").and_then(|url| url.parse().ok()) })
+    let public_url = value("server", "public_url").and_then(|url| url.parse().ok());
+    let admin = AdminEndpoint::of(value("admin", "listen").as_deref(), value("admin", "token"));
+    Some(Endpoint { listen, public_url, admin })
 }
 
 /// `state.dir` of a text, whatever else is wrong with it: seen from the file's
@@ -74,6 +102,18 @@ mod tests {
         ] {
             let listen = listen.map(|listen| listen.parse().unwrap());
             assert_eq!(endpoint(text).map(|endpoint| endpoint.listen), listen, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_operator_s_door_is_known_too() {
+        for (text, listen, token) in [
+            ("", "127.0.0.1:8081", None),
+            ("admin: { listen: \"127.0.0.1:81\", token: \"${X}\" }\nagents: 5", "127.0.0.1:81", Some("${X}")),
+            ("admin:\n  listen: here\n  token: ${file:x}\n", "127.0.0.1:8081", Some("${file:x}")),
+        ] {
+            let expected = AdminEndpoint { listen: listen.parse().unwrap(), token: token.map(str::to_owned) };
+            assert_eq!(endpoint(text).unwrap().admin, expected, "{text}");
         }
     }
 }

@@ -37,6 +37,10 @@ pub(super) struct RawConfig {
     pub(super) include: Option<Texts>,
     /// Where agents connect.
     pub(super) server: RawServer,
+    /// Where the operator's tools connect: metrics, status, reload and rollback.
+    pub(super) admin: RawAdmin,
+    /// What is logged.
+    pub(super) log: RawLog,
     /// What the server keeps on disk.
     pub(super) state: RawState,
     /// How changes of this file come into force.
@@ -63,8 +67,9 @@ pub(super) struct RawConfig {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawServer {
-    /// IP address and port. Port 0 takes a free one. Changing it needs a restart;
-    /// a running server refuses the edit.
+    /// IP address and port. Port 0 takes a free one. After a change, connections
+    /// that are open go on, and new ones are taken at the new address; one that
+    /// cannot be listened on refuses the whole edit.
     #[schemars(extend("default" = "127.0.0.1:8080", "examples" = ["127.0.0.1:8080"]))]
     pub(super) listen: Option<String>,
     /// Host names under which agents reach the server, with or without a port,
@@ -79,6 +84,43 @@ pub(super) struct RawServer {
     /// The endpoint as agents see it, where a reverse proxy stands in front.
     #[schemars(extend("examples" = ["https://mcp.example.lan/mcp"]))]
     pub(super) public_url: Option<String>,
+}
+
+/// Where the operator's tools connect: `/metrics`, `/status`, `/reload` and
+/// `/rollback`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAdmin {
+    /// IP address and port, other than those of `server.listen`. Changes like it.
+    #[schemars(extend("default" = "127.0.0.1:8081", "examples" = ["127.0.0.1:8081"]))]
+    pub(super) listen: Option<String>,
+    /// The token that all of it asks for, no agent's: a reference, like the token
+    /// of an agent. Without it, nothing listens there. A variable that is not set
+    /// or empty is no token.
+    #[schemars(pattern(TOKEN), extend("examples" = ["${ADMIN_TOKEN}"], "writeOnly" = true))]
+    pub(super) token: Option<String>,
+}
+
+/// What is logged.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLog {
+    /// The least that a line must be about to be logged: `error`, `warn`, `info`,
+    /// `debug` or `trace`. Calls are logged always. The variable RUST_LOG, if it is
+    /// set, counts instead.
+    #[schemars(extend("default" = "info", "examples" = ["info"]))]
+    pub(super) level: Option<RawLevel>,
+}
+
+// Without doc comments on the variants, the schema is a plain `enum`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
 }
 
 /// What the server keeps on disk.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::Environment;
-use crate::secret::TokenDigest;
+use crate::secret::{Secret, TokenDigest};
 
 /// No token is shorter.
 const MIN_CHARACTERS: usize = 32;
@@ -118,12 +118,61 @@ pub(super) fn resolve(
     let value = match reference {
         Reference::Digest(token) => return Ok(*token),
         Reference::Variable(name) => environment.variable(name).ok_or(Unresolved::Unset)?,
-        Reference::File(path) => {
-            let text = environment.file(&folder.join(path)).map_err(Unresolved::Unreadable)?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
-        }
+        Reference::File(path) => content(&folder.join(path), environment).map_err(Unresolved::Unreadable)?,
     };
     token(&value).map_err(Unresolved::Invalid)
+}
+
+fn content(path: &Path, environment: &dyn Environment) -> Result<String, String> {
+    Ok(environment.file(path)?.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Why a reference gives no secret that could be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSecret {
+    /// It is no reference.
+    #[error("it is no reference such as `${{ADMIN_TOKEN}}`")]
+    NoReference,
+    /// It is the digest of one.
+    #[error("the configuration has its SHA-256 only")]
+    Digest,
+    /// No such variable, or nothing in it.
+    #[error("the variable `{0}` is not set")]
+    Unset(String),
+    /// The file cannot be read.
+    #[error("the file `{}` cannot be read: {error}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
+}
+
+/// The secret itself that a reference leads to, seen from `folder`, for whoever
+/// is to send it.
+///
+/// # Errors
+///
+/// Why there is none.
+pub fn secret(text: &str, folder: &Path, environment: &dyn Environment) -> Result<Secret, NoSecret> {
+    let value = match Reference::parse(text) {
+        Err(_) => Err(NoSecret::NoReference),
+        Ok(Reference::Digest(_)) => Err(NoSecret::Digest),
+        Ok(Reference::Variable(name)) => {
+            let value = environment.variable(&name).filter(|value| !value.is_empty());
+            value.ok_or(NoSecret::Unset(name))
+        }
+        Ok(Reference::File(path)) => {
+            let path = folder.join(path);
+            content(&path, environment).map_err(|error| NoSecret::Unreadable { path, error })
+        }
+    };
+    // A variable or a file may hold a digest as well.
+    value.and_then(|value| match value.starts_with(DIGEST_PREFIX) {
+        true => Err(NoSecret::Digest),
+        false => Ok(Secret::new(value)),
+    })
 }
 
 /// SHA-256 in hexadecimal digits.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 
+mod admin;
 mod hostile;
 mod include;
 mod masking;
@@ -17,12 +18,14 @@ struct World;
 
 const LAPTOP: &str = "laptop-token-with-32-characters-or-more";
 const REVIEWER: &str = "reviewer-token-with-32-characters-or-more";
+const ADMIN: &str = "admin-token-with-32-characters-or-more";
 
 impl Environment for World {
     fn variable(&self, name: &str) -> Option<String> {
         let value = match name {
             "LAPTOP_TOKEN" | "LAPTOP_AGAIN" => LAPTOP,
             "REVIEWER_TOKEN" => REVIEWER,
+            "ADMIN_TOKEN" => ADMIN,
             "EMPTY" => "",
             "SHORT" => "hunter2",
             "SPACED" => "a token with spaces is a token that is not",
@@ -30,6 +33,10 @@ impl Environment for World {
             _ => return None,
         };
         Some(value.to_owned())
+    }
+
+    fn is_of_dotenv(&self, name: &str) -> bool {
+        name == "REVIEWER_TOKEN"
     }
 
     fn file(&self, path: &Path) -> Result<String, String> {

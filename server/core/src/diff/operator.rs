@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     pattern::Patterns,
-    settings::{Disclosure, HoldSettings, PluginEntry, PluginSettings, Settings, Tenant, TrustedKey},
+    settings::{
+        AdminSettings, Disclosure, HoldSettings, PluginEntry, PluginSettings, Settings, Tenant, TrustedKey,
+    },
 };
 
 /// Tenants. What their ceilings mean is told of their agents.
@@ -116,6 +118,7 @@ fn release(was: &Release, is: &Release) -> Vec<What> {
 /// Keys about no one in particular.
 pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
     let (was, is) = (&old.server, &new.server);
+    let admin = |admin: &Option<AdminSettings>| or(admin.as_ref().map(|admin| admin.listen), "off");
     let url = |url: &Option<url::Url>| or(url.as_ref(), "unset");
     let share = |hold: &HoldSettings| or(hold.removed_agents_percent, "unset");
     let dir = |dir: &Option<PathBuf>| or(dir.as_ref().map(|dir| dir.display()), "unset");
@@ -125,6 +128,9 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("server.allowed_hosts", What::list("", &was.allowed_hosts, &is.allowed_hosts)),
         ("server.allowed_origins", What::list("", &was.allowed_origins, &is.allowed_origins)),
         ("server.public_url", What::value("", url(&was.public_url), url(&is.public_url))),
+        ("admin.listen", What::value("", admin(&old.admin), admin(&new.admin))),
+        ("admin.token", admin_token(old, new)),
+        ("log.level", What::value("", old.log_level.as_str(), new.log_level.as_str())),
         ("state.dir", What::value("", old.state_dir.display(), new.state_dir.display())),
         ("reload.poll_ms", What::value("", old.reload.poll.as_millis(), new.reload.poll.as_millis())),
         (
@@ -140,6 +146,11 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
     .into_iter()
     .filter_map(|(key, what)| Some(Change { subject: Subject::Setting { key }, what: what? }))
     .collect()
+}
+
+fn admin_token(old: &Settings, new: &Settings) -> Option<What> {
+    let (was, is) = (old.admin.as_ref()?, new.admin.as_ref()?);
+    (was.token != is.token).then_some(What::Tokens { replaced: 1, added: 0, removed: 0 })
 }
 
 fn or(value: Option<impl Display>, otherwise: &str) -> String {

@@ -83,7 +83,7 @@ async fn a_server_that_stops_finishes_calls_and_ends_streams() {
     assert_eq!(events(older).await[0]["result"]["content"][0]["text"], "done");
     let newer: Value = newer.await.unwrap().unwrap().json().await.unwrap();
     assert_eq!(newer["result"]["content"][0]["text"], "done");
-    server.serving.await.unwrap().unwrap();
+    server.serving.await.unwrap();
     assert!(client().get(format!("http://{}/healthz", server.address)).send().await.is_err());
 }
 
@@ -105,5 +105,5 @@ async fn calls_that_outlast_the_server_hear_that_it_is_stopping() {
     let expected = json!({ "jsonrpc": "2.0", "id": 1, "error": error });
     assert_eq!(events(older).await, [expected]);
     assert_eq!((server.end().await, server.end().await), ("cancelled", "cancelled"));
-    server.serving.await.unwrap().unwrap();
+    server.serving.await.unwrap();
 }

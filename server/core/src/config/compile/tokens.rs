@@ -1,15 +1,64 @@
 //! `token` and `tokens`: from references to digests, none of them twice.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+};
 
 use super::{Compiler, Place};
 use crate::{
     config::{
         raw::{RawAgent, Texts},
-        secrets::{InvalidReference, Reference, Unresolved, resolve},
+        report::Report,
+        secrets::{InvalidReference, InvalidToken, Reference, Unresolved, resolve},
     },
     secret::TokenDigest,
+    settings::{SecretSource, SecretUse},
 };
+
+/// Whose a token is.
+#[derive(Clone, Copy)]
+pub(super) enum Holder<'a> {
+    /// An agent's, which cannot do without.
+    Agent(&'a Place),
+    /// The operator's. A variable that is not set means that there is none.
+    Admin,
+}
+
+impl Holder<'_> {
+    /// The same, to be told.
+    fn named(self, report: &Report<'_>) -> Named {
+        match self {
+            Self::Agent(place) => Named::Agent(report.name_at(place)),
+            Self::Admin => Named::Admin,
+        }
+    }
+}
+
+/// A holder's name, as it may be shown.
+enum Named {
+    Agent(String),
+    Admin,
+}
+
+impl Named {
+    /// A name for the variable that holds the token.
+    fn variable(&self) -> String {
+        match self {
+            Self::Agent(agent) => variable_for(agent),
+            Self::Admin => "ADMIN_TOKEN".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(agent) => write!(f, "agent `{agent}`"),
+            Self::Admin => f.write_str("`admin`"),
+        }
+    }
+}
 
 /// Whose each token is: the place where it was found, and the agent's.
 pub(super) type Owners = HashMap<TokenDigest, (Place, Place)>;
@@ -30,7 +79,7 @@ impl Compiler<'_> {
         let several = several.map(|(item, text)| (place.key("tokens").item(item), text));
         let mut tokens = Vec::new();
         for (place, text) in one.chain(several) {
-            let Some(token) = self.token(&place, agent, text) else { continue };
+            let Some(token) = self.token(&place, Holder::Agent(agent), text) else { continue };
             tokens.push(token);
             match owners.entry(token) {
                 Entry::Occupied(owner) => {
@@ -59,17 +108,21 @@ impl Compiler<'_> {
         self.report.error(place, "duplicate_token", message, Some(help.to_owned()));
     }
 
-    fn token(&mut self, place: &Place, agent: &Place, text: &str) -> Option<TokenDigest> {
+    /// The token that a text refers to.
+    pub(super) fn token(&mut self, place: &Place, holder: Holder<'_>, text: &str) -> Option<TokenDigest> {
         let reference = match Reference::parse(text) {
             Ok(Reference::Digest(token)) => return Some(token),
             Ok(reference) => reference,
             Err(error) => {
-                let agent = &self.report.name_at(agent);
-                let (code, message, help) = reference_words(error, agent, &self.report.main_file(place));
+                let holder = holder.named(&self.report);
+                let (code, message, help) = reference_words(error, &holder, &self.report.main_file(place));
                 self.report.error(place, code, message.to_owned(), Some(help));
                 return None;
             }
         };
+        let used =
+            SecretUse { place: self.report.shown(place).to_string(), source: self.source(place, &reference) };
+        self.secrets.push(used);
         let source = match &reference {
             Reference::Variable(name) => format!("`{name}`"),
             Reference::File(path) => format!("`{}`", path.display()),
@@ -80,35 +133,68 @@ impl Compiler<'_> {
             Ok(token) => return Some(token),
             Err(unresolved) => unresolved,
         };
-        let agent = self.report.name_at(agent);
-        let (code, message, help) = match unresolved {
-            Unresolved::Unset => (
+        let set = || {
+            format!(
+                "add a line `{}=…` to the file `.env` beside {}, or set it where the server is started",
+                source.trim_matches('`'),
+                self.report.main_file(place)
+            )
+        };
+        let named = holder.named(&self.report);
+        let (code, message, help) = match (unresolved, holder) {
+            (unset @ (Unresolved::Unset | Unresolved::Invalid(InvalidToken::Empty)), Holder::Admin)
+                if matches!(reference, Reference::Variable(_)) =>
+            {
+                let what = if unset == Unresolved::Unset { "not set" } else { "empty" };
+                let message = format!("the variable {source} is {what}, so `admin` is off");
+                let help = set();
+                self.report.warning(place, "unset_variable", message, Some(help));
+                return None;
+            }
+            (Unresolved::Unset, _) => (
                 "unset_variable",
-                format!("the variable {source} is not set, so agent `{agent}` has no token"),
-                format!(
-                    "add a line `{}=…` to the file `.env` beside {}, or set it where the server is started",
-                    source.trim_matches('`'),
-                    self.report.main_file(place)
-                ),
+                format!("the variable {source} is not set, so {named} has no token"),
+                set(),
             ),
-            Unresolved::Unreadable(error) => (
+            (Unresolved::Unreadable(error), _) => (
                 "unreadable_file",
-                format!("the file {source} with the token of agent `{agent}` cannot be read: {error}"),
+                format!("the file {source} with the token of {named} cannot be read: {error}"),
                 "create it, or let the server's user read it".to_owned(),
             ),
-            Unresolved::Invalid(error) => (
+            (Unresolved::Invalid(error), _) => (
                 "invalid_token",
-                format!("{source} holds no token that agent `{agent}` can use: {error}"),
+                format!("{source} holds no token that {named} can use: {error}"),
                 error.help().to_owned(),
             ),
         };
         self.report.error(place, code, message, Some(help));
         None
     }
+
+    fn source(&self, place: &Place, reference: &Reference) -> SecretSource {
+        match reference {
+            Reference::Digest(_) => SecretSource::Digest,
+            Reference::File(path) => SecretSource::File { path: self.report.folder(place).join(path) },
+            Reference::Variable(name) => {
+                let variable = name.clone();
+                if self.environment.variable(name).is_none() {
+                    SecretSource::Unset { variable }
+                } else if self.environment.is_of_dotenv(name) {
+                    SecretSource::Dotenv { variable }
+                } else {
+                    SecretSource::Environment { variable }
+                }
+            }
+        }
+    }
 }
 
-fn reference_words(error: InvalidReference, agent: &str, main: &str) -> (&'static str, &'static str, String) {
-    let variable = variable_for(agent);
+fn reference_words(
+    error: InvalidReference,
+    holder: &Named,
+    main: &str,
+) -> (&'static str, &'static str, String) {
+    let variable = holder.variable();
     match error {
         InvalidReference::Literal => (
             "literal_token",

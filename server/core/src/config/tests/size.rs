@@ -63,7 +63,8 @@ fn large_configurations_compile_in_a_blink() {
         took("(from)");
         let raw = structure::read(&mut report);
         took("structure");
-        let mut compiler = Compiler { report, folder: Path::new(""), environment: &folder };
+        let mut compiler =
+            Compiler { report, folder: Path::new(""), environment: &folder, secrets: Vec::new() };
         let settings = compiler.settings(&raw);
         assert_eq!(report_of(compiler.report.finish()), "");
         took("compile");

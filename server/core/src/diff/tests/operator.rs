@@ -106,12 +106,14 @@ fn where_agents_connect_and_what_is_read_is_told() {
         "server: { listen: \"127.0.0.1:8080\", allowed_hosts: [one.example] }",
         "server: { listen: \"0.0.0.0:8080\", allowed_hosts: [two.example], allowed_origins: [\"https://a.example\"], \
          public_url: \"https://mcp.example/mcp\" }\nstate: { dir: /var/lib/mcp }\n\
-         plugins: { dir: plugins.d, bundled_dir: /opt/bundled }",
+         plugins: { dir: plugins.d, bundled_dir: /opt/bundled }\nadmin: { token: \"${ADMIN}\" }\nlog: { level: debug }",
         &[
             "server.listen 127.0.0.1:8080 → 0.0.0.0:8080",
             "server.allowed_hosts + two.example, - one.example",
             "server.allowed_origins + https://a.example",
             "server.public_url unset → https://mcp.example/mcp",
+            "admin.listen off → 127.0.0.1:8081",
+            "log.level info → debug",
             "state.dir state → /var/lib/mcp",
             "plugins.dir unset → plugins.d",
             "plugins.bundled_dir the installation's → /opt/bundled",
