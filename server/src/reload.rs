@@ -254,11 +254,13 @@ impl Pipeline {
         log::in_force(&snapshot, attempt.trigger, &notes.diff);
         self.refuse_plugins(refusals);
         let source = self.remember(attempt, inputs, made, plugins, &sources);
+        let files = sources.iter().map(|source| source.path.clone()).collect();
         if is_other {
             self.keep(&snapshot, sources).await;
         }
         self.status.update(|status| {
             (status.source, status.since) = (source, Some(Timestamp::now()));
+            status.files = files;
             status.kept = self.history.list();
         });
         let (generation, config_sha256) = (snapshot.generation.0, snapshot.config_sha256.clone());
@@ -300,12 +302,11 @@ impl Pipeline {
         let before = self.status.now().source;
         let Some(work) = self.work.here() else { return before };
         work.plugins = plugins;
-        let config = work.stage.files.path().to_owned();
         match made {
             Made::Plugins => before,
             Made::Files => {
                 work.kept = None;
-                work.changes = Changes::new(config, inputs);
+                work.changes = Changes::new(inputs);
                 Source::Files
             }
             Made::Kept => {
@@ -316,7 +317,7 @@ impl Pipeline {
                     (work.changes.pin().cloned().unwrap_or_default(), before)
                 };
                 work.kept = Some(sources.to_vec());
-                work.changes = Changes::pinned(config, inputs, pinned);
+                work.changes = Changes::pinned(inputs, pinned);
                 source
             }
         }

@@ -1,9 +1,6 @@
 //! When files have changed so that they are worth another look.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::config_files::Inputs;
 
@@ -14,7 +11,6 @@ const CUT_QUIET: Duration = Duration::from_secs(3);
 
 /// What is known of the configuration's files, and when they were seen to be so.
 pub(super) struct Changes {
-    config: PathBuf,
     in_force: Inputs,
     /// What the files held that do not count until they change, where what is in
     /// force does not come from them.
@@ -23,6 +19,8 @@ pub(super) struct Changes {
     left: Option<(Inputs, Left)>,
     /// Whether the files held just that when they were looked at last.
     is_left: bool,
+    /// What was found while compiling, and not yet seen to stand unchanged.
+    found: Inputs,
     /// What they hold now, if it is something else, and since when.
     standing: Steady<Inputs>,
 }
@@ -53,20 +51,28 @@ pub(super) enum Verdict {
 
 impl Changes {
     /// A configuration has just come into force.
-    pub(super) fn new(config: PathBuf, in_force: Inputs) -> Self {
-        Self { config, in_force, pinned: None, left: None, is_left: false, standing: Steady::default() }
+    pub(super) fn new(in_force: Inputs) -> Self {
+        Self {
+            in_force,
+            pinned: None,
+            left: None,
+            is_left: false,
+            found: Inputs::default(),
+            standing: Steady::default(),
+        }
     }
 
     /// One has that does not come from the files, which hold `pinned`, but for its
     /// secrets, which do.
-    pub(super) fn pinned(config: PathBuf, in_force: Inputs, pinned: Inputs) -> Self {
-        Self { pinned: Some(pinned.without(&in_force)), ..Self::new(config, in_force) }
+    pub(super) fn pinned(in_force: Inputs, pinned: Inputs) -> Self {
+        Self { pinned: Some(pinned.without(&in_force)), ..Self::new(in_force) }
     }
 
     /// Every file that matters.
     pub(super) fn watched(&self) -> Inputs {
         let left = self.left.as_ref().map(|(inputs, _)| inputs.clone());
-        left.unwrap_or_default().and(self.pinned.clone().unwrap_or_default()).and(self.in_force.clone())
+        let others = [self.pinned.clone(), Some(self.in_force.clone()), Some(self.found.clone())];
+        others.into_iter().flatten().fold(left.unwrap_or_default(), Inputs::and)
     }
 
     /// What the files held that does not count until they change.
@@ -98,7 +104,7 @@ impl Changes {
             self.is_left = true;
             return Verdict::LeftBefore(*why);
         }
-        if quiet < CUT_QUIET && now.is_cut(&self.config) {
+        if quiet < CUT_QUIET && now.is_cut() {
             return Verdict::Wait;
         }
         Verdict::Compile(now)
@@ -114,8 +120,15 @@ impl Changes {
         self.in_force.hold_in(now) && self.pinned.as_ref().is_none_or(|pinned| pinned.hold_in(now))
     }
 
+    /// What was compiled has more files than were watched, or others: they are to
+    /// stand unchanged first.
+    pub(super) fn found(&mut self, inputs: Inputs) {
+        self.found = inputs;
+    }
+
     /// What was compiled is not taken over.
     pub(super) fn left(&mut self, inputs: Inputs, why: Left) {
+        self.found = Inputs::default();
         self.left = Some((inputs, why));
         self.is_left = true;
         self.standing.forget();

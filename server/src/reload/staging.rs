@@ -12,7 +12,7 @@ use std::{
 };
 
 use server_core::{
-    config::{self, Problem, Source},
+    config::{self, Compiled, Environment, Problem, Source},
     diff::{Diff, Names, Side, diff},
     registry::{Plugin, Registry},
     settings::Settings,
@@ -26,7 +26,7 @@ use super::{
     watcher::FileEvents,
 };
 use crate::{
-    config_files::{ConfigFiles, Inputs, Reading},
+    config_files::{ConfigFiles, Inputs, KeptEnvironment, Reading},
     plugin::{Loaded, PluginHost, PluginInputs},
 };
 
@@ -78,7 +78,16 @@ pub(super) struct Notes {
     pub(super) diff: Diff,
 }
 
-/// What came of building.
+/// A configuration, compiled.
+pub(super) struct Draft {
+    /// The bytes that it was made from.
+    pub(super) inputs: Inputs,
+    /// What that was.
+    pub(super) made: Made,
+    pub(super) compiled: Result<Compiled, Refused>,
+}
+
+/// What came of staging.
 pub(super) struct Staged {
     /// The bytes that it was made from.
     pub(super) inputs: Inputs,
@@ -123,30 +132,46 @@ impl Candidate {
 }
 
 impl Stage {
-    /// A configuration with its plugins, and the bytes that it was made from.
-    pub(super) fn build(&self, current: Option<&Snapshot>, reading: Reading) -> Staged {
-        let Reading { inputs, is_kept, content } = reading;
-        let made = if is_kept { Made::Kept } else { Made::Files };
-        let (source, environment) = match content {
-            Ok(content) => content,
-            Err(error) => return Staged { inputs, made, candidate: Err(error.into()) },
-        };
-        let compiled = catch_unwind(AssertUnwindSafe(|| config::compile(&source, &environment)));
-        let inputs = inputs.and(environment.inputs());
-        let candidate = match compiled {
-            Err(_) => Err(Refused::Panicked),
-            Ok(Err(problems)) => Err(Refused::Invalid(problems)),
-            Ok(Ok(compiled)) => {
-                let loading = AssertUnwindSafe(|| {
-                    let mut candidate = self.load(current, compiled.settings, compiled.sha256)?;
-                    candidate.sources = vec![source];
-                    candidate.notes.warnings = compiled.warnings;
-                    Ok(Box::new(candidate))
-                });
-                catch_unwind(loading).unwrap_or(Err(Refused::Panicked))
-            }
-        };
+    /// Compiles what the files hold.
+    pub(super) fn draft(&self) -> Draft {
+        let Reading { mut inputs, content } = self.files.reading();
+        let compiled = content.map_err(Refused::from).and_then(|(source, environment)| {
+            let compiled = compile(&source, &environment);
+            inputs = std::mem::take(&mut inputs).and(environment.inputs());
+            compiled
+        });
+        Draft { inputs, made: Made::Files, compiled }
+    }
+
+    /// Compiles what was kept, with the secrets of now.
+    pub(super) fn draft_of(&self, sources: &[Source]) -> Draft {
+        let (mut inputs, environment) = self.files.reading_environment();
+        let compiled = environment.map_err(Refused::from).and_then(|environment| {
+            let source = sources.first().ok_or(Refused::Panicked)?;
+            let compiled = compile(source, &KeptEnvironment::new(sources, &environment));
+            inputs = std::mem::take(&mut inputs).and(environment.inputs());
+            compiled
+        });
+        Draft { inputs, made: Made::Kept, compiled }
+    }
+
+    /// Loads the plugins of what was compiled.
+    pub(super) fn stage(&self, current: Option<&Snapshot>, draft: Draft) -> Staged {
+        let Draft { inputs, made, compiled } = draft;
+        let candidate = compiled.and_then(|compiled| {
+            let Compiled { settings, warnings, sha256, sources } = compiled;
+            let mut candidate = self.load(current, settings, sha256)?;
+            candidate.sources = sources;
+            candidate.notes.warnings = warnings;
+            Ok(candidate)
+        });
         Staged { inputs, made, candidate }
+    }
+
+    /// The configuration in force, with its plugins loaded anew.
+    fn reload_plugins(&self, current: &Snapshot) -> Staged {
+        let candidate = self.load(Some(current), current.settings.clone(), current.config_sha256.clone());
+        Staged { inputs: Inputs::default(), made: Made::Plugins, candidate }
     }
 
     fn load(
@@ -154,31 +179,29 @@ impl Stage {
         current: Option<&Snapshot>,
         settings: Settings,
         config_sha256: String,
-    ) -> Result<Candidate, Refused> {
+    ) -> Result<Box<Candidate>, Refused> {
         let fixed = current.map(|current| fixed_keys(&current.settings, &settings)).unwrap_or_default();
         if !fixed.is_empty() {
             return Err(Refused::NeedsRestart(fixed));
         }
-        // Looked at before: what changes meanwhile shows as another change.
-        let plugins = self.plugins.inputs(&settings.plugins);
-        let loaded = self.plugins.load(&settings.plugins, &settings.state_dir);
-        let notes = Notes {
-            unused: unused::tool_patterns(&settings, loaded.registry()),
-            diff: current.map(|it| difference(it, &settings, loaded.registry())).unwrap_or_default(),
-            ..Notes::default()
-        };
-        Ok(Candidate { config_sha256, settings, loaded, plugins, sources: Vec::new(), notes })
-    }
-
-    /// The configuration in force, with its plugins loaded anew.
-    fn reload_plugins(&self, current: &Snapshot) -> Staged {
         let loading = AssertUnwindSafe(|| {
-            let settings = current.settings.clone();
-            self.load(Some(current), settings, current.config_sha256.clone()).map(Box::new)
+            // Looked at before: what changes meanwhile shows as another change.
+            let plugins = self.plugins.inputs(&settings.plugins);
+            let loaded = self.plugins.load(&settings.plugins, &settings.state_dir);
+            let notes = Notes {
+                unused: unused::tool_patterns(&settings, loaded.registry()),
+                diff: current.map(|it| difference(it, &settings, loaded.registry())).unwrap_or_default(),
+                ..Notes::default()
+            };
+            Candidate { config_sha256, settings, loaded, plugins, sources: Vec::new(), notes }
         });
-        let candidate = catch_unwind(loading).unwrap_or(Err(Refused::Panicked));
-        Staged { inputs: Inputs::default(), made: Made::Plugins, candidate }
+        catch_unwind(loading).map(Box::new).map_err(|_| Refused::Panicked)
     }
+}
+
+fn compile(source: &Source, environment: &dyn Environment) -> Result<Compiled, Refused> {
+    let compiled = catch_unwind(AssertUnwindSafe(|| config::compile(source, environment)));
+    compiled.map_or(Err(Refused::Panicked), |compiled| compiled.map_err(Refused::Invalid))
 }
 
 impl Work {
@@ -192,11 +215,14 @@ impl Work {
             Verdict::LeftBefore(why) => return Look::LeftBefore(why),
             Verdict::Compile(observed) => observed,
         };
-        let reading = self.reading(&observed);
-        if !reading.inputs.agree_with(&observed) {
+        let draft = self.draft(&observed);
+        if !draft.inputs.hold_in(&observed) {
+            // Only compiling says which files are included, and which have secrets.
+            // Somebody may be writing one that was not watched so far.
+            self.changes.found(draft.inputs);
             return Look::Wait;
         }
-        Look::Staged(self.stage.build(Some(current), reading))
+        Look::Staged(self.stage.stage(Some(current), draft))
     }
 
     /// Plugins come and go also while the configuration's files are of no use.
@@ -222,10 +248,10 @@ impl Work {
                 let plugins = self.stage.plugins.inputs(&current.settings.plugins);
                 return (plugins != self.plugins).then(|| self.stage.reload_plugins(current));
             }
+            let draft = if anew { self.stage.draft() } else { self.draft(&observed) };
             thread::sleep(SETTLED);
-            let reading = if anew { self.stage.files.reading() } else { self.reading(&observed) };
-            if reading.inputs.agree_with(&observed) && observed == self.changes.watched().now() {
-                return Some(self.stage.build(Some(current), reading));
+            if draft.inputs.hold_in(&draft.inputs.now()) {
+                return Some(self.stage.stage(Some(current), draft));
             }
         }
         Some(Staged { inputs: Inputs::default(), made: Made::Files, candidate: Err(Refused::NeverStill) })
@@ -234,14 +260,14 @@ impl Work {
     /// Stages an earlier configuration, with the secrets and plugins of now.
     pub(super) fn look_back(&mut self, current: &Snapshot, sources: &[Source]) -> Staged {
         self.passed_over = self.changes.watched().now();
-        self.stage.build(Some(current), self.stage.files.reading_of(sources))
+        self.stage.stage(Some(current), self.stage.draft_of(sources))
     }
 
     /// While the files are pinned, their secrets still count, for what is in force.
-    fn reading(&self, observed: &Inputs) -> Reading {
+    fn draft(&self, observed: &Inputs) -> Draft {
         match &self.kept {
-            Some(sources) if self.changes.is_pinned(observed) => self.stage.files.reading_of(sources),
-            _ => self.stage.files.reading(),
+            Some(sources) if self.changes.is_pinned(observed) => self.stage.draft_of(sources),
+            _ => self.stage.draft(),
         }
     }
 

@@ -1,10 +1,6 @@
 //! The first configuration.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use server_core::{
@@ -50,17 +46,6 @@ pub enum Origin {
     Fixed(Box<Settings>),
 }
 
-impl Origin {
-    /// The configuration's file, if it comes from one.
-    #[must_use]
-    pub fn config(&self) -> Option<&Path> {
-        match self {
-            Self::Files { files, .. } => Some(files.path()),
-            Self::Fixed(_) => None,
-        }
-    }
-}
-
 /// What it takes to follow the changes of the first configuration.
 pub struct First {
     notes: Notes,
@@ -103,10 +88,9 @@ fn fixed(settings: Settings, plugins: &PluginHost) -> (Content, First) {
 }
 
 fn of_files(stage: Stage, last_good: bool) -> Result<(Content, First), Refused> {
-    let config = stage.files.path().to_owned();
-    let Staged { inputs, candidate, .. } = stage.build(None, stage.files.reading());
+    let Staged { inputs, candidate, .. } = stage.stage(None, stage.draft());
     let (candidate, changes, refused): (_, _, Option<Refused>) = match candidate {
-        Ok(candidate) => (candidate, Changes::new(config, inputs), None),
+        Ok(candidate) => (candidate, Changes::new(inputs), None),
         Err(refused) if !last_good => return Err(refused),
         Err(refused) => {
             let Staged { inputs: of_copy, candidate, .. } = match of_copy(&stage) {
@@ -114,7 +98,7 @@ fn of_files(stage: Stage, last_good: bool) -> Result<(Content, First), Refused> 
                 Err(none) => return Err(Refused::NoLastGood { refused: Box::new(refused), none }),
             };
             match candidate {
-                Ok(candidate) => (candidate, Changes::pinned(config, of_copy, inputs), Some(refused)),
+                Ok(candidate) => (candidate, Changes::pinned(of_copy, inputs), Some(refused)),
                 Err(why) => {
                     let none =
                         format!("the copy of the last good configuration cannot be used either: {why}");
@@ -140,7 +124,7 @@ fn state_dir(files: &ConfigFiles) -> PathBuf {
 
 fn of_copy(stage: &Stage) -> Result<Staged, String> {
     let sources = kept::load(&state_dir(&stage.files)).map_err(|none| none.to_string())?;
-    Ok(stage.build(None, stage.files.reading_of(&sources)))
+    Ok(stage.stage(None, stage.draft_of(&sources)))
 }
 
 impl First {
@@ -175,6 +159,8 @@ impl First {
             since,
             sources: sources.clone(),
         };
+        let files = sources.iter().map(|source| source.path.clone()).collect();
+        status.update(|status| status.files = files);
         let mut history = History::default();
         history.add(kept.clone());
         let mut report = Report {

@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use plugin_contract::op::{CallTool, Content, ToolResult};
 use serde_json::{Value, json};
 use server_core::{
-    config::{self, Environment, Source},
+    config::{self, Environment, Included, Source},
     gateway::{CallLog, CallRecord, Gateway},
     invocation::Invocation,
     registry::{Instance, InvokeError, Plugin, Provenance, Registry},
@@ -74,6 +74,10 @@ impl Environment for Tokens {
 
     fn file(&self, _path: &Path) -> Result<String, String> {
         Err("there are no files".to_owned())
+    }
+
+    fn included(&self, _pattern: &Path) -> Result<Vec<Included>, String> {
+        Ok(Vec::new())
     }
 }
 

@@ -21,11 +21,20 @@ const MINISIGN: &str = r"^(installed|RW[QRST][A-Za-z0-9+/]{53})$";
 /// changes, and takes it over only if all of it is right.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(title = "mcp-universal-server", extend("required" = ["version", "tenants", "agents"]))]
+#[schemars(title = "mcp-universal-server", extend(
+    "required" = ["version", "tenants"],
+    "anyOf" = [{ "required": ["agents"] }, { "required": ["include"] }]
+))]
 pub(super) struct RawConfig {
     /// Version of this format. Always 1.
     #[schemars(range(min = 1, max = 1), extend("examples" = [1]))]
     pub(super) version: Option<u64>,
+    /// Other files that hold tenants, agents, profiles, trusted keys or entries of
+    /// plugins, in the form they have here, and nothing else. A name may be in one
+    /// file only. `*`, `?` and `[…]` can stand in the last part of a path; a
+    /// relative path starts at this file's folder.
+    #[schemars(inner(length(min = 1)), extend("examples" = [["agents.d/*.yaml"]]))]
+    pub(super) include: Option<Texts>,
     /// Where agents connect.
     pub(super) server: RawServer,
     /// Where the operator's tools connect: metrics, status, reload and rollback.

@@ -57,7 +57,8 @@ fn report_duplicates(report: &mut Report<'_>, node: &Node, place: &Place) {
                     report_duplicates(report, &entry.value, &here);
                 } else {
                     let name = report.name(place, &entry.key);
-                    let message = format!("`{name}` is here twice, first at {}", report.position_of(first));
+                    let first = report.position_of(first, entry.key_span.bytes.start);
+                    let message = format!("`{name}` is here twice, first at {first}");
                     let help = "keep one of them".to_owned();
                     report.error_at(&here, &entry.key_span, "duplicate_key", message, Some(help));
                 }
@@ -117,6 +118,8 @@ impl Flaw {
                 let options = options.as_array().into_iter().flatten().filter_map(Value::as_str);
                 Fault::NoneOf(options.map(str::to_owned).collect())
             }
+            // The only one: `agents` or `include`.
+            E::AnyOf { .. } => Fault::MissingKey("agents".to_owned()),
             E::MinItems { .. } | E::MinLength { .. } => Fault::Empty,
             E::Minimum { limit } => Fault::Below(limit.to_string()),
             E::Maximum { limit } => Fault::Above(limit.to_string()),
@@ -140,7 +143,10 @@ impl Flaw {
                 let help = format!("add it, as in `{key}: {example}`");
                 report.key_error(place, "missing_key", format!("`{key}` is missing"), Some(help));
             }
-            Fault::WrongType => self.wrong_type(report),
+            Fault::WrongType => {
+                let (code, message, help) = wrong_type(place, &label, report.tree().find(place).node);
+                report.error(place, code, message, help);
+            }
             Fault::NoneOf(options) => {
                 let Kind::Text(text) = &report.tree().find(place).node.kind else { return };
                 let names = || options.iter().map(String::as_str);
@@ -158,35 +164,6 @@ impl Flaw {
             Fault::SaidElsewhere => {}
             Fault::Other => report.error(place, "invalid_value", format!("`{label}` is not allowed"), None),
         }
-    }
-
-    fn wrong_type(&self, report: &mut Report<'_>) {
-        let Some(known) = Known::at(&self.place) else { return };
-        let node = report.tree().find(&self.place).node;
-        let label = report.shown(&self.place).label();
-        let example = || known.example().map(|example| format!("write it as in `{label}: {example}`"));
-        let text = if let Kind::Text(text) = &node.kind { text.as_str() } else { "" };
-        let (code, message) = match node.kind {
-            Kind::Null => ("no_value", format!("`{label}` has no value")),
-            _ => ("wrong_type", format!("`{label}` must be {}, not {}", known.describe(), node.describe())),
-        };
-        let help = match node.kind {
-            Kind::Null if known.expects("array") => Some("write `[]` for none, or remove the key".to_owned()),
-            Kind::Null if known.expects("object") => Some("write `{}`, or remove the key".to_owned()),
-            Kind::Null => Some("give it one, or remove the key".to_owned()),
-            _ if known.expects("boolean") && ["yes", "on"].contains(&text) => Some("write `true`".to_owned()),
-            _ if known.expects("boolean") && ["no", "off"].contains(&text) => {
-                Some("write `false`".to_owned())
-            }
-            _ if known.expects("integer") && text.replace('_', "").parse::<u64>().is_ok() => {
-                Some("write it without quotes and in digits only".to_owned())
-            }
-            Kind::Bool(_) | Kind::Number(_) if known.expects("string") => {
-                example().or_else(|| Some("put it in quotes".to_owned()))
-            }
-            _ => example(),
-        };
-        report.error(&self.place, code, message, help);
     }
 
     /// Takes what was reported out of the value, so that the rest can be read.
@@ -214,6 +191,34 @@ impl Flaw {
             },
         }
     }
+}
+
+/// Code, message and help about a value of the wrong type.
+pub(super) fn wrong_type(place: &Place, label: &str, node: &Node) -> (&'static str, String, Option<String>) {
+    let Some(known) = Known::at(place) else {
+        return ("wrong_type", format!("`{label}` cannot be {}", node.describe()), None);
+    };
+    let example = || known.example().map(|example| format!("write it as in `{label}: {example}`"));
+    let text = if let Kind::Text(text) = &node.kind { text.as_str() } else { "" };
+    let (code, message) = match node.kind {
+        Kind::Null => ("no_value", format!("`{label}` has no value")),
+        _ => ("wrong_type", format!("`{label}` must be {}, not {}", known.describe(), node.describe())),
+    };
+    let help = match node.kind {
+        Kind::Null if known.expects("array") => Some("write `[]` for none, or remove the key".to_owned()),
+        Kind::Null if known.expects("object") => Some("write `{}`, or remove the key".to_owned()),
+        Kind::Null => Some("give it one, or remove the key".to_owned()),
+        _ if known.expects("boolean") && ["yes", "on"].contains(&text) => Some("write `true`".to_owned()),
+        _ if known.expects("boolean") && ["no", "off"].contains(&text) => Some("write `false`".to_owned()),
+        _ if known.expects("integer") && text.replace('_', "").parse::<u64>().is_ok() => {
+            Some("write it without quotes and in digits only".to_owned())
+        }
+        Kind::Bool(_) | Kind::Number(_) if known.expects("string") => {
+            example().or_else(|| Some("put it in quotes".to_owned()))
+        }
+        _ => example(),
+    };
+    (code, message, help)
 }
 
 fn unknown_key(report: &mut Report<'_>, place: &Place, key: &str) {

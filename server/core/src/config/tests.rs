@@ -6,6 +6,7 @@ use super::*;
 
 mod admin;
 mod hostile;
+mod include;
 mod masking;
 mod reports;
 mod settings;
@@ -42,6 +43,10 @@ impl Environment for World {
             Some("/run/secrets/laptop" | "/etc/mus/secrets/laptop") => Ok(format!("{LAPTOP}\r\n")),
             _ => Err("no such file".to_owned()),
         }
+    }
+
+    fn included(&self, _: &Path) -> Result<Vec<Included>, String> {
+        Ok(Vec::new())
     }
 }
 

@@ -42,6 +42,18 @@ pub(super) struct Span {
     pub(super) alias: Option<usize>,
 }
 
+impl Span {
+    /// A place without length.
+    pub(super) fn at(byte: usize) -> Self {
+        Self { bytes: byte..byte, alias: None }
+    }
+
+    fn shift(&mut self, by: usize) {
+        self.bytes = self.bytes.start + by..self.bytes.end + by;
+        self.alias = self.alias.map(|alias| alias + by);
+    }
+}
+
 /// What [`Node::find`] found.
 pub(super) struct Found<'a> {
     /// The key of the value, where it has one.
@@ -87,6 +99,30 @@ impl Node {
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// How many values there are, this one included.
+    pub(super) fn count(&self) -> usize {
+        match &self.kind {
+            Kind::List(items) => 1 + items.iter().map(Self::count).sum::<usize>(),
+            Kind::Map(entries) => 1 + entries.iter().map(|entry| entry.value.count()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    /// Moves everything by so many bytes.
+    pub(super) fn shift(&mut self, by: usize) {
+        self.span.shift(by);
+        match &mut self.kind {
+            Kind::List(items) => items.iter_mut().for_each(|item| item.shift(by)),
+            Kind::Map(entries) => {
+                for entry in entries {
+                    entry.key_span.shift(by);
+                    entry.value.shift(by);
+                }
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn is_map(&self) -> bool {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    config::{self, Environment, Source},
+    config::{self, Environment, Included, Source},
     testing::tool,
 };
 
@@ -23,6 +23,10 @@ impl Environment for AllSet {
 
     fn file(&self, _: &Path) -> Result<String, String> {
         Err("there are no files here".to_owned())
+    }
+
+    fn included(&self, _: &Path) -> Result<Vec<Included>, String> {
+        Ok(Vec::new())
     }
 }
 

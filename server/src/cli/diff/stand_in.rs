@@ -3,7 +3,10 @@
 
 use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
-use server_core::{config::Environment, secret::TokenDigest};
+use server_core::{
+    config::{Environment, Included},
+    secret::TokenDigest,
+};
 
 /// How many of them are told by name.
 const TOLD: usize = 8;
@@ -60,5 +63,9 @@ impl Environment for StandIn<'_> {
         let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
         let unreadable = |error: String| format!("{error}, for {}", self.config.display());
         Ok(self.missing.or_stand_in(&name, || self.environment.file(path).map_err(unreadable)))
+    }
+
+    fn included(&self, pattern: &Path) -> Result<Vec<Included>, String> {
+        self.environment.included(pattern)
     }
 }

@@ -16,7 +16,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let files = ConfigFiles::new(folder.path().join("config.yaml"));
         fs::write(files.path(), "one\n").unwrap();
-        let changes = Changes::new(files.path().to_owned(), files.reading().inputs);
+        let changes = Changes::new(files.reading().inputs);
         Self { folder, files, changes, now: Instant::now() }
     }
 
@@ -38,7 +38,7 @@ impl World {
     }
 
     fn applied(&mut self) {
-        self.changes = Changes::new(self.files.path().to_owned(), self.files.reading().inputs);
+        self.changes = Changes::new(self.files.reading().inputs);
     }
 
     fn compile(&self) -> Verdict {
@@ -115,9 +115,8 @@ fn a_file_that_a_configuration_was_refused_for_is_watched() {
 fn what_is_pinned_counts_until_the_files_change() {
     let mut world = World::new();
     world.write("two\n");
-    let path = world.files.path().to_owned();
     let pinned = world.changes.watched().now();
-    world.changes = Changes::pinned(path, world.files.reading_of(&[]).inputs, pinned.clone());
+    world.changes = Changes::pinned(world.files.reading_environment().0, pinned);
     assert_eq!(world.judge(), Verdict::Same);
     // Its secrets count, and leave the files as they are.
     fs::write(world.folder.path().join(".env"), "A=b\n").unwrap();

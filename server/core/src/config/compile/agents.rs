@@ -37,9 +37,12 @@ impl Compiler<'_> {
         raw: &BTreeMap<String, RawAgent>,
         around: &Around<'_>,
     ) -> BTreeMap<AgentId, Agent> {
-        if raw.is_empty()
-            && self.report.tree().get("agents").is_some_and(|agents| agents.entries().is_empty())
-        {
+        let includes = Place::root().key("include");
+        let place_of_none = match self.report.tree().get("agents") {
+            Some(agents) => agents.entries().is_empty().then_some(place),
+            None => self.report.has(&Place::root(), "include").then_some(&includes),
+        };
+        if let Some(place) = place_of_none.filter(|_| raw.is_empty()) {
             let message = "there are no agents, so nobody can connect".to_owned();
             self.report.warning(place, "no_agents", message, None);
         }

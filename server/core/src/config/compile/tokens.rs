@@ -74,7 +74,7 @@ impl Compiler<'_> {
     }
 
     fn same_token(&mut self, place: &Place, agent: &str, owner: &str, first: &Place) {
-        let first = self.report.position(first);
+        let first = self.report.position(first, place);
         let (message, help) = if agent == owner {
             (format!("agent `{agent}` has the same token twice, first at {first}"), "keep one of the two")
         } else {
@@ -91,53 +91,61 @@ impl Compiler<'_> {
         let reference = match Reference::parse(text) {
             Ok(reference) => reference,
             Err(error) => {
-                let (code, message, help) = reference_words(error, holder);
+                let main = self.report.main_file(place);
+                let (code, message, help) = reference_words(error, holder, &main);
                 self.report.error(place, code, message.to_owned(), Some(help));
                 return None;
             }
         };
         let place_shown = self.report.shown(place).to_string();
-        let source = self.source(&reference);
+        let source = self.source(place, &reference);
         self.secrets.push(SecretUse { place: place_shown, source });
         let source = match &reference {
             Reference::Variable(name) => format!("`{name}`"),
             Reference::File(path) => format!("`{}`", path.display()),
             Reference::Digest(_) => "it".to_owned(),
         };
-        let (code, message, help) = match (resolve(&reference, self.folder, self.environment), holder) {
-            (Ok(token), _) => return Some(token),
-            (Err(unset @ (Unresolved::Unset | Unresolved::Invalid(InvalidToken::Empty))), Holder::Admin)
-                if matches!(reference, Reference::Variable(_)) =>
-            {
-                let what = if unset == Unresolved::Unset { "not set" } else { "empty" };
-                let message = format!("the variable {source} is {what}, so `admin` is off");
-                self.report.warning(place, "unset_variable", message, Some(set(&source)));
-                return None;
-            }
-            (Err(Unresolved::Unset), _) => (
-                "unset_variable",
-                format!("the variable {source} is not set, so {holder} has no token"),
-                set(&source),
-            ),
-            (Err(Unresolved::Unreadable(error)), _) => (
-                "unreadable_file",
-                format!("the file {source} with the token of {holder} cannot be read: {error}"),
-                "create it, or let the server's user read it".to_owned(),
-            ),
-            (Err(Unresolved::Invalid(error)), _) => (
-                "invalid_token",
-                format!("{source} holds no token that {holder} can use: {error}"),
-                error.help().to_owned(),
-            ),
-        };
+        let (code, message, help) =
+            match (resolve(&reference, self.report.folder(place), self.environment), holder) {
+                (Ok(token), _) => return Some(token),
+                (
+                    Err(unset @ (Unresolved::Unset | Unresolved::Invalid(InvalidToken::Empty))),
+                    Holder::Admin,
+                ) if matches!(reference, Reference::Variable(_)) => {
+                    let what = if unset == Unresolved::Unset { "not set" } else { "empty" };
+                    let message = format!("the variable {source} is {what}, so `admin` is off");
+                    self.report.warning(
+                        place,
+                        "unset_variable",
+                        message,
+                        Some(set(&source, &self.report.main_file(place))),
+                    );
+                    return None;
+                }
+                (Err(Unresolved::Unset), _) => (
+                    "unset_variable",
+                    format!("the variable {source} is not set, so {holder} has no token"),
+                    set(&source, &self.report.main_file(place)),
+                ),
+                (Err(Unresolved::Unreadable(error)), _) => (
+                    "unreadable_file",
+                    format!("the file {source} with the token of {holder} cannot be read: {error}"),
+                    "create it, or let the server's user read it".to_owned(),
+                ),
+                (Err(Unresolved::Invalid(error)), _) => (
+                    "invalid_token",
+                    format!("{source} holds no token that {holder} can use: {error}"),
+                    error.help().to_owned(),
+                ),
+            };
         self.report.error(place, code, message, Some(help));
         None
     }
 
-    fn source(&self, reference: &Reference) -> SecretSource {
+    fn source(&self, place: &Place, reference: &Reference) -> SecretSource {
         match reference {
             Reference::Digest(_) => SecretSource::Digest,
-            Reference::File(path) => SecretSource::File { path: self.folder.join(path) },
+            Reference::File(path) => SecretSource::File { path: self.report.folder(place).join(path) },
             Reference::Variable(name) => {
                 let variable = name.clone();
                 if self.environment.variable(name).is_none() {
@@ -153,21 +161,25 @@ impl Compiler<'_> {
 }
 
 /// What to do about a variable that is not set.
-fn set(source: &str) -> String {
+fn set(source: &str, main: &str) -> String {
     format!(
-        "add a line `{}=…` to the file `.env` beside this one, or set it where the server is started",
+        "add a line `{}=…` to the file `.env` beside {main}, or set it where the server is started",
         source.trim_matches('`')
     )
 }
 
-fn reference_words(error: InvalidReference, holder: Holder<'_>) -> (&'static str, &'static str, String) {
+fn reference_words(
+    error: InvalidReference,
+    holder: Holder<'_>,
+    main: &str,
+) -> (&'static str, &'static str, String) {
     let variable = holder.variable();
     match error {
         InvalidReference::Literal => (
             "literal_token",
             "a token must not stand in the configuration",
             format!(
-                "write it to the file `.env` beside this one, as `{variable}=…`, and `\"${{{variable}}}\"` here"
+                "write it to the file `.env` beside {main}, as `{variable}=…`, and `\"${{{variable}}}\"` here"
             ),
         ),
         InvalidReference::Name => (
