@@ -182,7 +182,7 @@ fn sha256(sources: &[Source]) -> String {
 ///
 /// If the token is none that an agent may have.
 pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
-    let token = secrets::Token::new(token)?;
+    let token = secrets::token(token)?;
     let grant = Grant {
         tools: default_patterns(&SAFE_TOOLS),
         resources: default_patterns(&RESOURCES),
@@ -192,8 +192,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
     let tenant = Tenant { grant: grant.clone(), limits: Default::default(), disclosure: Disclosure::Reasons };
     let tenants = "default".parse().into_iter().map(|id| (id, tenant.clone()));
     let agents = "default".parse().into_iter().zip("default".parse()).map(|(id, tenant)| {
-        let agent =
-            Agent { tenant, tokens: vec![token.digest], grant: grant.clone(), limits: Default::default() };
+        let agent = Agent { tenant, tokens: vec![token], grant: grant.clone(), limits: Default::default() };
         (id, agent)
     });
     Ok(Settings {

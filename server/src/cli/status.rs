@@ -182,7 +182,6 @@ fn described(source: &SecretSource) -> String {
         SecretSource::Dotenv { variable } => format!("{variable} in .env"),
         SecretSource::Unset { variable } => format!("{variable}, which is not set"),
         SecretSource::File { path } => format!("the file {}", path.display()),
-        SecretSource::Digest => "its SHA-256 in the configuration".to_owned(),
     }
 }
 

@@ -216,8 +216,8 @@ impl Work {
             Verdict::Compile(observed) => observed,
         };
         let draft = self.draft(&observed);
-        if !draft.inputs.hold_in(&observed) {
-            // Only compiling says which files are included, and which have secrets.
+        if !draft.inputs.configuration_holds_in(&observed) {
+            // Only compiling says which files are included.
             // Somebody may be writing one that was not watched so far.
             self.changes.found(draft.inputs);
             return Look::Wait;

@@ -97,34 +97,37 @@ impl Compiler<'_> {
     }
 
     /// A mapping's entries whose names are valid, each compiled. The others are
-    /// compiled too, for the problems inside of them. The name that `compile` is
-    /// given is the one to be shown.
+    /// compiled too, for the problems inside of them. A name that is shown is
+    /// [`Report::name_at`] the place.
     fn named<K: FromStr<Err: fmt::Display> + Ord, R, V>(
         &mut self,
         place: &Place,
         raw: &BTreeMap<String, R>,
-        mut compile: impl FnMut(&mut Self, &Place, &str, &R) -> Option<V>,
+        mut compile: impl FnMut(&mut Self, &Place, &R) -> Option<V>,
     ) -> BTreeMap<K, V> {
         let mut compiled = BTreeMap::new();
         for (name, raw) in raw {
-            let shown = self.report.name(place, name);
-            let place = place.key(name);
-            let value = compile(self, &place, &shown, raw);
-            let name = self.name(&place, name, &shown);
+            let place = place.key(name.clone());
+            let value = compile(self, &place, raw);
+            let name = self.name(&place, name);
             compiled.extend(name.zip(value));
         }
         // Of entries that are no mappings, only the names are left to check.
         for name in self.report.keys(place).into_iter().filter(|name| !raw.contains_key(*name)) {
-            let shown = self.report.name(place, name);
-            self.name::<K>(&place.key(name), name, &shown);
+            self.name::<K>(&place.key(name.to_owned()), name);
         }
         compiled
     }
 
-    fn name<K: FromStr<Err: fmt::Display>>(&mut self, place: &Place, name: &str, shown: &str) -> Option<K> {
+    fn name<K: FromStr<Err: fmt::Display>>(&mut self, place: &Place, name: &str) -> Option<K> {
         let parsed: Result<K, _> = name.parse();
-        let say = |error: K::Err| error.to_string().replace(&format!("`{name}`"), &format!("`{shown}`"));
-        parsed.map_err(|error| self.report.key_error(place, "invalid_name", say(error), None)).ok()
+        let report = &mut self.report;
+        let mut say = |error: K::Err| {
+            let shown = format!("`{}`", report.name_at(place));
+            let message = error.to_string().replace(&format!("`{name}`"), &shown);
+            report.key_error(place, "invalid_name", message, None);
+        };
+        parsed.map_err(&mut say).ok()
     }
 
     fn patterns(&mut self, place: &Place, texts: &Texts) -> Vec<Pattern> {

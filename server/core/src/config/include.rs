@@ -19,7 +19,7 @@ use super::{
     report::Report,
     schema::Known,
     structure,
-    tree::{Entry, Kind, Node, Span},
+    tree::{Entries, Entry, Kind, Node, Span},
     yaml::{self, Refusal},
 };
 
@@ -70,7 +70,7 @@ struct Issue {
 impl Parts {
     /// Of the main file alone.
     pub(super) fn new(tree: Node) -> Self {
-        let rest = Node { kind: Kind::Map(Vec::new()), span: Span::default() };
+        let rest = Node { kind: Kind::Map(Entries::default()), span: Span::default() };
         Self {
             tree,
             rest,
@@ -192,15 +192,15 @@ impl Parts {
         files: &Files,
         place: &Place,
         shared: &'static [(&'static str, Shared)],
-        all: &mut Vec<Entry>,
-        entries: Vec<Entry>,
+        all: &mut Entries,
+        entries: Entries,
     ) {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for entry in entries {
-            let here = place.key(&entry.key);
+            let here = place.key(entry.key.clone());
             let Some((_, shared)) = shared.iter().find(|(key, _)| *key == entry.key) else {
                 if Known::at(place).is_some_and(|known| known.has(&entry.key)) {
-                    let is_known = all.iter().any(|known| known.key == entry.key);
+                    let is_known = all.of(&entry.key).is_some();
                     self.misplaced(files, &here, entry, is_known);
                 } else {
                     // The schema does not know it and will say so.
@@ -233,7 +233,7 @@ impl Parts {
         files: &Files,
         place: &Place,
         shared: &'static Shared,
-        all: &mut Vec<Entry>,
+        all: &mut Entries,
         entry: Entry,
     ) {
         let Entry { key, key_span, value: Node { kind, span } } = entry;
@@ -245,22 +245,18 @@ impl Parts {
             self.discard(place, Entry { key, key_span, value });
             return;
         };
-        let known = match all.iter().position(|known| known.key == key) {
-            Some(known) => known,
+        if all.of(&key).is_none() {
             // Where the main file must have a key, nothing is said of it in its place.
-            None if key == "tenants" => {
+            if key == "tenants" {
                 self.discard(place, Entry { key, key_span, value: Node { kind: Kind::Map(entries), span } });
                 return;
             }
-            None => {
-                let value = Node { kind: Kind::Map(Vec::new()), span: span.clone() };
-                all.push(Entry { key: key.clone(), key_span: key_span.clone(), value });
-                all.len() - 1
-            }
-        };
+            let value = Node { kind: Kind::Map(Entries::default()), span: span.clone() };
+            all.push(Entry { key: key.clone(), key_span: key_span.clone(), value });
+        }
         // What is no mapping in the main file is the schema's affair.
-        let Some(Entry { value: Node { kind: Kind::Map(all), .. }, .. }) = all.get_mut(known) else { return };
-        let seen = Node { kind: Kind::Map(Vec::new()), span };
+        let Some(Entry { value: Node { kind: Kind::Map(all), .. }, .. }) = all.of_mut(&key) else { return };
+        let seen = Node { kind: Kind::Map(Entries::default()), span };
         self.discard(place, Entry { key, key_span, value: seen });
         match shared {
             Shared::Names => all.extend(entries),
@@ -282,12 +278,12 @@ impl Parts {
 
     /// Keeps the entry at `place` only for the lines of the text that show it.
     fn discard(&mut self, place: &Place, entry: Entry) {
-        let around = place.steps().iter().rev().skip(1);
+        let around = place.steps().into_iter().rev().skip(1);
         let entry = around.fold(entry, |entry, step| match step {
             Step::Key(key) => {
                 let key_span = entry.key_span.clone();
-                let value = Node { kind: Kind::Map(vec![entry]), span: Span::default() };
-                Entry { key: key.clone(), key_span, value }
+                let value = Node { kind: Kind::Map(vec![entry].into()), span: Span::default() };
+                Entry { key: key.to_string(), key_span, value }
             }
             Step::Item(_) => entry,
         });

@@ -61,7 +61,7 @@ impl Spans<'_> {
         let secret = secret || known.is_some_and(Known::is_secret);
         match &node.kind {
             Kind::Map(entries) => {
-                for entry in entries {
+                for entry in entries.iter() {
                     let is_key = known.is_some_and(|known| known.has(&entry.key) || self.is_key(entry));
                     self.add(&entry.key_span.bytes, is_key && !secret);
                     let secret = secret || names_secret(&entry.key);

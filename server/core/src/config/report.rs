@@ -1,6 +1,9 @@
 //! Problems, as they are found.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+};
 
 use super::{
     files::Files,
@@ -21,8 +24,9 @@ const MAX_PROBLEMS: usize = 100;
 pub(super) struct Report<'a> {
     files: &'a Files,
     page: Page<'a>,
-    tree: &'a Node,
-    mask: Mask,
+    parts: &'a Parts,
+    /// Only problems need it.
+    mask: OnceCell<Mask>,
     /// Each with the byte at which it is.
     problems: Vec<(usize, Problem)>,
     untold: usize,
@@ -31,8 +35,7 @@ pub(super) struct Report<'a> {
 impl<'a> Report<'a> {
     pub(super) fn new(files: &'a Files, parts: &'a Parts) -> Self {
         let page = Page::new(files.text());
-        let mask = Mask::of([&parts.tree, &parts.rest], files.text());
-        Self { files, page, tree: &parts.tree, mask, problems: Vec::new(), untold: 0 }
+        Self { files, page, parts, mask: OnceCell::new(), problems: Vec::new(), untold: 0 }
     }
 
     /// The only problem of a text that is not read at all.
@@ -60,25 +63,37 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn tree(&self) -> &'a Node {
-        self.tree
+        &self.parts.tree
+    }
+
+    fn mask(&self) -> &Mask {
+        self.mask.get_or_init(|| Mask::of([&self.parts.tree, &self.parts.rest], self.files.text()))
     }
 
     /// Whether the mapping at `place` has a key, be its value wrong.
     pub(super) fn has(&self, place: &Place, key: &str) -> bool {
-        self.tree.entry(place, key).is_some()
+        self.tree().entry(place, key).is_some()
     }
 
     /// The keys of the mapping at `place`.
     pub(super) fn keys(&self, place: &Place) -> Vec<&'a str> {
-        let entries = self.tree.at(place).map(Node::entries).unwrap_or_default();
+        let entries = self.tree().at(place).map(Node::entries).unwrap_or_default();
         entries.iter().map(|entry| entry.key.as_str()).collect()
     }
 
     /// A key of the mapping at `place`, as it may be shown.
     pub(super) fn name(&self, place: &Place, key: &str) -> String {
         let hidden =
-            self.tree.entry(place, key).is_some_and(|entry| !self.mask.shows(entry.key_span.bytes.start));
+            self.tree().entry(place, key).is_some_and(|entry| !self.mask().shows(entry.key_span.bytes.start));
         if hidden { HIDDEN.to_string() } else { key.to_owned() }
+    }
+
+    /// The name of the entry at `place`, as it may be shown.
+    pub(super) fn name_at(&self, place: &Place) -> String {
+        match place.split_last() {
+            Some((around, Step::Key(key))) => self.name(around, key),
+            _ => String::new(),
+        }
     }
 
     /// A place, as it may be shown.
@@ -87,7 +102,7 @@ impl<'a> Report<'a> {
         let mut shown = Place::root();
         for step in place.steps() {
             (shown, around) = match step {
-                Step::Key(key) => (shown.key(self.name(&around, key)), around.key(key)),
+                Step::Key(key) => (shown.key(self.name(&around, key)), around.key(key.clone())),
                 Step::Item(item) => (shown.item(*item), around.item(*item)),
             };
         }
@@ -244,12 +259,12 @@ impl<'a> Report<'a> {
             alias_line: spot.alias.map(|alias| self.files.position(&self.page, alias).line),
             message: tidy(&facts.message),
             help: facts.help.as_deref().map(tidy),
-            snippet: snippet(&self.page, &self.mask, position.line, &spot.bytes),
+            snippet: snippet(&self.page, self.mask(), position.line, &spot.bytes),
         }
     }
 
     fn value_spot(&self, place: &Place) -> Spot {
-        let found = self.tree.find(place);
+        let found = self.tree().find(place);
         match found.key {
             Some(key) if !found.node.is_scalar() => key.into(),
             _ => (&found.node.span).into(),
@@ -257,7 +272,7 @@ impl<'a> Report<'a> {
     }
 
     fn key_spot(&self, place: &Place) -> Spot {
-        let found = self.tree.find(place);
+        let found = self.tree().find(place);
         found.key.unwrap_or(&found.node.span).into()
     }
 }

@@ -15,7 +15,9 @@ use super::{
 
 /// Reports what the schema does not allow, and reads the rest.
 pub(super) fn read(report: &mut Report<'_>) -> RawConfig {
-    report_duplicates(report, report.tree(), &Place::root());
+    if has_duplicates(report.tree()) {
+        report_duplicates(report, report.tree(), &Place::root());
+    }
     let mut value = report.tree().to_json();
     whole_numbers(&mut value);
     let Some(validator) = schema::validator() else {
@@ -46,12 +48,23 @@ pub(super) fn read(report: &mut Report<'_>) -> RawConfig {
     })
 }
 
+/// Looks without a word, as there mostly are none.
+fn has_duplicates(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Map(entries) => {
+            entries.have_duplicates() || entries.iter().any(|entry| has_duplicates(&entry.value))
+        }
+        Kind::List(items) => items.iter().any(has_duplicates),
+        _ => false,
+    }
+}
+
 fn report_duplicates(report: &mut Report<'_>, node: &Node, place: &Place) {
     match &node.kind {
         Kind::Map(entries) => {
             let mut seen = std::collections::BTreeMap::new();
-            for entry in entries {
-                let here = place.key(&entry.key);
+            for entry in entries.iter() {
+                let here = place.key(entry.key.clone());
                 let first = *seen.entry(entry.key.as_str()).or_insert(entry.key_span.bytes.start);
                 if first == entry.key_span.bytes.start {
                     report_duplicates(report, &entry.value, &here);
@@ -139,7 +152,7 @@ impl Flaw {
         match &self.fault {
             Fault::UnknownKeys(keys) => keys.iter().for_each(|key| unknown_key(report, place, key)),
             Fault::MissingKey(key) => {
-                let example = Known::at(&place.key(key)).and_then(Known::example).unwrap_or_default();
+                let example = Known::at(&place.key(key.clone())).and_then(Known::example).unwrap_or_default();
                 let help = format!("add it, as in `{key}: {example}`");
                 report.key_error(place, "missing_key", format!("`{key}` is missing"), Some(help));
             }
@@ -170,20 +183,20 @@ impl Flaw {
     fn remove(&self, value: &mut Value) {
         match &self.fault {
             Fault::UnknownKeys(keys) => {
-                if let Some(Value::Object(map)) = at_mut(value, self.place.steps()) {
+                if let Some(Value::Object(map)) = at_mut(value, &self.place) {
                     map.retain(|key, _| !keys.contains(key));
                 }
             }
             Fault::MissingKey(_) | Fault::SaidElsewhere => {}
-            _ => match self.place.steps().split_last() {
-                Some((Step::Key(key), around)) => {
+            _ => match self.place.split_last() {
+                Some((around, Step::Key(key))) => {
                     if let Some(Value::Object(map)) = at_mut(value, around) {
-                        map.remove(key);
+                        map.remove(key.as_ref());
                     }
                 }
-                Some((Step::Item(_), _)) => {
+                Some((_, Step::Item(_))) => {
                     // The other items keep their numbers.
-                    if let Some(item) = at_mut(value, self.place.steps()) {
+                    if let Some(item) = at_mut(value, &self.place) {
                         *item = Value::Null;
                     }
                 }
@@ -248,15 +261,15 @@ fn place_of_pointer(pointer: &str, root: &Value) -> Place {
         let index = value.filter(|value| value.is_array()).and_then(|_| name.parse::<usize>().ok());
         (place, value) = match index {
             Some(index) => (place.item(index), value.and_then(|value| value.get(index))),
-            None => (place.key(&name), value.and_then(|value| value.get(&name))),
+            None => (place.key(name.clone()), value.and_then(|value| value.get(&name))),
         };
     }
     place
 }
 
-fn at_mut<'v>(value: &'v mut Value, steps: &[Step]) -> Option<&'v mut Value> {
-    steps.iter().try_fold(value, |value, step| match step {
-        Step::Key(key) => value.get_mut(key.as_str()),
+fn at_mut<'v>(value: &'v mut Value, place: &Place) -> Option<&'v mut Value> {
+    place.steps().into_iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key.as_ref()),
         Step::Item(index) => value.get_mut(*index),
     })
 }

@@ -11,6 +11,7 @@ mod masking;
 mod reports;
 mod settings;
 mod shipped;
+mod size;
 
 /// Variables and files that every test sees.
 struct World;

@@ -126,3 +126,26 @@ fn what_is_pinned_counts_until_the_files_change() {
     assert_eq!(world.judge(), world.compile());
     assert!(!world.changes.is_pinned(&world.changes.watched().now()));
 }
+
+#[test]
+fn an_included_file_must_have_stood_too() {
+    use server_core::config::Environment;
+
+    let mut world = World::new();
+    let included = world.folder.path().join("included.yaml");
+    fs::write(&included, "half").unwrap();
+    world.write("two\n");
+    assert_eq!(world.judge(), world.compile());
+    let reading = world.files.reading();
+    let (_, environment) = reading.content.unwrap();
+    environment.included(&world.folder.path().join("incl*")).unwrap();
+    let inputs = reading.inputs.and(environment.inputs());
+    assert!(!inputs.configuration_holds_in(&world.changes.watched().now()));
+    world.changes.found(inputs.clone());
+    assert!(inputs.configuration_holds_in(&world.changes.watched().now()));
+    // Half of it is held like half of the main file.
+    assert_eq!(world.judge(), Verdict::Wait);
+    assert_eq!(world.judge_after(1000), Verdict::Wait);
+    fs::write(&included, "whole\n").unwrap();
+    assert_eq!(world.judge(), world.compile());
+}

@@ -33,7 +33,7 @@ impl Compiler<'_> {
         };
         let token_place = place.key("token");
         let token = self.token(&token_place, Holder::Admin, text)?;
-        for (agent, _) in agents.iter().filter(|(_, agent)| agent.tokens.contains(&token.digest)) {
+        for (agent, _) in agents.iter().filter(|(_, agent)| agent.tokens.contains(&token)) {
             let message = format!("this is the token of agent `{agent}` too, which would let it in here");
             let help = "give `admin` a token of its own: `mcp-universal-server token new`".to_owned();
             self.report.error(&token_place, "duplicate_token", message, Some(help));
@@ -46,7 +46,7 @@ impl Compiler<'_> {
             let help = "give one of them another port".to_owned();
             self.report.error(&place.key("listen"), "duplicate_listen", message, Some(help));
         }
-        Some(AdminSettings { listen, token: token.digest })
+        Some(AdminSettings { listen, token })
     }
 }
 

@@ -123,7 +123,6 @@ fn every_secret_is_known_by_where_it_comes_from() {
         ("agents.laptop.token", SecretSource::Environment { variable: variable("ADMIN_TOKEN") }),
         ("agents.other.tokens[0]", SecretSource::Dotenv { variable: variable("REVIEWER_TOKEN") }),
         ("agents.other.tokens[1]", SecretSource::File { path: "/run/secrets/laptop".into() }),
-        ("agents.other.tokens[2]", SecretSource::Digest),
         ("admin.token", SecretSource::Unset { variable: variable("NOT_SET") }),
     ];
     assert_eq!(found, expected.map(|(place, source)| (place.to_owned(), source)));

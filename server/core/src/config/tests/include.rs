@@ -3,7 +3,7 @@
 use super::*;
 
 /// Files beside the main one.
-struct Folder(Vec<(String, String)>);
+pub(super) struct Folder(pub(super) Vec<(String, String)>);
 
 impl Environment for Folder {
     fn variable(&self, name: &str) -> Option<String> {
