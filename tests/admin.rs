@@ -226,8 +226,8 @@ async fn the_status_tells_everything_but_secrets() {
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!((&status["ready"], &status["generation"]), (&json!(true), &json!(1)));
     assert_eq!(
-        (&status["config"]["file"], &status["config"]["source"]),
-        (&json!("config.yaml"), &json!("files"))
+        (&status["config"]["files"], &status["config"]["source"]),
+        (&json!(["config.yaml"]), &json!("files"))
     );
     assert_eq!(status["config"]["stale_bind_mount"], false);
     assert_eq!(

@@ -6,7 +6,6 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
-    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -58,8 +57,6 @@ pub struct Sources {
     pub sessions: Box<dyn Fn() -> BTreeMap<AgentId, usize> + Send + Sync>,
     /// What is in memory for good although nothing uses it.
     pub retired: Box<dyn Fn() -> Retired + Send + Sync>,
-    /// The configuration's file, if there is one.
-    pub config: Option<PathBuf>,
 }
 
 /// Libraries of plugins that nothing uses any more, and that stay in memory.

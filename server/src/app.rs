@@ -47,7 +47,6 @@ pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
     };
     // From here on a signal ends the server, also while plugins are loaded.
     let mut signals = Signals::new()?;
-    let config = origin.config().map(ToOwned::to_owned);
     let plugins = Arc::new(PluginHost::new(HostServices::new(facts), Installation::of_this_process()));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone()) => first?,
@@ -76,7 +75,6 @@ pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
         calls,
         sessions,
         retired,
-        config,
     });
     let listeners = Listeners::new(door.router(), admin.router());
     let prepared = listeners.prepare(&snapshot.settings).await?;

@@ -29,7 +29,8 @@ pub struct Settings {
     pub admin: Option<AdminSettings>,
     /// What is logged.
     pub log_level: LogLevel,
-    /// Where the secrets of all this come from.
+    /// Where the secrets of all this come from, but for those of which the
+    /// configuration has the digest.
     pub secrets: Vec<SecretUse>,
     /// Where the server keeps what must outlive it.
     pub state_dir: PathBuf,
@@ -141,8 +142,6 @@ pub enum SecretSource {
         /// Which.
         path: PathBuf,
     },
-    /// Nowhere: the configuration has its digest.
-    Digest,
 }
 
 /// How changes of the configuration come into force.

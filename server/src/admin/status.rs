@@ -34,7 +34,7 @@ impl Shared {
             "ready": !sources.readiness.draining(),
             "generation": snapshot.generation,
             "config": {
-                "file": sources.config,
+                "files": state.files,
                 "sha256": snapshot.config_sha256,
                 "source": state.source,
                 "since": state.since,

@@ -41,7 +41,7 @@ struct Status {
 
 #[derive(Debug, Deserialize)]
 struct Config {
-    file: Option<String>,
+    files: Vec<String>,
     sha256: String,
     source: String,
     since: Option<String>,
@@ -154,12 +154,12 @@ impl Status {
 
 impl Config {
     fn write(&self, generation: u64, out: &mut dyn Write) -> std::io::Result<()> {
-        let file = self.file.as_deref().unwrap_or("config.yaml");
+        let file = self.files.first().map_or("config.yaml", String::as_str);
         let from = match self.source.as_str() {
             "environment" => "MCP_TOKEN, without a file".to_owned(),
             "last_good" => format!("the copy of the last good configuration: {file} cannot be used"),
             "rollback" => format!("a rollback, until {file} changes"),
-            _ => file.to_owned(),
+            _ => self.files.join(", "),
         };
         let since =
             self.since.as_deref().map(|since| format!(" since {}", second(since))).unwrap_or_default();
@@ -182,7 +182,6 @@ fn described(source: &SecretSource) -> String {
         SecretSource::Dotenv { variable } => format!("{variable} in .env"),
         SecretSource::Unset { variable } => format!("{variable}, which is not set"),
         SecretSource::File { path } => format!("the file {}", path.display()),
-        SecretSource::Digest => "its SHA-256 in the configuration".to_owned(),
     }
 }
 

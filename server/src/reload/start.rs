@@ -1,10 +1,6 @@
 //! The first configuration.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use server_core::{
@@ -23,8 +19,9 @@ use super::{
     bind_mount,
     changes::{Changes, Steady},
     control::{self, Control, Outcome, RefusedPlugin, Report, Trigger},
+    decision::save,
     kept::{self, History, Kept},
-    log, save,
+    log,
     staging::{Candidate, Notes, Stage, Staged, Work},
     status::{Attempt, ReloadStatus, Source},
     watcher::FileEvents,
@@ -48,17 +45,6 @@ pub enum Origin {
     },
     /// From `MCP_TOKEN` alone.
     Fixed(Box<Settings>),
-}
-
-impl Origin {
-    /// The configuration's file, if it comes from one.
-    #[must_use]
-    pub fn config(&self) -> Option<&Path> {
-        match self {
-            Self::Files { files, .. } => Some(files.path()),
-            Self::Fixed(_) => None,
-        }
-    }
 }
 
 /// What it takes to follow the changes of the first configuration.
@@ -174,6 +160,8 @@ impl First {
             since,
             sources: sources.clone(),
         };
+        let files = sources.iter().map(|source| source.path.clone()).collect();
+        status.update(|status| status.files = files);
         let mut history = History::default();
         history.add(kept.clone());
         let mut report = Report {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -36,6 +37,8 @@ impl Default for ReloadStatus {
 pub struct State {
     /// Where the configuration in force came from.
     pub source: Source,
+    /// The files that it was read from, the main one first.
+    pub files: Vec<PathBuf>,
     /// When it came into force.
     pub since: Option<Timestamp>,
     /// The last attempts, the latest first.

@@ -1,67 +1,28 @@
 //! `token` and `tokens`: from references to digests, none of them twice.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fmt,
-};
+use std::collections::{HashMap, hash_map::Entry};
 
 use super::{Compiler, Place};
 use crate::{
     config::{
         raw::{RawAgent, Texts},
-        report::Report,
         secrets::{InvalidReference, InvalidToken, Reference, Unresolved, resolve},
     },
     secret::TokenDigest,
     settings::{SecretSource, SecretUse},
 };
 
+/// Whose each token is: the place where it was found, and the agent's.
+pub(super) type Owners = HashMap<TokenDigest, (Place, Place)>;
+
 /// Whose a token is.
 #[derive(Clone, Copy)]
 pub(super) enum Holder<'a> {
-    /// An agent's, which cannot do without.
+    /// Of the agent at this place, which cannot do without.
     Agent(&'a Place),
     /// The operator's. A variable that is not set means that there is none.
     Admin,
 }
-
-impl Holder<'_> {
-    /// The same, to be told.
-    fn named(self, report: &Report<'_>) -> Named {
-        match self {
-            Self::Agent(place) => Named::Agent(report.name_at(place)),
-            Self::Admin => Named::Admin,
-        }
-    }
-}
-
-/// A holder's name, as it may be shown.
-enum Named {
-    Agent(String),
-    Admin,
-}
-
-impl Named {
-    /// A name for the variable that holds the token.
-    fn variable(&self) -> String {
-        match self {
-            Self::Agent(agent) => variable_for(agent),
-            Self::Admin => "ADMIN_TOKEN".to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Agent(agent) => write!(f, "agent `{agent}`"),
-            Self::Admin => f.write_str("`admin`"),
-        }
-    }
-}
-
-/// Whose each token is: the place where it was found, and the agent's.
-pub(super) type Owners = HashMap<TokenDigest, (Place, Place)>;
 
 impl Compiler<'_> {
     /// An agent's tokens, of which no other agent has one.
@@ -114,56 +75,45 @@ impl Compiler<'_> {
             Ok(Reference::Digest(token)) => return Some(token),
             Ok(reference) => reference,
             Err(error) => {
-                let holder = holder.named(&self.report);
-                let (code, message, help) = reference_words(error, &holder, &self.report.main_file(place));
+                let variable = self.variable_of(holder);
+                let (code, message, help) = reference_words(error, &variable, &self.report.main_file(place));
                 self.report.error(place, code, message.to_owned(), Some(help));
                 return None;
             }
         };
-        let used =
-            SecretUse { place: self.report.shown(place).to_string(), source: self.source(place, &reference) };
-        self.secrets.push(used);
         let source = match &reference {
             Reference::Variable(name) => format!("`{name}`"),
             Reference::File(path) => format!("`{}`", path.display()),
             Reference::Digest(_) => "it".to_owned(),
         };
+        let uses =
+            self.source(place, &reference).map(|source| SecretUse { place: place.to_string(), source });
+        self.secrets.extend(uses);
         let resolved = resolve(&reference, self.report.folder(place), self.environment);
         let unresolved = match resolved {
             Ok(token) => return Some(token),
             Err(unresolved) => unresolved,
         };
-        let set = || {
-            format!(
-                "add a line `{}=…` to the file `.env` beside {}, or set it where the server is started",
-                source.trim_matches('`'),
-                self.report.main_file(place)
-            )
-        };
-        let named = holder.named(&self.report);
-        let (code, message, help) = match (unresolved, holder) {
-            (unset @ (Unresolved::Unset | Unresolved::Invalid(InvalidToken::Empty)), Holder::Admin)
-                if matches!(reference, Reference::Variable(_)) =>
-            {
-                let what = if unset == Unresolved::Unset { "not set" } else { "empty" };
-                let message = format!("the variable {source} is {what}, so `admin` is off");
-                let help = set();
-                self.report.warning(place, "unset_variable", message, Some(help));
-                return None;
-            }
-            (Unresolved::Unset, _) => (
+        if let (Holder::Admin, Some(what)) = (holder, absent(&reference, &unresolved)) {
+            let message = format!("the variable {source} is {what}, so `admin` is off");
+            self.report.warning(place, "unset_variable", message, Some(self.set(place, &source)));
+            return None;
+        }
+        let holder = self.words_for(holder);
+        let (code, message, help) = match unresolved {
+            Unresolved::Unset => (
                 "unset_variable",
-                format!("the variable {source} is not set, so {named} has no token"),
-                set(),
+                format!("the variable {source} is not set, so {holder} has no token"),
+                self.set(place, &source),
             ),
-            (Unresolved::Unreadable(error), _) => (
+            Unresolved::Unreadable(error) => (
                 "unreadable_file",
-                format!("the file {source} with the token of {named} cannot be read: {error}"),
+                format!("the file {source} with the token of {holder} cannot be read: {error}"),
                 "create it, or let the server's user read it".to_owned(),
             ),
-            (Unresolved::Invalid(error), _) => (
+            Unresolved::Invalid(error) => (
                 "invalid_token",
-                format!("{source} holds no token that {named} can use: {error}"),
+                format!("{source} holds no token that {holder} can use: {error}"),
                 error.help().to_owned(),
             ),
         };
@@ -171,30 +121,60 @@ impl Compiler<'_> {
         None
     }
 
-    fn source(&self, place: &Place, reference: &Reference) -> SecretSource {
+    fn words_for(&self, holder: Holder<'_>) -> String {
+        match holder {
+            Holder::Agent(agent) => format!("agent `{}`", self.report.name_at(agent)),
+            Holder::Admin => "`admin`".to_owned(),
+        }
+    }
+
+    /// A name for the variable that holds it.
+    fn variable_of(&self, holder: Holder<'_>) -> String {
+        match holder {
+            Holder::Agent(agent) => variable_for(&self.report.name_at(agent)),
+            Holder::Admin => "ADMIN_TOKEN".to_owned(),
+        }
+    }
+
+    /// What to do about a variable that is not set.
+    fn set(&self, place: &Place, source: &str) -> String {
+        format!(
+            "add a line `{}=…` to the file `.env` beside {}, or set it where the server is started",
+            source.trim_matches('`'),
+            self.report.main_file(place)
+        )
+    }
+
+    fn source(&self, place: &Place, reference: &Reference) -> Option<SecretSource> {
         match reference {
-            Reference::Digest(_) => SecretSource::Digest,
-            Reference::File(path) => SecretSource::File { path: self.report.folder(place).join(path) },
+            Reference::Digest(_) => None,
+            Reference::File(path) => Some(SecretSource::File { path: self.report.folder(place).join(path) }),
             Reference::Variable(name) => {
                 let variable = name.clone();
-                if self.environment.variable(name).is_none() {
-                    SecretSource::Unset { variable }
-                } else if self.environment.is_of_dotenv(name) {
-                    SecretSource::Dotenv { variable }
-                } else {
-                    SecretSource::Environment { variable }
-                }
+                Some(match self.environment.variable(name) {
+                    None => SecretSource::Unset { variable },
+                    Some(_) if self.environment.is_of_dotenv(name) => SecretSource::Dotenv { variable },
+                    Some(_) => SecretSource::Environment { variable },
+                })
             }
         }
     }
 }
 
+/// In a word, why a variable holds nothing at all.
+fn absent(reference: &Reference, unresolved: &Unresolved) -> Option<&'static str> {
+    match (reference, unresolved) {
+        (Reference::Variable(_), Unresolved::Unset) => Some("not set"),
+        (Reference::Variable(_), Unresolved::Invalid(InvalidToken::Empty)) => Some("empty"),
+        _ => None,
+    }
+}
+
 fn reference_words(
     error: InvalidReference,
-    holder: &Named,
+    variable: &str,
     main: &str,
 ) -> (&'static str, &'static str, String) {
-    let variable = holder.variable();
     match error {
         InvalidReference::Literal => (
             "literal_token",
