@@ -87,7 +87,10 @@ impl Starter {
             Ok(started) => started,
             Err(RecvTimeoutError::Timeout) => {
                 self.hung.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
-                Err(self.busy(plugin))
+                match self.libraries.linking() {
+                    Some(linking) => Err(linker_busy(plugin, &linking)),
+                    None => Err(self.busy(plugin)),
+                }
             }
             // What the SDK guards against happened on our side.
             Err(RecvTimeoutError::Disconnected) => Err(Fault::new(
@@ -146,12 +149,16 @@ fn create(module: &Module, manifest: &Manifest, config: &str, services: &HostSer
     Ok(Arc::new(InProcess::new(plugin.clone(), object, services.calls().clone())))
 }
 
-fn linker_busy(plugin: &PluginName, other: &PluginName) -> Fault {
+/// A library's constructors run under a lock of the dynamic linker, which every
+/// new thread needs too: who never leaves them takes the process along, by and by.
+fn linker_busy(plugin: &PluginName, linking: &PluginName) -> Fault {
     Fault::new(
         "linker_busy",
         format!(
-            "plugin `{plugin}` cannot be loaded: the dynamic linker is still busy with the library of plugin `{other}`, and loads one at a time"
+            "plugin `{plugin}` does not start: the dynamic linker does not come back from the library of plugin `{linking}`"
         ),
-        format!("remove plugin `{other}`, and restart the server"),
+        format!(
+            "restart the server, with another release of plugin `{linking}`: until then, it can begin no thread and load nothing more"
+        ),
     )
 }
