@@ -16,6 +16,7 @@ mod calls;
 mod cli;
 mod diff;
 mod include;
+mod every_key;
 mod logging;
 mod plugins;
 mod plugins_live;

@@ -1,0 +1,135 @@
+//! What a client sees, in a few words.
+
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use crate::{
+    reload::ready,
+    support::{LAPTOP, Server, client::stateless, eventually_async},
+};
+
+/// Looks at a server from outside.
+pub(super) type Look = Box<dyn for<'s> Fn(&'s Server) -> BoxFuture<'s, String> + Send + Sync>;
+
+/// What `laptop` gets from a tool: its text, or the codes of the reasons against.
+pub(super) fn call(tool: &'static str, arguments: Value) -> Look {
+    call_as(LAPTOP, tool, arguments)
+}
+
+/// The same with another token.
+pub(super) fn call_as(token: &'static str, tool: &'static str, arguments: Value) -> Look {
+    Box::new(move |server| {
+        let request = stateless(server, token, "tools/call", json!({ "name": tool, "arguments": arguments }));
+        Box::pin(told(request))
+    })
+}
+
+/// What it gets the second time.
+pub(super) fn second_call(tool: &'static str, arguments: Value) -> Look {
+    let call = call(tool, arguments);
+    Box::new(move |server| {
+        let (first, second) = (call(server), call(server));
+        Box::pin(async {
+            first.await;
+            second.await
+        })
+    })
+}
+
+/// What it gets while another call is under way.
+pub(super) fn call_beside_another(tool: &'static str, arguments: Value) -> Look {
+    let call = call(tool, arguments);
+    Box::new(move |server| {
+        let beside = call(server);
+        Box::pin(async {
+            let file = server.config().with_file_name("held");
+            let hold = json!({ "name": "bench.hold", "arguments": { "file": file } });
+            let held = tokio::spawn(stateless(server, LAPTOP, "tools/call", hold).send());
+            eventually_async("the first call", || async { file.exists().then_some(()) }).await;
+            let told = beside.await;
+            std::fs::remove_file(file).unwrap();
+            held.await.unwrap().unwrap().bytes().await.unwrap();
+            told
+        })
+    })
+}
+
+/// What reading a resource gives.
+pub(super) fn read(uri: &'static str) -> Look {
+    Box::new(move |server| {
+        let request = stateless(server, LAPTOP, "resources/read", json!({ "uri": uri }));
+        Box::pin(async {
+            match told(request).await {
+                text if text.starts_with('{') => "read".to_owned(),
+                other => other,
+            }
+        })
+    })
+}
+
+/// What getting a prompt gives.
+pub(super) fn get(prompt: &'static str) -> Look {
+    Box::new(move |server| {
+        let request = stateless(server, LAPTOP, "prompts/get", json!({ "name": prompt }));
+        Box::pin(async {
+            match told(request).await {
+                text if text.starts_with('{') => "got".to_owned(),
+                other => other,
+            }
+        })
+    })
+}
+
+/// What a call gets that comes with another header.
+pub(super) fn call_with(header: &'static str, value: &'static str) -> Look {
+    Box::new(move |server| {
+        let echo = json!({ "name": "core.echo", "arguments": { "text": "hello" } });
+        Box::pin(told(stateless(server, LAPTOP, "tools/call", echo).header(header, value)))
+    })
+}
+
+/// Why edits were refused, and that what was in force before them is so still.
+pub(super) fn refusals() -> Look {
+    Box::new(|server| {
+        let errors =
+            server.log().into_iter().filter(|line| line["target"] == "config" && line["level"] == "ERROR");
+        let words = errors.map(|line| {
+            let words = if line["reason"].is_string() { &line["reason"] } else { &line["message"] };
+            words.as_str().unwrap_or_default().to_owned()
+        });
+        let words = words.collect::<Vec<_>>().join("; ");
+        Box::pin(async move { format!("{words} (generation {})", ready(server).await["generation"]) })
+    })
+}
+
+/// How the log says that the plugin runs, or the code of why it does not.
+pub(super) fn bench_in_the_log() -> Look {
+    Box::new(|server| {
+        let log = server.log();
+        let last = log.iter().rfind(|line| {
+            let place = line["place"].as_str().unwrap_or_default();
+            line["target"] == "plugin" && (line["plugin"] == "bench" || place.ends_with("/bench"))
+        });
+        let word = last.and_then(|line| line["code"].as_str().or_else(|| line["isolation"].as_str()));
+        let word = word.unwrap_or_default().to_owned();
+        Box::pin(async { word })
+    })
+}
+
+/// An answer in a few words: a tool's text, the codes of a refusal, the message
+/// of an error, or the status and the word of a request that went no further.
+async fn told(request: reqwest::RequestBuilder) -> String {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let body: Value = response.json().await.unwrap();
+    if let Some(word) = body["error"].as_str() {
+        return format!("{status} {word}");
+    }
+    let denial = |holder: &Value| holder["mcp-universal-server/denial"]["reasons"].as_array().cloned();
+    if let Some(reasons) = denial(&body["result"]["_meta"]).or_else(|| denial(&body["error"]["data"])) {
+        let codes: Vec<_> = reasons.iter().filter_map(|reason| reason["code"].as_str()).collect();
+        return codes.join(", ");
+    }
+    let text = body["result"]["content"][0]["text"].as_str().or_else(|| body["error"]["message"].as_str());
+    text.map_or_else(|| body["result"].to_string(), ToOwned::to_owned)
+}
