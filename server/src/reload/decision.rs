@@ -90,6 +90,8 @@ impl Pipeline {
         });
         let (generation, config_sha256) = (snapshot.generation.0, snapshot.config_sha256.clone());
         let plugins_refused = self.refusals.iter().map(RefusedPlugin::from).collect();
+        // Its files may be others, and are to be watched from now on.
+        self.hint.notify_one();
         self.end(attempt, Report { generation, config_sha256, plugins_refused, ..report })
     }
 
