@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     sync::OnceLock,
     thread,
     time::{Duration, Instant},
@@ -38,7 +39,11 @@ pub(super) struct Case {
     values: [Value; 2],
     shows: Option<(Look, [String; 2])>,
     plugin: Option<Build>,
+    files: Option<Files>,
 }
+
+/// Puts files beside config.yaml.
+type Files = fn(&Path, &Benches);
 
 /// Which build of the plugin `bench` a case needs.
 #[derive(Clone, Copy)]
@@ -52,7 +57,8 @@ enum Build {
 /// A case of `key`, which is changed from one value to another. `Null`: it is not
 /// there.
 pub(super) fn case(key: impl Into<String>, before: Value, after: Value) -> Case {
-    Case { key: key.into(), around: Vec::new(), values: [before, after], shows: None, plugin: None }
+    let (key, around, values) = (key.into(), Vec::new(), [before, after]);
+    Case { key, around, values, shows: None, plugin: None, files: None }
 }
 
 impl Case {
@@ -80,6 +86,12 @@ impl Case {
         self
     }
 
+    /// With files of its own beside config.yaml.
+    pub(super) fn beside(mut self, files: Files) -> Self {
+        self.files = Some(files);
+        self
+    }
+
     /// Runs it, and says what is not as it should be.
     pub(super) fn run(&self, benches: &Benches, patience: Duration) -> Result<(), String> {
         let key = &self.key;
@@ -90,7 +102,11 @@ impl Case {
             return Err(format!("`{key}`: its case expects no difference"));
         }
         let [before, after] = self.values.clone().map(|value| self.configuration(benches, value));
-        let server = Server::start(&before);
+        let server = Server::start_with(&before, |folder, _| {
+            if let Some(files) = self.files {
+                files(folder, benches);
+            }
+        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let sees = |when: &str, expected: &String| {
             let deadline = Instant::now() + patience;
@@ -108,14 +124,9 @@ impl Case {
             }
         };
         sees("before", first)?;
+        let until = verdicts(&server) + 1;
         fs::write(server.config(), after).unwrap();
-        eventually("the edit to be in force or refused", || {
-            server.logged(|line| {
-                let message = line["message"].as_str().unwrap_or_default();
-                message.starts_with("reload ")
-                    || (message == "configuration in force" && line["generation"] == 2)
-            })
-        });
+        eventually("the edit to be in force or refused", || (verdicts(&server) >= until).then_some(()));
         sees("after", second)
     }
 
@@ -133,6 +144,13 @@ impl Case {
         set(&mut config, &place(&self.key), benches.fill(&value));
         format!("{config:#}\n")
     }
+}
+
+/// How often the log said what became of a configuration.
+pub(super) fn verdicts(server: &Server) -> usize {
+    let lines = server.log().into_iter().filter(|line| line["target"] == "config");
+    let messages = lines.filter_map(|line| line["message"].as_str().map(ToOwned::to_owned));
+    messages.filter(|it| it == "configuration in force" || it.starts_with("reload ")).count()
 }
 
 /// Where a key is in [`base`].
@@ -196,7 +214,7 @@ pub(super) struct Benches {
 }
 
 impl Benches {
-    fn plain(&self) -> &Testbench {
+    pub(super) fn plain(&self) -> &Testbench {
         self.plain.get_or_init(Testbench::new)
     }
 

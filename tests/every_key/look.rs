@@ -1,12 +1,24 @@
 //! What a client sees, in a few words.
 
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::case::verdicts;
 use crate::{
     reload::ready,
-    support::{LAPTOP, Server, client::stateless, eventually_async},
+    support::{LAPTOP, REVIEWER, Server, client::stateless, eventually, eventually_async},
 };
+
+/// A folder beside config.yaml that no configuration names.
+pub(super) const NEXT: &str = "next";
+
+/// How long a client waits for what is to come soon.
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// Looks at a server from outside.
 pub(super) type Look = Box<dyn for<'s> Fn(&'s Server) -> BoxFuture<'s, String> + Send + Sync>;
@@ -17,9 +29,11 @@ pub(super) fn call(tool: &'static str, arguments: Value) -> Look {
 }
 
 /// The same with another token.
-pub(super) fn call_as(token: &'static str, tool: &'static str, arguments: Value) -> Look {
+pub(super) fn call_as(token: impl Into<String>, tool: &'static str, arguments: Value) -> Look {
+    let token = token.into();
     Box::new(move |server| {
-        let request = stateless(server, token, "tools/call", json!({ "name": tool, "arguments": arguments }));
+        let request =
+            stateless(server, &token, "tools/call", json!({ "name": tool, "arguments": arguments }));
         Box::pin(told(request))
     })
 }
@@ -47,7 +61,7 @@ pub(super) fn call_beside_another(tool: &'static str, arguments: Value) -> Look 
             let held = tokio::spawn(stateless(server, LAPTOP, "tools/call", hold).send());
             eventually_async("the first call", || async { file.exists().then_some(()) }).await;
             let told = beside.await;
-            std::fs::remove_file(file).unwrap();
+            fs::remove_file(file).unwrap();
             held.await.unwrap().unwrap().bytes().await.unwrap();
             told
         })
@@ -113,6 +127,59 @@ pub(super) fn bench_in_the_log() -> Look {
         let word = last.and_then(|line| line["code"].as_str().or_else(|| line["isolation"].as_str()));
         let word = word.unwrap_or_default().to_owned();
         Box::pin(async { word })
+    })
+}
+
+/// The version of `bench` that runs, once an upgrade that lies in [`NEXT`] has
+/// been installed and was refused.
+pub(super) fn version_after_a_refused_upgrade() -> Look {
+    let version = call("bench.version", json!({}));
+    Box::new(move |server| {
+        let folder = server.config().parent().unwrap().to_owned();
+        let (next, own) = (folder.join(NEXT).join("bench"), folder.join("plugins.d/bench"));
+        if next.exists() {
+            fs::rename(&own, folder.join("before")).unwrap();
+            fs::rename(next, own).unwrap();
+            eventually("the upgrade to be refused", || {
+                server.logged(|line| line["code"] == "retired_too_large")
+            });
+        }
+        version(server)
+    })
+}
+
+/// How soon a token counts whose file is written by another of its names, of
+/// which the kernel tells those nothing who watch the one in config.yaml.
+pub(super) fn a_token_changed_unseen() -> Look {
+    Box::new(|server| {
+        Box::pin(async {
+            let file = server.config().with_file_name(NEXT).join("token");
+            let token = format!("{}-{LAPTOP}", fs::read_to_string(&file).unwrap().len());
+            fs::write(file, &token).unwrap();
+            let call = call_as(token, "core.echo", json!({ "text": "hello" }));
+            let begun = Instant::now();
+            while begun.elapsed() < A_WHILE {
+                if call(server).await == "hello" {
+                    return "soon".to_owned();
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            "later".to_owned()
+        })
+    })
+}
+
+/// What an agent gets that an edit removes.
+pub(super) fn call_of_a_removed_agent() -> Look {
+    let call = call_as(REVIEWER, "core.echo", json!({ "text": "hello" }));
+    Box::new(move |server| {
+        let text = fs::read_to_string(server.config()).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["agents"].as_object_mut().unwrap().remove("reviewer");
+        let until = verdicts(server) + 1;
+        fs::write(server.config(), format!("{config:#}\n")).unwrap();
+        eventually("the removal to be in force or held", || (verdicts(server) >= until).then_some(()));
+        call(server)
     })
 }
 

@@ -1,14 +1,21 @@
 //! The cases, in the order of the schema.
 
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
+
 use serde_json::{Value, json};
 
 use super::{
     case::{Case, KEY, PLUGINS, case},
     look::{
-        bench_in_the_log, call, call_as, call_beside_another, call_with, get, read, refusals, second_call,
+        NEXT, a_token_changed_unseen, bench_in_the_log, call, call_as, call_beside_another,
+        call_of_a_removed_agent, call_with, get, read, refusals, second_call,
+        version_after_a_refused_upgrade,
     },
 };
-use crate::support::REVIEWER;
+use crate::support::{LAPTOP, REVIEWER, testbench::build};
 
 /// A key that no plugin is signed with.
 const ANOTHER_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
@@ -17,6 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = whole();
     cases.extend(plugins());
     cases.extend(trusted_keys());
+    cases.extend(reload());
     cases.extend(entries());
     cases.extend(tenants());
     cases.extend(agents());
@@ -84,6 +92,34 @@ fn plugins() -> Vec<Case> {
             "hello",
             "unknown tool: `core.echo`",
         ),
+        case("plugins.max_retired_bytes", json!(0), json!(null))
+            .bench()
+            .with("plugins.dir", json!("./plugins.d"))
+            .beside(|folder, benches| {
+                for (name, release) in [("plugins.d", 1), (NEXT, 2)] {
+                    fs::create_dir(folder.join(name)).unwrap();
+                    fs::set_permissions(folder.join(name), Permissions::from_mode(0o755)).unwrap();
+                    benches.plain().sign(&build(release), &folder.join(name));
+                }
+            })
+            .shows(version_after_a_refused_upgrade(), "1.0.1", "1.0.2"),
+    ]
+}
+
+fn reload() -> Vec<Case> {
+    let another = json!({ "tenant": "research", "token": "${REVIEWER_TOKEN}", "tools": ["core.echo"] });
+    vec![
+        case("reload.poll_ms", json!(60000), json!(100))
+            .with("agents.*.token", json!("${file:token}"))
+            .beside(|folder, _| {
+                fs::create_dir(folder.join(NEXT)).unwrap();
+                fs::write(folder.join("token"), LAPTOP).unwrap();
+                fs::hard_link(folder.join("token"), folder.join(NEXT).join("token")).unwrap();
+            })
+            .shows(a_token_changed_unseen(), "later", "soon"),
+        case("reload.hold.removed_agents_percent", json!(null), json!(0))
+            .with("agents.reviewer", another)
+            .shows(call_of_a_removed_agent(), "401 unauthorized", "hello"),
     ]
 }
 
