@@ -50,6 +50,14 @@ fn whole() -> Vec<Case> {
             " (generation 1)",
             "version 2 of the format is not supported; see the lines before (generation 1)",
         ),
+        case("include", json!([]), json!(["agents.d/*.yaml"]))
+            .beside(|folder, _| {
+                fs::create_dir(folder.join("agents.d")).unwrap();
+                let reviewer = "{ tenant: research, token: \"${REVIEWER_TOKEN}\", tools: [core.echo] }";
+                let file = folder.join("agents.d/reviewer.yaml");
+                fs::write(file, format!("agents:\n  reviewer: {reviewer}\n")).unwrap();
+            })
+            .shows(call_as(REVIEWER, "core.echo", hello()), "401 unauthorized", "hello"),
         case("server.listen", json!("127.0.0.1:0"), json!("127.0.0.2:0")).shows(
             refusals(),
             " (generation 1)",
