@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::look::Look;
 use crate::support::{
-    Server, eventually,
+    Server,
+    client::http,
+    eventually,
     testbench::{self, Testbench},
 };
 
@@ -124,9 +126,13 @@ impl Case {
             }
         };
         sees("before", first)?;
-        let until = verdicts(&server) + 1;
+        let (until, was) = (verdicts(&server) + 1, runtime.block_on(readiness(&server)));
         fs::write(server.config(), after).unwrap();
-        eventually("the edit to be in force or refused", || (verdicts(&server) >= until).then_some(()));
+        eventually("the edit to be in force or refused", || {
+            // The log may not say so any more, the door not be there any more.
+            let is = runtime.block_on(readiness(&server));
+            (verdicts(&server) >= until || is.is_some_and(|is| Some(is) != was)).then_some(())
+        });
         sees("after", second)
     }
 
@@ -144,6 +150,10 @@ impl Case {
         set(&mut config, &place(&self.key), benches.fill(&value));
         format!("{config:#}\n")
     }
+}
+
+async fn readiness(server: &Server) -> Option<String> {
+    http().get(server.url("/readyz")).send().await.ok()?.text().await.ok()
 }
 
 /// How often the log said what became of a configuration.

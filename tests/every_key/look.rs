@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -11,7 +12,11 @@ use serde_json::{Value, json};
 use super::case::verdicts;
 use crate::{
     reload::ready,
-    support::{LAPTOP, REVIEWER, Server, client::stateless, eventually, eventually_async},
+    support::{
+        LAPTOP, REVIEWER, Server,
+        client::{http, stateless},
+        eventually, eventually_async,
+    },
 };
 
 /// A folder beside config.yaml that no configuration names.
@@ -165,6 +170,41 @@ pub(super) fn a_token_changed_unseen() -> Look {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             "later".to_owned()
+        })
+    })
+}
+
+/// Where the door is that the log told of last, by its IP address, and what it
+/// answers `reviewer`'s token, which is no agent's.
+pub(super) fn door(message: &'static str, path: &'static str) -> Look {
+    Box::new(move |server| {
+        let log = server.log();
+        let line = log.iter().rfind(|line| line["message"] == message).unwrap();
+        let address: SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
+        let request = http().get(format!("http://{address}{path}")).bearer_auth(REVIEWER);
+        Box::pin(async move {
+            match request.send().await {
+                Ok(response) => format!("{} {}", address.ip(), response.status().as_u16()),
+                Err(_) => format!("{} closed", address.ip()),
+            }
+        })
+    })
+}
+
+/// Whether the log warns of a wrong token.
+pub(super) fn a_warning_in_the_log() -> Look {
+    let (wrong, right) =
+        (call_as("wrong", "core.echo", json!({})), call("core.echo", json!({ "text": "hello" })));
+    Box::new(move |server| {
+        let (wrong, right) = (wrong(server), right(server));
+        Box::pin(async move {
+            let lines = |target: &str| server.log().iter().filter(|line| line["target"] == target).count();
+            let (warnings, calls) = (lines("auth"), lines("call"));
+            wrong.await;
+            right.await;
+            // Calls are logged always, and lines in their order.
+            eventually_async("the call's line", || async { (lines("call") > calls).then_some(()) }).await;
+            if lines("auth") > warnings { "logged".to_owned() } else { "not logged".to_owned() }
         })
     })
 }

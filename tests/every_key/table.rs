@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::{
     case::{Case, KEY, PLUGINS, case},
     look::{
-        NEXT, a_token_changed_unseen, bench_in_the_log, call, call_as, call_beside_another,
-        call_of_a_removed_agent, call_with, get, read, refusals, second_call,
+        NEXT, a_token_changed_unseen, a_warning_in_the_log, bench_in_the_log, call, call_as,
+        call_beside_another, call_of_a_removed_agent, call_with, door, get, read, refusals, second_call,
         version_after_a_refused_upgrade,
     },
 };
@@ -25,6 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(plugins());
     cases.extend(trusted_keys());
     cases.extend(reload());
+    cases.extend(operators());
     cases.extend(entries());
     cases.extend(tenants());
     cases.extend(agents());
@@ -42,8 +43,6 @@ fn hello() -> Value {
 }
 
 fn whole() -> Vec<Case> {
-    let needs_a_restart =
-        |key| format!("a change of `{key}` needs a restart; nothing of this edit is in force (generation 1)");
     vec![
         case("version", json!(1), json!(2)).shows(
             refusals(),
@@ -59,9 +58,9 @@ fn whole() -> Vec<Case> {
             })
             .shows(call_as(REVIEWER, "core.echo", hello()), "401 unauthorized", "hello"),
         case("server.listen", json!("127.0.0.1:0"), json!("127.0.0.2:0")).shows(
-            refusals(),
-            " (generation 1)",
-            &needs_a_restart("server.listen"),
+            door("listening", "/healthz"),
+            "127.0.0.1 200",
+            "127.0.0.2 200",
         ),
         case("server.allowed_hosts", json!([]), json!(["mcp.example.lan"])).shows(
             call_with("host", "mcp.example.lan"),
@@ -81,7 +80,27 @@ fn whole() -> Vec<Case> {
         case("state.dir", json!("./state"), json!("./elsewhere")).shows(
             refusals(),
             " (generation 1)",
-            &needs_a_restart("state.dir"),
+            "a change of `state.dir` needs a restart; nothing of this edit is in force (generation 1)",
+        ),
+    ]
+}
+
+fn operators() -> Vec<Case> {
+    let token = json!("${REVIEWER_TOKEN}");
+    let another = json!(format!("sha256:{}", "a".repeat(64)));
+    vec![
+        case("admin.listen", json!("127.0.0.1:0"), json!("127.0.0.2:0"))
+            .with("admin.token", token.clone())
+            .shows(door("admin listening", "/metrics"), "127.0.0.1 200", "127.0.0.2 200"),
+        case("admin.token", token, another).with("admin.listen", json!("127.0.0.1:0")).shows(
+            door("admin listening", "/metrics"),
+            "127.0.0.1 200",
+            "127.0.0.1 401",
+        ),
+        case("log.level", json!("info"), json!("error")).shows(
+            a_warning_in_the_log(),
+            "logged",
+            "not logged",
         ),
     ]
 }
