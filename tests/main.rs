@@ -11,11 +11,17 @@
 
 mod support;
 
+mod admin;
 mod calls;
 mod cli;
+mod diff;
+mod every_key;
+mod include;
 mod logging;
 mod mcp;
 mod plugins;
+mod plugins_live;
 mod reload;
 mod reload_files;
+mod revocation;
 mod transport;

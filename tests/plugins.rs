@@ -19,6 +19,8 @@ use crate::support::{
 
 mod commands;
 mod running;
+mod staging;
+mod starting;
 mod workbench;
 
 use workbench::{Workbench, library, patched};

@@ -168,7 +168,13 @@ async fn a_pattern_that_covers_no_tool_is_warned_of() {
 
 #[tokio::test]
 async fn the_shipped_configuration_starts_without_a_warning() {
-    let shipped = include_str!("../config.yaml").replace("127.0.0.1:8080", "127.0.0.1:0");
-    let server = Server::start(&shipped);
+    let shipped = ["127.0.0.1:8080", "127.0.0.1:8081"]
+        .iter()
+        .fold(include_str!("../config.yaml").to_owned(), |text, address| {
+            text.replace(address, "127.0.0.1:0")
+        });
+    let server = Server::start_with(&shipped, |_, command| {
+        command.env("ADMIN_TOKEN", "admin-token-0123456789-0123456789-abcdefg");
+    });
     assert_eq!(server.logged(|line| line["level"] != "INFO"), None);
 }

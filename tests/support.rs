@@ -17,6 +17,7 @@ pub(crate) mod bundled;
 pub(crate) mod client;
 pub(crate) mod conformance;
 pub(crate) mod talkative;
+pub(crate) mod testbench;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-universal-server");
@@ -79,9 +80,16 @@ pub(crate) async fn eventually_async<T, F: Future<Output = Option<T>>>(
 /// The program, with nothing of this process's environment that could steer it.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(PROGRAM);
-    for name in
-        ["MCP_CONFIG", "MCP_LISTEN", "MCP_TOKEN", "MCP_BUNDLED_KEY", "RUST_LOG", "HTTP_PROXY", "http_proxy"]
-    {
+    for name in [
+        "MCP_ADMIN_TOKEN",
+        "MCP_CONFIG",
+        "MCP_LISTEN",
+        "MCP_TOKEN",
+        "MCP_BUNDLED_KEY",
+        "RUST_LOG",
+        "HTTP_PROXY",
+        "http_proxy",
+    ] {
         command.env_remove(name);
     }
     command.env("MCP_BUNDLED_DIR", bundled::folder());

@@ -18,12 +18,12 @@ fn post(server: &Server, token: &str, body: impl Into<reqwest::Body>) -> reqwest
         .body(body)
 }
 
-fn request(method: &str, params: Value) -> Value {
+pub(crate) fn request(method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
 }
 
 /// The header of a new session.
-async fn session(server: &Server, token: &str) -> String {
+pub(crate) async fn session(server: &Server, token: &str) -> String {
     let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } });
     let response = post(server, token, request("initialize", params).to_string()).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -31,7 +31,12 @@ async fn session(server: &Server, token: &str) -> String {
 }
 
 /// A request in a session.
-fn in_session(server: &Server, token: &str, session: &str, body: &Value) -> reqwest::RequestBuilder {
+pub(crate) fn in_session(
+    server: &Server,
+    token: &str,
+    session: &str,
+    body: &Value,
+) -> reqwest::RequestBuilder {
     post(server, token, body.to_string()).header("mcp-session-id", session)
 }
 

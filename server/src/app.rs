@@ -1,23 +1,27 @@
 //! The wiring: makes the parts, hands each what it needs, and runs them until a
 //! signal says stop.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, sync::Arc};
 
-use server_core::{gateway::Gateway, snapshot::Live};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
+use futures::future::BoxFuture;
+use server_core::{
+    gateway::Gateway,
+    settings::Settings,
+    snapshot::{Live, Snapshot},
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    call_log::LogLines,
+    admin::{Admin, CallMetrics, Retired, Sources},
+    call_log::{Each, LogLines},
+    logging::Level,
     mcp,
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
-    reload::{self, Origin, Pipeline, Refused},
-    transport::{self, Door},
+    reload::{self, Follow, Followers, Origin, Refused, ReloadStatus},
+    transport::{self, Door, ListenError, Listeners},
 };
 
 /// Why the server did not start, or stopped.
@@ -26,21 +30,16 @@ pub enum ServeError {
     /// Its configuration cannot be used.
     #[error(transparent)]
     Configuration(#[from] Refused),
-    /// Its address cannot be listened on.
-    #[error("cannot listen on {address} (`server.listen`): {error}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The operating system failed it.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
-pub async fn serve(origin: Origin) -> Result<(), ServeError> {
+pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
     let facts = ServerFacts {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -48,56 +47,116 @@ pub async fn serve(origin: Origin) -> Result<(), ServeError> {
     };
     // From here on a signal ends the server, also while plugins are loaded.
     let mut signals = Signals::new()?;
-    let plugins = PluginHost::new(HostServices::new(facts), Installation::of_this_process());
-    let (pipeline, content) = tokio::select! {
-        first = Pipeline::new(origin, plugins).first() => first?,
-        () = signals.wait() => return Ok(()),
+    let plugins = Arc::new(PluginHost::new(HostServices::new(facts), Installation::of_this_process()));
+    let (content, first) = tokio::select! {
+        first = reload::first(origin, plugins.clone()) => first?,
+        () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
-    reload::log_in_force(&snapshot);
+    let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
+    let calls = Arc::new(CallMetrics::new(live.clone()));
+    let log_calls = Each(vec![Arc::new(LogLines), calls.clone()]);
+    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls)));
+    let door = Door::new(gateway.clone(), readiness.clone());
+    let sessions = {
+        let door = door.clone();
+        Box::new(move || door.sessions())
+    };
+    let retired = Box::new(move || {
+        let retired = plugins.retired();
+        Retired { libraries: retired.libraries, bytes: retired.bytes }
+    });
+    let admin = Admin::new(Sources {
+        live: live.clone(),
+        gateway,
+        readiness: readiness.clone(),
+        reloads: reloads.clone(),
+        calls,
+        sessions,
+        retired,
+    });
+    let listeners = Listeners::new(door.router(), admin.router());
+    let prepared = listeners.prepare(&snapshot.settings).await?;
+    log.set(snapshot.settings.log_level);
 
-    let address = snapshot.settings.server.listen;
-    let listener = TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
-    info!(target: "server", address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
-
-    let readiness = Arc::new(Readiness::default());
-    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(LogLines)));
-    let door = Door::new(gateway, readiness.clone());
     let stop = CancellationToken::new();
-    let notifier = door.clone();
-    let watch =
-        tokio::spawn(pipeline.watch(live, readiness.clone(), stop.clone(), move |_| notifier.reloaded()));
+    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log });
+    let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
+    let addresses = {
+        let listeners = listeners.clone();
+        Box::new(move || listeners.addresses())
+    };
+    admin.connect(control, addresses);
+    prepared.commit();
+    let Signals { mut terminate, mut interrupt, hangup } = signals;
+    let following = {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            if let Some(pipeline) = pipeline {
+                pipeline.run(hangup, stop).await;
+            }
+        })
+    };
     let stopping = {
         let stop = stop.clone();
         async move {
-            signals.wait().await;
+            asked_to_stop(&mut terminate, &mut interrupt).await;
             info!(target: "server", "stopping: open calls may finish");
             stop.cancel();
         }
     };
-    let (served, ()) = tokio::join!(transport::serve(listener, door, stop.clone()), stopping);
-    watch.await.map_err(io::Error::other)?;
-    served?;
+    tokio::join!(transport::serve(listeners, door, stop.clone()), stopping);
+    following.await.map_err(io::Error::other)?;
     info!(target: "server", "stopped");
     Ok(())
 }
 
-/// What an operator or a supervisor ends the server with.
+/// The parts that follow the configuration in force.
+struct Parts {
+    door: Door,
+    listeners: Listeners,
+    log: Level,
+}
+
+impl Followers for Parts {
+    fn prepare<'f>(&'f self, settings: &'f Settings) -> BoxFuture<'f, Result<Follow, String>> {
+        Box::pin(async {
+            let listeners = self.listeners.prepare(settings).await.map_err(|error| error.to_string())?;
+            let (log, level) = (self.log.clone(), settings.log_level);
+            let follow = move || {
+                listeners.commit();
+                log.set(level);
+            };
+            Ok(Box::new(follow) as Follow)
+        })
+    }
+
+    fn changed(&self, _snapshot: &Snapshot) {
+        self.door.reloaded();
+    }
+}
+
+/// What an operator or a supervisor tells the server with.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
+}
 
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }

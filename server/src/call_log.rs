@@ -1,10 +1,21 @@
-//! One log line per call.
+//! One log line per call, and whoever else wants to know.
+
+use std::sync::Arc;
 
 use server_core::{
     gateway::{CallLog, CallRecord},
     policy::Thing,
 };
 use tracing::info;
+
+/// Hands every record to each of these.
+pub struct Each(pub Vec<Arc<dyn CallLog>>);
+
+impl CallLog for Each {
+    fn record(&self, record: &CallRecord) {
+        self.0.iter().for_each(|log| log.record(record));
+    }
+}
 
 /// Writes call records to the log.
 #[derive(Debug, Default)]

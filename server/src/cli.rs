@@ -4,12 +4,16 @@ use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
+mod admin;
 mod check;
+mod diff;
 mod endpoint;
 mod healthcheck;
 pub mod plugin;
+mod reload;
 mod schema;
 mod serve;
+mod status;
 mod token;
 
 /// One governed MCP server for many agents.
@@ -26,9 +30,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
-    Serve,
+    Serve(serve::Arguments),
     /// Say every problem of a configuration
     Check(check::Arguments),
+    /// Say who gains and loses what between two configurations
+    Diff(diff::Arguments),
     /// Print the configuration's JSON Schema, for editors
     Schema,
     /// Make tokens for agents
@@ -37,6 +43,12 @@ enum Command {
     /// Make, sign and look into plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Show how a running server is
+    Status(status::Arguments),
+    /// Have a running server read its configuration now, and say what came of it
+    Reload(reload::Arguments),
+    /// Put an earlier configuration in force, until the files change
+    Rollback(reload::RollbackArguments),
     /// Ask a running server whether it is ready; exit 0 if so
     Healthcheck(healthcheck::Arguments),
 }
@@ -86,14 +98,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut out = std::io::stdout().lock();
     let config = cli.config;
     let done = match cli.command {
-        Command::Serve => {
+        Command::Serve(arguments) => {
             drop(out);
-            serve::run(config)
+            serve::run(&arguments, config)
         }
         Command::Check(arguments) => check::run(&arguments, config, &mut out),
+        Command::Diff(arguments) => diff::run(&arguments, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Token(command) => token::run(&command, config, &mut out),
         Command::Plugin(command) => plugin::run(command, config, &mut out),
+        Command::Status(arguments) => status::run(&arguments, config, &mut out),
+        Command::Reload(arguments) => reload::run(&arguments, config, &mut out),
+        Command::Rollback(arguments) => reload::roll_back(&arguments, config, &mut out),
         Command::Healthcheck(arguments) => {
             drop(out);
             healthcheck::run(&arguments, config)

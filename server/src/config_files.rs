@@ -1,28 +1,22 @@
-//! The files a configuration is read from: config.yaml, `.env` beside it, and
-//! the files its secrets name.
+//! The files a configuration is read from: config.yaml, those that it includes,
+//! `.env` beside it, and the files its secrets name.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap},
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use server_core::config::{Environment, Source};
+use server_core::config::Source;
 
 mod dotenv;
+mod environment;
 mod file;
 mod inputs;
+mod pattern;
 
 pub use dotenv::{InvalidLine, Wrong};
+pub use environment::{KeptEnvironment, SystemEnvironment};
 pub use file::FileError;
 pub use inputs::Inputs;
 
-/// How much is read of config.yaml: more than 1 MiB, so that the compiler sees
-/// that it is too large, by more than the character that the cut may spoil.
-const CONFIG_BYTES: usize = (1 << 20) + 8;
-const DOTENV_BYTES: usize = 1 << 20;
-const SECRET_BYTES: usize = 64 << 10;
+use inputs::Kind;
 
 /// Where a configuration is read from.
 #[derive(Clone, Debug)]
@@ -83,83 +77,55 @@ impl ConfigFiles {
     /// The same, and keeps in mind what was read.
     #[must_use]
     pub fn reading(&self) -> Reading {
-        let config = file::beginning(&self.config, CONFIG_BYTES);
-        let dotenv = file::beginning(&self.dotenv, DOTENV_BYTES + 1);
         let mut inputs = Inputs::default();
-        inputs.record(&self.config, CONFIG_BYTES, &config);
-        inputs.record(&self.dotenv, DOTENV_BYTES + 1, &dotenv);
-        let content = self.source(config).and_then(|source| Ok((source, self.environment(dotenv)?)));
+        let config = inputs.read(&self.config, Kind::Config);
+        let dotenv = inputs.read(&self.dotenv, Kind::Dotenv);
+        let content = self.source(config).and_then(|source| Ok((source, self.parsed(dotenv)?)));
         Reading { inputs, content }
     }
 
+    /// What secrets come from, whatever became of config.yaml.
+    pub fn environment(&self) -> Result<SystemEnvironment, ReadError> {
+        self.reading_environment().1
+    }
+
+    /// The same, and keeps in mind what was read.
+    pub fn reading_environment(&self) -> (Inputs, Result<SystemEnvironment, ReadError>) {
+        let mut inputs = Inputs::default();
+        let dotenv = inputs.read(&self.dotenv, Kind::Dotenv);
+        let environment = self.parsed(dotenv);
+        (inputs, environment)
+    }
+
     fn source(&self, bytes: Result<Vec<u8>, FileError>) -> Result<Source, ReadError> {
-        let text = bytes.and_then(|mut bytes| {
-            if bytes.len() == CONFIG_BYTES
-                && let Err(error) = std::str::from_utf8(&bytes)
-                && error.error_len().is_none()
-            {
-                bytes.truncate(error.valid_up_to());
-            }
-            file::text(bytes, CONFIG_BYTES)
-        });
+        let text = config_text(bytes);
         let text = text.map_err(|error| ReadError::File { path: self.config.clone(), error })?;
         Ok(Source { path: self.config.clone(), text })
     }
 
-    fn environment(&self, bytes: Result<Vec<u8>, FileError>) -> Result<SystemEnvironment, ReadError> {
+    fn parsed(&self, dotenv: Result<Vec<u8>, FileError>) -> Result<SystemEnvironment, ReadError> {
         let path = || self.dotenv.clone();
-        let text = match bytes.and_then(|bytes| file::text(bytes, DOTENV_BYTES)) {
+        let text = match dotenv.and_then(|bytes| file::text(bytes, Kind::Dotenv.max_bytes())) {
             Err(error) if error.is_absent() => String::new(),
             text => text.map_err(|error| ReadError::File { path: path(), error })?,
         };
         let dotenv = dotenv::parse(&text).map_err(|error| ReadError::Dotenv { path: path(), error })?;
-        Ok(SystemEnvironment { dotenv, files: RefCell::default() })
+        Ok(SystemEnvironment::new(dotenv, self.config.clone()))
     }
 }
 
-/// The process's environment, then `.env`, and the file system. It reads every
-/// file once and keeps in mind what it read.
-pub struct SystemEnvironment {
-    dotenv: HashMap<String, String>,
-    files: RefCell<BTreeMap<PathBuf, SecretFile>>,
-}
-
-struct SecretFile {
-    inputs: Inputs,
-    text: Result<String, String>,
-}
-
-impl SystemEnvironment {
-    /// The files that were asked for, also those that could not be read.
-    #[must_use]
-    pub fn inputs(self) -> Inputs {
-        let files = self.files.into_inner().into_values();
-        files.fold(Inputs::default(), |all, file| all.and(file.inputs))
-    }
-}
-
-/// Without the values.
-impl fmt::Debug for SystemEnvironment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SystemEnvironment").finish_non_exhaustive()
-    }
-}
-
-impl Environment for SystemEnvironment {
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().or_else(|| self.dotenv.get(name).cloned())
-    }
-
-    fn file(&self, path: &Path) -> Result<String, String> {
-        let read = || {
-            let bytes = file::beginning(path, SECRET_BYTES + 1);
-            let mut inputs = Inputs::default();
-            inputs.record(path, SECRET_BYTES + 1, &bytes);
-            let text = bytes.and_then(|bytes| file::text(bytes, SECRET_BYTES));
-            SecretFile { inputs, text: text.map_err(|error| error.to_string()) }
-        };
-        self.files.borrow_mut().entry(path.to_owned()).or_insert_with(read).text.clone()
-    }
+/// The text of a configuration, as far as it was read.
+fn config_text(bytes: Result<Vec<u8>, FileError>) -> Result<String, FileError> {
+    let limit = Kind::Config.read_bytes();
+    bytes.and_then(|mut bytes| {
+        if bytes.len() == limit
+            && let Err(error) = std::str::from_utf8(&bytes)
+            && error.error_len().is_none()
+        {
+            bytes.truncate(error.valid_up_to());
+        }
+        file::text(bytes, limit)
+    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! how, is in `server_core`; this crate listens, loads, reads files and speaks
 //! MCP.
 
+pub mod admin;
 mod allowance;
 pub mod app;
 pub mod call_log;

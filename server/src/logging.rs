@@ -1,12 +1,17 @@
 //! The log: JSON on stdout, one object a line.
 
-use std::{io, panic};
+use std::{
+    io, panic,
+    sync::{Arc, Once},
+};
 
-use tracing::{Metadata, error};
+use server_core::settings::LogLevel;
+use tracing::{Metadata, Subscriber, error, info, subscriber::Interest};
 use tracing_subscriber::{
-    Layer,
-    filter::{LevelFilter, filter_fn},
-    layer::SubscriberExt,
+    Layer, Registry,
+    filter::LevelFilter,
+    layer::{Context, Filter, SubscriberExt},
+    reload::{self, Handle},
     util::SubscriberInitExt,
 };
 
@@ -24,7 +29,19 @@ const OURS: [&str; 8] =
 /// The running log. To drop it waits until its lines are written, but not for
 /// ever.
 #[must_use]
-pub struct Log(Lines);
+pub struct Log {
+    lines: Lines,
+    level: Level,
+}
+
+/// By which the running log's level is changed. A clone changes the same one.
+#[derive(Clone)]
+pub struct Level {
+    filter: Handle<Asked, Registry>,
+    /// The environment has said what is logged; the configuration does not count.
+    fixed: bool,
+    told: Arc<Once>,
+}
 
 /// Starts logging. Called once, by `serve`.
 ///
@@ -33,13 +50,15 @@ pub struct Log(Lines);
 /// If there can be no thread for it.
 pub fn start(asked: Asked) -> io::Result<Log> {
     let lines = Lines::start(io::stdout())?;
+    let fixed = asked.by_environment();
+    let (asked, filter) = reload::Layer::new(asked);
     let written = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
         .with_writer(lines.clone())
-        .with_filter(filter_fn(move |event| is_logged(&asked, event)));
+        .with_filter(asked);
     // A second start could only come from a test that runs two servers in one
     // process; the first one's log then serves both.
     let _ = tracing_subscriber::registry().with(written).try_init();
@@ -48,12 +67,46 @@ pub fn start(asked: Asked) -> io::Result<Log> {
         let place = panic.location().map(ToString::to_string);
         error!(target: "server", place, "a bug: something panicked; what it was doing has failed, the rest goes on");
     }));
-    Ok(Log(lines))
+    Ok(Log { lines, level: Level { filter, fixed, told: Arc::new(Once::new()) } })
+}
+
+impl Log {
+    /// By which its level is changed.
+    pub fn level(&self) -> Level {
+        self.level.clone()
+    }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.0.flush();
+        self.lines.flush();
+    }
+}
+
+impl Level {
+    /// Logs what the configuration asks for from now on, unless the environment
+    /// says otherwise, which is told once.
+    pub fn set(&self, level: LogLevel) {
+        if self.fixed {
+            self.told.call_once(|| {
+                info!(target: "config", "RUST_LOG is set, so it says what is logged, and `log.level` does not count");
+            });
+        } else {
+            // It fails only where the log has ended.
+            let _ = self.filter.reload(level);
+        }
+    }
+}
+
+impl<S: Subscriber> Filter<S> for Asked {
+    fn enabled(&self, event: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        is_logged(self, event)
+    }
+
+    /// Asked once for every line of the program there may be, and again after a
+    /// change.
+    fn callsite_enabled(&self, event: &'static Metadata<'static>) -> Interest {
+        if is_logged(self, event) { Interest::always() } else { Interest::never() }
     }
 }
 

@@ -17,7 +17,6 @@ use tracing::error;
 mod answer;
 mod asking;
 mod audience;
-mod caller;
 mod exchange;
 mod from_mcp;
 mod instructions;
@@ -33,9 +32,10 @@ mod to_mcp;
 
 pub use answer::{DENIAL, REFUSED};
 pub use audience::Audience;
-pub use caller::{Caller, OpenedSession};
 use exchange::Exchange;
+pub use from_mcp::OpenedSession;
 pub use mirrored::on_behalf_of;
+pub use server_core::principal::Caller;
 use signed::Signed;
 
 /// The revisions of MCP that are spoken, oldest first.

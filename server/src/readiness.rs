@@ -29,6 +29,8 @@ pub enum LastReload {
         /// How many problems it had.
         problems: usize,
     },
+    /// It waits for a confirmation.
+    Held,
 }
 
 impl Readiness {

@@ -1,284 +1,210 @@
 //! From files to the live snapshot: at the start, and whenever they change.
+//!
+//! One task, the [`Pipeline`], is the only writer of [`Live`]. It is woken by the
+//! kernel's file events, by a poll, by SIGHUP and by orders; it looks at the
+//! files and stages what they hold on a thread of its own (`staging`), decides,
+//! and then swaps the snapshot in one step. Until that step nothing has changed.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::AccessKind, event::AccessMode};
+use futures::future::BoxFuture;
 use server_core::{
-    config::{self, Problem},
+    registry::Refusal,
     settings::Settings,
-    snapshot::{Content, Live, Snapshot},
-    unused,
+    snapshot::{Live, Snapshot},
 };
 use tokio::{
-    sync::Notify,
-    task::{self, JoinHandle},
+    signal::unix::Signal,
+    sync::{Notify, mpsc},
     time,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info};
 
-use crate::{
-    config_files::{ConfigFiles, Inputs, ReadError, Reading},
-    plugin::PluginHost,
-    readiness::{LastReload, Readiness},
-};
+use crate::readiness::{LastReload, Readiness};
 
+mod bench;
+mod bind_mount;
 mod changes;
+mod control;
+mod decision;
+mod kept;
 mod log;
+mod refused;
+mod staging;
+mod start;
+mod status;
+mod watcher;
 
-pub use log::log_in_force;
+pub use control::{Ask, Control, Outcome, RefusedPlugin, Report, Trigger};
+pub use refused::Refused;
+pub use start::{First, Origin, first};
+pub use status::{Attempt, KeptGeneration, ReloadStatus, Source, State};
 
-use changes::{Changes, QUIET, Verdict};
+use bench::Bench;
+use changes::{Left, QUIET};
+use control::Order;
+use kept::History;
+use staging::Look;
 
-/// How often the files' content is compared, whatever the kernel reports.
-const POLL: Duration = Duration::from_millis(500);
+/// Puts a part of the server in line with the settings that have just come into
+/// force. It cannot fail.
+pub type Follow = Box<dyn FnOnce() + Send>;
 
-/// Where the configuration comes from.
-#[derive(Clone, Debug)]
-pub enum Origin {
-    /// From files, which may change.
-    Files(ConfigFiles),
-    /// From `MCP_TOKEN` alone.
-    Fixed(Box<Settings>),
+/// Parts of the server that live outside the snapshot and follow it.
+pub trait Followers: Send + Sync {
+    /// Gets ready for settings that are to come into force, or says why that
+    /// cannot be. To drop the answer leaves everything as it is.
+    fn prepare<'f>(&'f self, settings: &'f Settings) -> BoxFuture<'f, Result<Follow, String>>;
+
+    /// A snapshot has come into force.
+    fn changed(&self, snapshot: &Snapshot);
 }
 
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// Its files cannot be read.
-    #[error(transparent)]
-    Unreadable(#[from] ReadError),
-    /// It has problems.
-    #[error("{}", report(.0))]
-    Invalid(Vec<Problem>),
-    /// It changes what only a restart can.
-    #[error("a change of {} needs a restart; nothing of this edit is in force", .0.join(" and "))]
-    NeedsRestart(Vec<&'static str>),
-    /// Reading it went wrong in a way that nobody foresaw.
-    #[error("compiling it panicked; please report this with the configuration that did it")]
-    Panicked,
-}
-
-impl Refused {
-    /// How many problems there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        match self {
-            Self::Unreadable(_) | Self::Panicked => 1,
-            Self::Invalid(problems) => problems.len(),
-            Self::NeedsRestart(keys) => keys.len(),
-        }
-    }
-}
-
-/// Compiles configurations and loads their plugins. The only writer of [`Live`].
-///
-/// Everything that reads files or runs plugins' code does so on a thread of its
-/// own, which may take its time or never come back.
+/// Stages configurations and puts them in force.
 pub struct Pipeline {
-    origin: Origin,
-    plugins: PluginHost,
-    /// `None` until there is a first configuration that can change.
-    changes: Option<Changes>,
+    live: Arc<Live>,
+    readiness: Arc<Readiness>,
+    status: Arc<ReloadStatus>,
+    followers: Arc<dyn Followers>,
+    orders: mpsc::Receiver<Order>,
+    hint: Arc<Notify>,
+    history: History,
+    refusals: Vec<Refusal>,
+    work: Bench,
+    /// The files have changed, and have not stood still for long enough.
+    waits: bool,
 }
 
-/// What came of looking at the files.
-enum Look {
-    Same,
-    Wait,
-    InForce,
-    RefusedBefore(usize),
-    Applied(Box<Content>),
-    Refused(Refused),
+/// An attempt under way.
+struct Try<'a> {
+    trigger: Trigger,
+    begun: Instant,
+    ask: &'a Ask,
 }
 
 impl Pipeline {
-    /// Nothing is read yet.
-    #[must_use]
-    pub fn new(origin: Origin, plugins: PluginHost) -> Self {
-        Self { origin, plugins, changes: None }
+    /// Keeps the snapshot up to date until `stop`, for which it never waits.
+    pub async fn run(mut self, mut hangup: Signal, stop: CancellationToken) {
+        let looking = async {
+            loop {
+                self.next(&mut hangup).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = looking => {}
+        }
     }
 
-    /// The first snapshot's content, and the pipeline for those that follow.
-    pub async fn first(mut self) -> Result<(Self, Content), Refused> {
-        let starting = task::spawn_blocking(move || {
-            let content = match &self.origin {
-                Origin::Fixed(settings) => self.content(None, settings.as_ref().clone(), String::new())?,
-                Origin::Files(files) => {
-                    let files = files.clone();
-                    let (inputs, content) = self.build(None, files.reading());
-                    self.changes = Some(Changes::new(files.path().to_owned(), inputs));
-                    content?
+    /// Waits for a reason to look, and looks.
+    async fn next(&mut self, hangup: &mut Signal) {
+        let pause = if self.waits { QUIET } else { self.live.load().settings.reload.poll };
+        let hint = self.hint.clone();
+        tokio::select! {
+            biased;
+            Some(order) = self.orders.recv() => self.obey(order).await,
+            Some(()) = hangup.recv() => {
+                let report = self.reload(Trigger::Signal, &Ask::default()).await;
+                if report.result == Outcome::Unchanged {
+                    info!(target: "config", trigger = "signal", "the files hold what is in force");
                 }
-            };
-            Ok((self, content))
-        });
-        starting.await.unwrap_or(Err(Refused::Panicked))
-    }
-
-    /// A configuration's content, and the bytes that it was made from.
-    fn build(&self, current: Option<&Snapshot>, reading: Reading) -> (Inputs, Result<Content, Refused>) {
-        let (source, environment) = match reading.content {
-            Ok(content) => content,
-            Err(error) => return (reading.inputs, Err(error.into())),
-        };
-        let compiled = catch_unwind(AssertUnwindSafe(|| config::compile(&source, &environment)));
-        let inputs = reading.inputs.and(environment.inputs());
-        let content = match compiled {
-            Err(_) => Err(Refused::Panicked),
-            Ok(Err(problems)) => Err(Refused::Invalid(problems)),
-            Ok(Ok(compiled)) => {
-                log::warnings(&compiled.warnings);
-                let load = AssertUnwindSafe(|| self.content(current, compiled.settings, compiled.sha256));
-                catch_unwind(load).unwrap_or(Err(Refused::Panicked))
             }
-        };
-        (inputs, content)
+            () = hint.notified(), if !self.waits => self.look().await,
+            () = time::sleep(pause) => self.look().await,
+        }
     }
 
-    fn content(
-        &self,
-        current: Option<&Snapshot>,
-        settings: Settings,
-        config_sha256: String,
-    ) -> Result<Content, Refused> {
-        if let Some(current) = current {
-            let fixed = fixed_keys(&current.settings, &settings);
-            if !fixed.is_empty() {
-                return Err(Refused::NeedsRestart(fixed));
+    async fn obey(&mut self, order: Order) {
+        let (report, answer) = match order {
+            Order::Reload(ask, answer) => (self.reload(Trigger::Command, &ask).await, answer),
+            Order::Rollback(to, answer) => (self.rollback(to).await, answer),
+        };
+        // Whoever asked may have gone.
+        let _ = answer.send(report);
+    }
+
+    /// Looks whether the files have changed.
+    async fn look(&mut self) {
+        self.waits = false;
+        self.look_at_mount();
+        let ask = Ask::default();
+        let attempt = Try { trigger: Trigger::File, begun: Instant::now(), ask: &ask };
+        let current = self.live.load();
+        match self.work.run(move |work| work.look(&current)).await {
+            Ok(Look::Same) => {}
+            Ok(Look::Wait) => self.waits = true,
+            Ok(Look::InForce) => {
+                self.readiness.reloaded(LastReload::Applied);
+                info!(target: "config", "the files hold again what is in force");
             }
-        }
-        let (registry, refusals) = self.plugins.load(&settings.plugins, &settings.state_dir);
-        log::refusals(&refusals);
-        log::unused(&unused::tool_patterns(&settings, &registry));
-        Ok(Content { config_sha256, settings, registry })
-    }
-
-    fn look(&mut self, current: &Snapshot) -> Look {
-        let (Origin::Files(files), Some(changes)) = (&self.origin, &mut self.changes) else {
-            return Look::Same;
-        };
-        let observed = match changes.judge(changes.watched().now(), Instant::now()) {
-            Verdict::Same => return Look::Same,
-            Verdict::Wait => return Look::Wait,
-            Verdict::InForce => return Look::InForce,
-            Verdict::RefusedBefore(problems) => return Look::RefusedBefore(problems),
-            Verdict::Compile(observed) => observed,
-        };
-        let reading = files.reading();
-        if !reading.inputs.agree_with(&observed) {
-            return Look::Wait;
-        }
-        let (inputs, content) = self.build(Some(current), reading);
-        let Some(changes) = &mut self.changes else { return Look::Same };
-        match content {
-            Ok(content) => {
-                changes.applied(inputs);
-                Look::Applied(Box::new(content))
+            Ok(Look::LeftBefore(Left::Refused(problems))) => {
+                self.readiness.reloaded(LastReload::Refused { problems });
+            }
+            Ok(Look::LeftBefore(Left::Held)) => self.readiness.reloaded(LastReload::Held),
+            Ok(Look::Staged(staged)) => {
+                self.decide(&attempt, staged).await;
             }
             Err(refused) => {
-                changes.refused(inputs, refused.count());
-                Look::Refused(refused)
+                self.refuse(&attempt, None, refused);
             }
         }
     }
 
-    /// Keeps `live` up to date until `stop`, for which it never waits.
-    pub async fn watch(
-        mut self,
-        live: Arc<Live>,
-        readiness: Arc<Readiness>,
-        stop: CancellationToken,
-        changed: impl Fn(&Snapshot) + Send,
-    ) {
-        let hint = Arc::new(Notify::new());
-        let _watcher = self.watcher(&hint);
-        let mut pause = POLL;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = hint.notified(), if pause == POLL => {}
-                () = time::sleep(pause) => {}
-            }
-            let current = live.load();
-            let looking: JoinHandle<_> = task::spawn_blocking(move || {
-                let look = self.look(&current);
-                (self, look)
-            });
-            let look;
-            (self, look) = tokio::select! {
-                () = stop.cancelled() => return,
-                looked = looking => match looked {
-                    Ok(looked) => looked,
-                    // Only a runtime that is going down ends a blocking task early.
-                    Err(_) => return,
-                },
-            };
-            pause = if let Look::Wait = look { QUIET } else { POLL };
-            match look {
-                Look::Same | Look::Wait => {}
-                Look::InForce => {
-                    readiness.reloaded(LastReload::Applied);
-                    info!(target: "config", "the files hold again what is in force");
-                }
-                Look::RefusedBefore(problems) => readiness.reloaded(LastReload::Refused { problems }),
-                Look::Applied(content) => {
-                    let snapshot = live.publish(*content);
-                    readiness.reloaded(LastReload::Applied);
-                    log_in_force(&snapshot);
-                    changed(&snapshot);
-                }
-                Look::Refused(refused) => {
-                    readiness.reloaded(LastReload::Refused { problems: refused.count() });
-                    log::refused(&refused);
-                }
-            }
+    async fn reload(&mut self, trigger: Trigger, ask: &Ask) -> Report {
+        let attempt = Try { trigger, begun: Instant::now(), ask };
+        let current = self.live.load();
+        if let Some(named) = ask.if_match.as_ref().filter(|named| **named != current.config_sha256) {
+            let reason = format!("the configuration in force is {}, not {named}", current.config_sha256);
+            return self.end(&attempt, Report { reason: Some(reason), ..self.report(Outcome::Mismatch) });
+        }
+        let anew = self.status.now().source == Source::LastGood;
+        let look = self.work.run(move |work| work.look_now(&current, anew)).await;
+        match look {
+            Err(refused) => self.refuse(&attempt, None, refused),
+            Ok(None) => self.unchanged(&attempt),
+            Ok(Some(staged)) => self.decide(&attempt, staged).await,
         }
     }
 
-    /// Lowers the latency of the poll, which alone decides.
-    fn watcher(&self, hint: &Arc<Notify>) -> Option<RecommendedWatcher> {
-        let Origin::Files(files) = &self.origin else { return None };
-        let folder = match files.path().parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
+    fn unchanged(&mut self, attempt: &Try<'_>) -> Report {
+        let pinned = self.status.now().source == Source::Rollback;
+        let reason = pinned.then(|| {
+            "the files hold what they held at the rollback, which counts until they change".to_owned()
+        });
+        if !attempt.ask.dry_run && !pinned {
+            self.readiness.reloaded(LastReload::Applied);
+        }
+        self.end(attempt, Report { reason, ..self.report(Outcome::Unchanged) })
+    }
+
+    async fn rollback(&mut self, to: Option<u64>) -> Report {
+        let ask = Ask::default();
+        let attempt = Try { trigger: Trigger::Rollback, begun: Instant::now(), ask: &ask };
+        let current = self.live.load();
+        let kept = self.history.find(to).filter(|_| to.is_none_or(|to| to <= current.generation.0)).cloned();
+        let Some(kept) = kept else {
+            let known: Vec<_> = self.history.list().iter().map(|it| it.generation.to_string()).collect();
+            let which = to.map_or("an earlier one".to_owned(), |to| format!("generation {to}"));
+            let none =
+                format!("there is no configuration of {which}; there are those of {}", known.join(", "));
+            return self.refuse(&attempt, None, Refused::NothingKept(none));
         };
-        let hint = hint.clone();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Our own reads arrive as accesses too; waking up for them would never end.
-            let ours = event.is_ok_and(|event| {
-                matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write))
-            });
-            if !ours {
-                hint.notify_one();
-            }
-        })
-        .inspect_err(|error| warn!(target: "config", %error, "the kernel's file events are not available; changes are polled"))
-        .ok()?;
-        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-            warn!(target: "config", %error, folder = %folder.display(), "the folder cannot be watched; changes are polled");
+        let sources = kept.sources.clone();
+        match self.work.run(move |work| work.look_back(&current, &sources)).await {
+            Err(refused) => self.refuse(&attempt, None, refused),
+            Ok(staged) => self.decide(&attempt, staged).await,
         }
-        Some(watcher)
     }
-}
 
-fn report(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
-}
-
-/// What a running server cannot change, by key.
-fn fixed_keys(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    let mut keys = Vec::new();
-    if old.server.listen != new.server.listen {
-        keys.push("`server.listen`");
+    fn look_at_mount(&mut self) {
+        let Some(work) = self.work.here() else { return };
+        let path = work.stage.files.path();
+        let (was, is) = (self.status.now().stale_bind_mount, bind_mount::is_stale(path));
+        self.status.update(|status| status.stale_bind_mount = is);
+        if is && !was {
+            let help = bind_mount::HELP;
+            error!(target: "config", path = %path.display(), help, "the file that was mounted here has been replaced, so edits of it cannot be seen");
+        }
     }
-    if old.state_dir != new.state_dir {
-        keys.push("`state.dir`");
-    }
-    keys
 }

@@ -3,7 +3,7 @@
 //! to say.
 
 use std::{
-    io,
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,13 +13,10 @@ use axum::{
     routing::{any, get},
 };
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use server_core::gateway::Gateway;
-use tokio::{
-    net::TcpListener,
-    time::{self, timeout},
-};
+use server_core::{gateway::Gateway, id::AgentId};
+use tokio::time::{self, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     mcp::{Audience, Handler, PACE},
@@ -30,19 +27,22 @@ use refusal::Refusal;
 use sessions::Sessions;
 use throttle::Throttle;
 
-mod bearer;
+pub(crate) mod bearer;
 mod body;
 mod cancels;
 mod connections;
 mod early;
 mod endpoint;
 mod held;
+mod listeners;
 mod message;
-mod names;
+pub(crate) mod names;
 mod probes;
-mod refusal;
+pub(crate) mod refusal;
 mod sessions;
-mod throttle;
+pub(crate) mod throttle;
+
+pub use listeners::{ListenError, Listeners, Prepared};
 
 /// How long calls in flight may go on when the server is to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -116,11 +116,26 @@ impl Door {
         }))
     }
 
-    /// To be called when another snapshot is in force, on the runtime: tells
-    /// clients whose lists differ now, and closes the sessions and streams whose
-    /// token is gone, or belongs to somebody else now.
+    /// What serves the connections of agents.
+    pub fn router(&self) -> Router {
+        router(self.0.clone())
+    }
+
+    /// How many sessions each agent has open.
+    #[must_use]
+    pub fn sessions(&self) -> BTreeMap<AgentId, usize> {
+        self.0.sessions.by_agent()
+    }
+
+    /// To be called when another snapshot is in force, on the runtime: ends the
+    /// calls, sessions and streams that began by what is revoked now, and tells
+    /// clients whose lists differ.
     pub fn reloaded(&self) {
         let snapshot = self.0.gateway.live().load();
+        let calls = self.0.gateway.revoke(&snapshot);
+        if calls > 0 {
+            info!(target: "server", calls, generation = snapshot.generation.0, "calls in flight were revoked");
+        }
         self.0.sessions.retain(&snapshot);
         self.0.audience.lists_changed();
     }
@@ -152,24 +167,15 @@ impl Shared {
 ///
 /// Until they have, connections are still taken: `/readyz` says that the server
 /// is not ready any more, and new requests are told that it is stopping.
-pub async fn serve(listener: TcpListener, door: Door, shutdown: CancellationToken) -> io::Result<()> {
+pub async fn serve(listeners: Listeners, door: Door, shutdown: CancellationToken) {
     let Door(shared) = door;
-    let listening = listener.local_addr()?;
-    let closing = CancellationToken::new();
-    let until_drained = async {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = shared.reap() => {}
-        }
-        shared.readiness.drain();
-        shared.drain().await;
-        closing.cancel();
-    };
-    tokio::join!(
-        connections::serve(listener, listening, router(shared.clone()), closing.clone()),
-        until_drained
-    );
-    Ok(())
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = shared.reap() => {}
+    }
+    shared.readiness.drain();
+    shared.drain().await;
+    listeners.end().await;
 }
 
 fn router(shared: Arc<Shared>) -> Router {

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use mcp_universal_server::plugin::PluginHost;
+use mcp_universal_server::plugin::{Committed, PluginHost};
 use plugin_contract::Capability;
 use server_core::{
     registry::{Plugin, Refusal},
@@ -124,14 +124,14 @@ fn another_build_that_is_refused_does_not_take_the_running_one_away() {
         // It runs, and cannot be remembered.
         (&nowhere, "marks_unwritable"),
     ] {
-        let (registry, refusals) = host.load(&bench.settings, state);
+        let Committed { registry, refusals, .. } = host.load(&bench.settings, state).commit();
         let after = registry.plugins().next().unwrap();
         assert!(Arc::ptr_eq(&before.instance, &after.instance));
         assert_eq!(codes(&refusals), [code]);
         let said = &refusals.first().unwrap().message;
         assert!(said.ends_with("; release 1000 of `core` goes on"), "{said}");
     }
-    let (registry, refusals) = host.load(&bench.settings, &bench.path().join("new"));
+    let Committed { registry, refusals, .. } = host.load(&bench.settings, &bench.path().join("new")).commit();
     assert_eq!(refusals, []);
     assert_eq!(registry.plugins().next().unwrap().manifest.description, "Echoes text and makes coffee.");
 }

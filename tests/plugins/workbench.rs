@@ -9,7 +9,7 @@ use std::{
 };
 
 use mcp_universal_server::plugin::{
-    HostServices, Installation, PluginHost, ServerFacts, sign,
+    Committed, HostServices, Installation, PluginHost, ServerFacts, Terms, sign,
     signing_key::{NewKeys, SigningKey},
 };
 use plugin_contract::Package;
@@ -21,7 +21,7 @@ use server_core::{
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::bundled;
+use crate::support::{bundled, testbench::replace};
 
 /// `plugins.d/core`, signed by `acme`, and settings that let it run.
 pub(crate) struct Workbench {
@@ -59,6 +59,7 @@ impl Workbench {
             bundled_dir: Some(root.path().join("none")),
             trusted_keys: [("acme".parse().unwrap(), trusted)].into(),
             entries: [("core".parse().unwrap(), entry)].into(),
+            ..PluginSettings::default()
         };
         Self { root, keys, settings, key }
     }
@@ -97,16 +98,22 @@ impl Workbench {
     }
 
     pub(crate) fn host() -> PluginHost {
+        Self::host_on(Terms::default())
+    }
+
+    pub(crate) fn host_on(terms: Terms) -> PluginHost {
         let facts = ServerFacts {
             name: "mcp-universal-server".to_owned(),
             version: "0.1.0".to_owned(),
             protocol_versions: Vec::new(),
         };
-        PluginHost::new(HostServices::new(facts), Installation::default())
+        PluginHost::on_terms(HostServices::new(facts), Installation::default(), terms)
     }
 
     pub(crate) fn load(&self, host: &PluginHost) -> (Registry, Vec<Refusal>) {
-        host.load(&self.settings, &self.path().join("state"))
+        let Committed { registry, refusals, .. } =
+            host.load(&self.settings, &self.path().join("state")).commit();
+        (registry, refusals)
     }
 
     /// Installs another build of the plugin, as its author would.
@@ -134,13 +141,5 @@ pub(crate) fn library() -> &'static [u8] {
 
 /// The library with every occurrence of some bytes replaced by as many others.
 pub(crate) fn patched(old: &[u8], new: &[u8]) -> Vec<u8> {
-    assert_eq!(old.len(), new.len());
-    let mut library = library().to_vec();
-    let places: Vec<_> =
-        library.windows(old.len()).enumerate().filter(|(_, it)| *it == old).map(|(at, _)| at).collect();
-    assert!(!places.is_empty());
-    for at in places {
-        library[at..at + new.len()].copy_from_slice(new);
-    }
-    library
+    replace(library(), old, new)
 }

@@ -15,21 +15,24 @@ use serde_json::{Map, Value};
 use crate::{
     arguments::quoted,
     conversation::{Conversation, Nobody},
+    id::AgentId,
     limits::{
         Limits, Rate,
         counters::{Counters, Slot},
     },
     policy::{self, Reason, Thing},
-    principal::Principal,
+    principal::{Caller, Principal},
     registry::{Prompt, Resource, ResourceTemplate, Tool},
     snapshot::{Live, Snapshot},
 };
 
 mod call;
+mod flights;
 mod record;
 mod reply;
 
 use call::{Bounds, Call};
+use flights::Flights;
 pub use record::{CallLog, CallRecord, Outcome};
 
 /// Bounds what the five limits do not count: lists, resources, prompts, and
@@ -48,6 +51,7 @@ pub struct Gateway {
     live: Arc<Live>,
     calls: Counters,
     others: Counters,
+    flights: Arc<Flights>,
     log: Arc<dyn CallLog>,
 }
 
@@ -81,13 +85,32 @@ impl Gateway {
     /// A gateway onto the snapshots that `live` will hold.
     #[must_use]
     pub fn new(live: Arc<Live>, log: Arc<dyn CallLog>) -> Self {
-        Self { live, calls: Counters::new(), others: Counters::new(), log }
+        let flights = Flights::new(live.clone());
+        Self { live, calls: Counters::new(), others: Counters::new(), flights, log }
     }
 
     /// The snapshots it answers from.
     #[must_use]
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// How many requests of each agent are under way: calls of tools, and all that
+    /// the five limits do not count.
+    #[must_use]
+    pub fn in_flight(&self) -> BTreeMap<AgentId, u32> {
+        let mut all = BTreeMap::new();
+        for (agent, running) in self.calls.running().into_iter().chain(self.others.running()) {
+            *all.entry(agent).or_default() += running;
+        }
+        all
+    }
+
+    /// Ends the calls in flight whose caller, plugin or signing key `snapshot` no
+    /// longer has; all others go on under the snapshot that they began under. Says
+    /// how many. To be called once `snapshot` has been published.
+    pub fn revoke(&self, snapshot: &Snapshot) -> usize {
+        self.flights.revoke(snapshot)
     }
 
     /// The tools that `principal` may call.
@@ -136,12 +159,13 @@ impl Gateway {
     /// Calls a tool.
     pub async fn call_tool(
         &self,
-        principal: &Principal,
+        caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
         conversation: Arc<dyn Conversation>,
     ) -> Answer<ToolResult> {
-        let mut call = self.begin(principal, Thing::Tool, name);
+        let principal = &caller.principal;
+        let mut call = self.begin(caller, Thing::Tool, name);
         let Some(tool) = call.snapshot().registry.tool(name).cloned() else {
             return self.unless_flooding(principal, call, Call::unknown);
         };
@@ -173,11 +197,12 @@ impl Gateway {
     /// Reads a resource.
     pub async fn read_resource(
         &self,
-        principal: &Principal,
+        caller: &Caller,
         uri: &str,
         conversation: Arc<dyn Conversation>,
     ) -> Answer<ResourceContents> {
-        let call = self.begin(principal, Thing::Resource, uri);
+        let principal = &caller.principal;
+        let call = self.begin(caller, Thing::Resource, uri);
         let slot = match self.guard(principal) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
@@ -194,8 +219,9 @@ impl Gateway {
     }
 
     /// Whether `principal` may read a resource, and so hear of its changes.
-    pub fn watch_resource(&self, principal: &Principal, uri: &str) -> Answer<()> {
-        let call = self.begin(principal, Thing::Resource, uri);
+    pub fn watch_resource(&self, caller: &Caller, uri: &str) -> Answer<()> {
+        let principal = &caller.principal;
+        let call = self.begin(caller, Thing::Resource, uri);
         let _slot = match self.guard(principal) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
@@ -210,12 +236,13 @@ impl Gateway {
     }
 
     /// Completes an argument that a person is typing.
-    pub async fn complete(&self, principal: &Principal, request: Complete) -> Answer<Completion> {
+    pub async fn complete(&self, caller: &Caller, request: Complete) -> Answer<Completion> {
+        let principal = &caller.principal;
         let (thing, name) = match &request.of {
             Completes::Prompt(name) => (Thing::Prompt, name.as_str()),
             Completes::Template(template) => (Thing::Resource, template.as_str()),
         };
-        let mut call = self.begin(principal, thing, name);
+        let mut call = self.begin(caller, thing, name);
         call.asked(encoded_length(&request));
         let slot = match self.guard(principal) {
             Ok(slot) => slot,
@@ -253,12 +280,13 @@ impl Gateway {
     /// Gets a prompt.
     pub async fn get_prompt(
         &self,
-        principal: &Principal,
+        caller: &Caller,
         name: &str,
         arguments: BTreeMap<String, String>,
         conversation: Arc<dyn Conversation>,
     ) -> Answer<PromptResult> {
-        let mut call = self.begin(principal, Thing::Prompt, name);
+        let principal = &caller.principal;
+        let mut call = self.begin(caller, Thing::Prompt, name);
         call.asked(encoded_length(&arguments));
         let slot = match self.guard(principal) {
             Ok(slot) => slot,
@@ -277,8 +305,8 @@ impl Gateway {
         call.run(permit, op::plugin::GET_PROMPT, &request, conversation, slot, OTHER_BOUNDS).await
     }
 
-    fn begin(&self, principal: &Principal, thing: Thing, name: &str) -> Call {
-        Call::begin(self.live.load(), self.log.clone(), principal, thing, name)
+    fn begin(&self, caller: &Caller, thing: Thing, name: &str) -> Call {
+        Call::begin(self.live.load(), self.log.clone(), self.flights.clone(), caller, thing, name)
     }
 
     fn list<T>(&self, principal: &Principal, items: impl FnOnce(&Arc<Snapshot>) -> Vec<T>) -> Answer<Vec<T>> {

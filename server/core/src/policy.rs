@@ -1,7 +1,13 @@
 //! The policy engine: may this principal do this? Listing and calling ask the
 //! same functions, and doubt denies.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use plugin_contract::{Capability, op::Offered, template::UriTemplate};
 
@@ -14,17 +20,21 @@ use crate::{
 };
 
 mod reason;
+mod revoked;
 
 pub use reason::{Reason, Thing};
+pub(crate) use revoked::revoked;
+pub use revoked::{Lapse, Revoked};
 
 /// Proof that the engine allowed something. Whatever executes takes one, and
 /// only this module makes one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Permit {
     snapshot: Arc<Snapshot>,
     principal: Principal,
     subject: Subject,
     capabilities: BTreeSet<Capability>,
+    revoked: AtomicBool,
 }
 
 impl Permit {
@@ -50,6 +60,17 @@ impl Permit {
     #[must_use]
     pub fn capabilities(&self) -> &BTreeSet<Capability> {
         &self.capabilities
+    }
+
+    /// Whether it was taken back: the plugin may still run, but gets nothing
+    /// from the host any more.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, Ordering::Release);
     }
 
     /// Whose code runs.
@@ -119,8 +140,7 @@ pub fn template(
 ) -> Decision {
     let (agent, tenant) = standing(snapshot, principal)?;
     let uri = template.spec.uri_template.as_str();
-    let both = agent.grant.resources.intersection(&tenant.grant.resources);
-    let mut reasons = if both.iter().any(|pattern| overlaps(pattern.as_str(), &template.template)) {
+    let mut reasons = if could_read(&agent.grant, &tenant.grant, &template.template) {
         Vec::new()
     } else {
         granted(principal, agent, tenant, Thing::Resource, uri)
@@ -130,9 +150,29 @@ pub fn template(
     decide(snapshot, principal, reasons, || (subject(), BTreeSet::new()))
 }
 
+/// Whether agent and tenant together let any member of a template be read.
+pub(crate) fn could_read(agent: &Grant, tenant: &Grant, template: &UriTemplate) -> bool {
+    let both = agent.resources.intersection(&tenant.resources);
+    both.iter().any(|pattern| overlaps(pattern.as_str(), template))
+}
+
+/// What agent and tenant must both do: let through a thing of that name, which
+/// needs these capabilities. Says in one word what the reasons say in many, for
+/// [`crate::diff`], which asks it of every agent and every name.
+pub(crate) fn lets_through(
+    grant: &Grant,
+    thing: Thing,
+    name: &str,
+    capabilities: &BTreeSet<Capability>,
+) -> bool {
+    patterns(grant, thing).cover(name)
+        && !(thing == Thing::Tool && grant.deny.cover(name))
+        && capabilities.is_subset(&grant.capabilities)
+}
+
 /// Whether a pattern (`docs://*`, or a plain URI) may cover a member of a
 /// template. Errs on the side of yes: reading decides by the member itself.
-fn overlaps(pattern: &str, template: &UriTemplate) -> bool {
+pub(crate) fn overlaps(pattern: &str, template: &UriTemplate) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => prefix.starts_with(template.prefix()) || template.prefix().starts_with(prefix),
         None => template.matches(pattern),
@@ -176,7 +216,13 @@ fn decide(
         return Err(reasons);
     }
     let (subject, capabilities) = allowed();
-    Ok(Permit { snapshot: snapshot.clone(), principal: principal.clone(), subject, capabilities })
+    Ok(Permit {
+        snapshot: snapshot.clone(),
+        principal: principal.clone(),
+        subject,
+        capabilities,
+        revoked: AtomicBool::new(false),
+    })
 }
 
 fn granted(principal: &Principal, agent: &Agent, tenant: &Tenant, thing: Thing, name: &str) -> Vec<Reason> {
@@ -198,7 +244,7 @@ fn granted(principal: &Principal, agent: &Agent, tenant: &Tenant, thing: Thing, 
     reasons
 }
 
-fn patterns(grant: &Grant, thing: Thing) -> &Patterns {
+pub(crate) fn patterns(grant: &Grant, thing: Thing) -> &Patterns {
     match thing {
         Thing::Tool => &grant.tools,
         Thing::Resource => &grant.resources,

@@ -1,6 +1,10 @@
 //! Who calls.
 
-use crate::id::{AgentId, TenantId};
+use crate::{
+    id::{AgentId, TenantId},
+    secret::TokenDigest,
+    snapshot::Snapshot,
+};
 
 /// An authenticated caller. Only [`crate::snapshot::Snapshot::authenticate`]
 /// makes one, from a bearer token.
@@ -10,4 +14,28 @@ pub struct Principal {
     pub agent: AgentId,
     /// Its tenant.
     pub tenant: TenantId,
+}
+
+/// A principal, and the token that it came with: calls, sessions and streams
+/// are to end with the token that opened them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// What it may do is judged by this alone.
+    pub principal: Principal,
+    /// Known by its digest.
+    pub token: TokenDigest,
+}
+
+impl Caller {
+    /// Whether it would still be let in, as the same.
+    #[must_use]
+    pub fn stands(&self, snapshot: &Snapshot) -> bool {
+        snapshot.knows(&self.token, &self.principal)
+    }
+
+    /// Whether nobody has its token any more.
+    #[must_use]
+    pub fn is_nobody(&self, snapshot: &Snapshot) -> bool {
+        snapshot.holder(&self.token).is_none()
+    }
 }

@@ -3,12 +3,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use jiff::civil::Date;
-use plugin_contract::{Capability, PluginName};
+use plugin_contract::{Capability, Manifest, PluginName};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -23,8 +25,17 @@ use crate::{
 pub struct Settings {
     /// The agents' door.
     pub server: ServerSettings,
+    /// The operator's door. `None`: there is none.
+    pub admin: Option<AdminSettings>,
+    /// What is logged.
+    pub log_level: LogLevel,
+    /// Where the secrets of all this come from, but for those of which the
+    /// configuration has the digest.
+    pub secrets: Vec<SecretUse>,
     /// Where the server keeps what must outlive it.
     pub state_dir: PathBuf,
+    /// How changes come into force.
+    pub reload: ReloadSettings,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
     /// Ceilings.
@@ -46,8 +57,117 @@ pub struct ServerSettings {
     pub public_url: Option<url::Url>,
 }
 
+/// Where the operator's tools connect, and how they show that they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Digest of the token.
+    pub token: TokenDigest,
+}
+
+/// Whether no two sockets can listen on both, because one takes what arrives for
+/// the other.
+#[must_use]
+pub fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let takes = |all: IpAddr, ip: IpAddr| match all {
+        IpAddr::V4(all) => all.is_unspecified() && ip.is_ipv4(),
+        // On Linux, IPv6's takes IPv4's too.
+        IpAddr::V6(all) => all.is_unspecified(),
+    };
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    one.port() == other.port() && one.port() != 0 && (a == b || takes(a, b) || takes(b, a))
+}
+
+/// The least that a log line must be about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What has gone wrong.
+    Error,
+    /// And what may.
+    Warn,
+    /// And what happens.
+    #[default]
+    Info,
+    /// And how.
+    Debug,
+    /// And every step of it.
+    Trace,
+}
+
+impl LogLevel {
+    /// The name used in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// A secret of the configuration and where it comes from, without the secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretUse {
+    /// Where the configuration refers to it, as in `agents.laptop.token`.
+    pub place: String,
+    /// Where it is.
+    pub source: SecretSource,
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum SecretSource {
+    /// In a variable of the server's environment, which only a restart changes.
+    Environment {
+        /// Which.
+        variable: String,
+    },
+    /// In a variable of `.env`.
+    Dotenv {
+        /// Which.
+        variable: String,
+    },
+    /// In a variable that is not set.
+    Unset {
+        /// Which.
+        variable: String,
+    },
+    /// In a file.
+    File {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+/// How changes of the configuration come into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadSettings {
+    /// How often the files' content is compared, whatever the kernel reports.
+    pub poll: Duration,
+    /// What waits for a confirmation.
+    pub hold: HoldSettings,
+}
+
+/// Changes that come into force only once somebody has confirmed them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HoldSettings {
+    /// Those that remove a larger share of the agents than this, in percent.
+    pub removed_agents_percent: Option<u8>,
+}
+
+impl Default for ReloadSettings {
+    fn default() -> Self {
+        Self { poll: Duration::from_millis(500), hold: HoldSettings::default() }
+    }
+}
+
 /// Which plugins are loaded and what they may do.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PluginSettings {
     /// Folder of plugin folders.
     pub dir: Option<PathBuf>,
@@ -58,6 +178,21 @@ pub struct PluginSettings {
     pub trusted_keys: BTreeMap<KeyName, TrustedKey>,
     /// The operator's word on single plugins.
     pub entries: BTreeMap<PluginName, PluginEntry>,
+    /// How many bytes of libraries that no plugin uses any more may stay in memory
+    /// before no other is loaded into the server's process.
+    pub max_retired_bytes: u64,
+}
+
+impl Default for PluginSettings {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            bundled_dir: None,
+            trusted_keys: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            max_retired_bytes: 256 << 20,
+        }
+    }
 }
 
 /// A signing key and what its signature is worth.
@@ -78,6 +213,42 @@ pub struct TrustedKey {
     pub not_after: Option<Date>,
     /// Never trusted again.
     pub revoked: bool,
+}
+
+impl TrustedKey {
+    /// Whether its last day is over.
+    #[must_use]
+    pub fn expired(&self, today: Date) -> bool {
+        self.not_after.is_some_and(|last| today > last)
+    }
+
+    /// The names of a plugin that its owner may not bear, with their kinds.
+    #[must_use]
+    pub fn foreign_names<'m>(&self, manifest: &'m Manifest) -> Vec<(&'static str, &'m str)> {
+        let plugin = &manifest.name;
+        let own = [format!("{plugin}.*"), format!("{plugin}://*")];
+        let own: Patterns = own.iter().filter_map(|pattern| pattern.parse().ok()).collect();
+        let allowed = self.names.as_ref().unwrap_or(&own);
+        names(manifest).filter(|(_, name)| !allowed.cover(name)).collect()
+    }
+
+    /// The capabilities of a plugin, or of its tools, that it may not ask for.
+    #[must_use]
+    pub fn foreign_capabilities(&self, manifest: &Manifest) -> BTreeSet<Capability> {
+        let of_tools = manifest.tools.iter().flat_map(|tool| &tool.capabilities);
+        let all = manifest.capabilities.iter().chain(of_tools).copied();
+        all.filter(|capability| !self.capabilities.contains(capability)).collect()
+    }
+}
+
+/// Every name that a plugin would bring into the server, with its kind.
+fn names(manifest: &Manifest) -> impl Iterator<Item = (&'static str, &str)> {
+    let tools = manifest.tools.iter().map(|it| ("tool", it.name.as_str()));
+    let resources = manifest.resources.iter().map(|it| ("resource", it.uri.as_str()));
+    let templates =
+        manifest.resource_templates.iter().map(|it| ("resource template", it.uri_template.as_str()));
+    let prompts = manifest.prompts.iter().map(|it| ("prompt", it.name.as_str()));
+    tools.chain(resources).chain(templates).chain(prompts)
 }
 
 /// Where a public key comes from.
@@ -181,4 +352,27 @@ pub struct Agent {
     pub grant: Grant,
     /// Its limits, under the tenant's ceiling.
     pub limits: Limits,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_overlap_if_one_takes_what_arrives_for_the_other() {
+        for (one, other, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("127.0.0.1:80", "0.0.0.0:80", true),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("[::]:80", "[::1]:80", true),
+            ("[::1]:80", "0.0.0.0:80", false),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!(overlap(one.parse().unwrap(), other.parse().unwrap()), expected, "{one} {other}");
+        }
+    }
 }

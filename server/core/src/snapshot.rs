@@ -51,7 +51,7 @@ impl Snapshot {
     /// constant time.
     #[must_use]
     pub fn authenticate(&self, token: &str) -> Option<Principal> {
-        let agent = self.tokens.get(&TokenDigest::of(token))?;
+        let agent = self.holder(&TokenDigest::of(token))?;
         let tenant = self.settings.agents.get(agent)?.tenant.clone();
         Some(Principal { agent: agent.clone(), tenant })
     }
@@ -68,7 +68,13 @@ impl Snapshot {
     /// Whether this token would still make this principal.
     #[must_use]
     pub fn knows(&self, token: &TokenDigest, principal: &Principal) -> bool {
-        self.tokens.get(token) == Some(&principal.agent) && self.standing(principal).is_some()
+        self.holder(token) == Some(&principal.agent) && self.standing(principal).is_some()
+    }
+
+    /// The agent whose token this is.
+    #[must_use]
+    pub fn holder(&self, token: &TokenDigest) -> Option<&AgentId> {
+        self.tokens.get(token)
     }
 }
 

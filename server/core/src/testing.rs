@@ -16,10 +16,12 @@ use crate::{
     limits::{LimitCeilings, Limits},
     pattern::Patterns,
     policy::Reason,
-    principal::Principal,
+    principal::{Caller, Principal},
     registry::{Instance, InvokeError, Plugin, Provenance, Registry},
     secret::TokenDigest,
-    settings::{Agent, Disclosure, Grant, Isolation, PluginSettings, ServerSettings, Settings, Tenant},
+    settings::{
+        Agent, Disclosure, Grant, Isolation, LogLevel, PluginSettings, ServerSettings, Settings, Tenant,
+    },
     snapshot::Content,
 };
 
@@ -29,6 +31,11 @@ pub(crate) fn patterns(texts: &[&str]) -> Patterns {
 
 pub(crate) fn principal() -> Principal {
     Principal { agent: "laptop".parse().unwrap(), tenant: "research".parse().unwrap() }
+}
+
+/// [`principal`], with its token.
+pub(crate) fn caller() -> Caller {
+    Caller { principal: principal(), token: TokenDigest::of("laptop-token") }
 }
 
 pub(crate) fn codes(reasons: &[Reason]) -> Vec<&'static str> {
@@ -59,7 +66,11 @@ pub(crate) fn settings() -> Settings {
             allowed_origins: Vec::new(),
             public_url: None,
         },
+        admin: None,
+        log_level: LogLevel::default(),
+        secrets: Vec::new(),
         state_dir: "state".into(),
+        reload: Default::default(),
         plugins: PluginSettings::default(),
         tenants: BTreeMap::from([("research".parse::<TenantId>().unwrap(), tenant)]),
         agents: BTreeMap::from([("laptop".parse::<AgentId>().unwrap(), agent)]),

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use server_core::config::{self, Endpoint};
+use server_core::config::{self, AdminEndpoint, Endpoint};
 
 /// Where it listens if no configuration says.
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -16,8 +16,10 @@ const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 808
 pub(super) fn read(path: &Path) -> Endpoint {
     let text = fs::read_to_string(path).unwrap_or_default();
     config::endpoint(&text).unwrap_or_else(|| {
-        let listen = listen_in(&text).unwrap_or(DEFAULT);
-        Endpoint { listen, public_url: None }
+        let listen = value_in(&text, "server", "listen").and_then(|listen| listen.parse().ok());
+        let token = value_in(&text, "admin", "token").map(str::to_owned);
+        let admin = AdminEndpoint::of(value_in(&text, "admin", "listen"), token);
+        Endpoint { listen: listen.unwrap_or(DEFAULT), public_url: None, admin }
     })
 }
 
@@ -31,19 +33,23 @@ pub(super) fn local(mut listen: SocketAddr) -> SocketAddr {
     listen
 }
 
-/// `server.listen` of a text that is no YAML, by its lines.
-fn listen_in(text: &str) -> Option<SocketAddr> {
-    let mut in_server = false;
+/// The value of a key in a section of a text that is no YAML, by its lines.
+fn value_in<'a>(text: &'a str, section: &str, key: &str) -> Option<&'a str> {
+    let mut in_section = false;
     for line in text.lines() {
         if !line.starts_with([' ', '\t', '#']) && !line.trim().is_empty() {
-            in_server = line.starts_with("server:");
+            in_section = line.strip_prefix(section).is_some_and(|rest| rest.starts_with(':'));
         }
         let code = line.split('#').next().unwrap_or_default();
-        let value = code.split_once("listen:").filter(|_| in_server).map(|(_, value)| value.trim_start());
-        if let Some(value) = value {
-            let value = value.trim_start_matches(['"', '\'']);
-            let end = value.find([',', '}', '"', '\'', ' ']).unwrap_or(value.len());
-            return value.get(..end)?.parse().ok();
+        let rest = code.split_once(&format!("{key}:")).filter(|_| in_section).map(|(_, rest)| rest.trim());
+        if let Some(rest) = rest {
+            // Of a text in quotes, all of it: `${NAME}` has a brace of its own.
+            let quote = rest.chars().next().filter(|first| "\"'".contains(*first));
+            return match quote {
+                Some(quote) => rest.get(1..)?.split(quote).next(),
+                None if rest.starts_with("${") => rest.split_inclusive('}').next(),
+                None => rest.split([',', '}', ' ']).next(),
+            };
         }
     }
     None
@@ -54,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_listen_key_is_found_in_a_text_that_is_no_yaml() {
+    fn keys_are_found_in_a_text_that_is_no_yaml() {
         for (text, address) in [
             (
                 "version: 1\nserver: { listen: \"127.0.0.1:81\", allowed_hosts: [] }\nagents: [",
@@ -65,7 +71,16 @@ mod tests {
             ("admin: { listen: \"127.0.0.1:84\" }\nagents: [", None),
             ("server: {}\nadmin:\n  listen: 127.0.0.1:85\nagents: [", None),
         ] {
-            assert_eq!(listen_in(text), address.map(|address| address.parse().unwrap()), "{text}");
+            assert_eq!(value_in(text, "server", "listen"), address, "{text}");
+        }
+        for (text, token) in [
+            ("admin: { listen: x, token: \"${A_B}\" }\nagents: [", Some("${A_B}")),
+            ("admin:\n  token: ${A_B} # it\nagents: [", Some("${A_B}")),
+            ("admin: { token: ${A_B}, listen: x }\nagents: [", Some("${A_B}")),
+            ("admin:\n  token: '${file:/run/secrets/x y}'\nagents: [", Some("${file:/run/secrets/x y}")),
+            ("agents: { laptop: { token: \"${A_B}\" } }\nadmin: [", None),
+        ] {
+            assert_eq!(value_in(text, "admin", "token"), token, "{text}");
         }
     }
 

@@ -43,7 +43,7 @@ async fn ask(url: &str) -> Result<(), Failure> {
     if status.is_success() { Ok(()) } else { Err(Failure::Failed(format!("{url}: {status}: {body}"))) }
 }
 
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut error: &dyn std::error::Error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -2,6 +2,7 @@
 
 use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
+use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server_core::config;
 use tracing::warn;
@@ -17,19 +18,28 @@ use crate::{
 /// How long the end waits for what still runs when nobody is served any more.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
-pub(super) fn run(asked: Option<PathBuf>) -> Result<(), Failure> {
-    let origin = origin(asked)?;
+/// Run the server
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Start from the copy of the last good configuration in `state.dir` if the
+    /// files cannot be used
+    #[arg(long)]
+    last_good: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), Failure> {
+    let origin = origin(arguments, asked)?;
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
-    let _log = logging::start(asked).map_err(Failure::failed)?;
+    let log = logging::start(asked).map_err(Failure::failed)?;
     raise_open_files();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    let served = runtime.block_on(app::serve(origin));
+    let served = runtime.block_on(app::serve(origin, log.level()));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {
         ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
-        ServeError::Listen { .. } | ServeError::Io(_) => Failure::failed(error),
+        ServeError::Listen(_) | ServeError::Io(_) => Failure::failed(error),
     })
 }
 
@@ -44,12 +54,12 @@ fn raise_open_files() {
 
 /// `MCP_TOKEN` stands in for a configuration file only where none was asked for
 /// and there is none. `MCP_LISTEN` then says where to listen.
-fn origin(asked: Option<PathBuf>) -> Result<Origin, Failure> {
+fn origin(arguments: &Arguments, asked: Option<PathBuf>) -> Result<Origin, Failure> {
     let named = asked.is_some();
     let path = config_path(asked);
     let missing = path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
     if named || !missing {
-        return Ok(Origin::Files(ConfigFiles::new(path)));
+        return Ok(Origin::Files { files: ConfigFiles::new(path), last_good: arguments.last_good });
     }
     let Ok(token) = std::env::var("MCP_TOKEN") else {
         return Err(Failure::Configuration(format!(

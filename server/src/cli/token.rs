@@ -56,7 +56,7 @@ fn claude_mcp_add(url: &str, token: &Secret) -> String {
 
 /// Where agents reach the server, as far as a configuration tells.
 fn url(config: Option<PathBuf>) -> String {
-    let Endpoint { listen, public_url } = endpoint::read(&config_path(config));
+    let Endpoint { listen, public_url, .. } = endpoint::read(&config_path(config));
     match public_url {
         Some(url) => url.to_string(),
         // Only the operator knows under which name others find this machine.

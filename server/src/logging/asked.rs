@@ -1,13 +1,17 @@
-//! What an operator wants logged: `RUST_LOG`.
+//! What an operator wants logged: `RUST_LOG`, or `log.level`.
 
 use std::ffi::OsString;
 
+use server_core::settings::LogLevel;
 use tracing::{Level, metadata::LevelFilter};
 use tracing_subscriber::filter::Targets;
 
 /// The levels asked for, by target.
 #[derive(Clone, Debug)]
-pub struct Asked(Targets);
+pub struct Asked {
+    targets: Targets,
+    by_environment: bool,
+}
 
 /// `RUST_LOG` that means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,10 +35,9 @@ impl Asked {
 
     fn of(variable: Option<OsString>) -> Result<Self, InvalidLogFilter> {
         let text = variable.unwrap_or_default().into_string().map_err(|_| InvalidLogFilter::NotUtf8)?;
-        // What rmcp calls an error is any client that hangs up.
-        let mut targets =
-            Targets::new().with_default(LevelFilter::INFO).with_target("rmcp", LevelFilter::OFF);
+        let Self { mut targets, mut by_environment } = LogLevel::default().into();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            by_environment = true;
             let level = |text: &str| -> Result<LevelFilter, InvalidLogFilter> {
                 text.trim().parse().map_err(|_| InvalidLogFilter::Part(part.to_owned()))
             };
@@ -49,12 +52,33 @@ impl Asked {
                 Some(_) => return Err(InvalidLogFilter::Part(part.to_owned())),
             };
         }
-        Ok(Self(targets))
+        Ok(Self { targets, by_environment })
+    }
+
+    /// Whether `RUST_LOG` says something, so that the configuration does not count.
+    pub(super) fn by_environment(&self) -> bool {
+        self.by_environment
     }
 
     /// Whether lines of this target and level are asked for.
     pub(super) fn has(&self, target: &str, level: Level) -> bool {
-        self.0.would_enable(target, &level)
+        self.targets.would_enable(target, &level)
+    }
+}
+
+/// What a level of the configuration asks for.
+impl From<LogLevel> for Asked {
+    fn from(level: LogLevel) -> Self {
+        let level = match level {
+            LogLevel::Error => LevelFilter::ERROR,
+            LogLevel::Warn => LevelFilter::WARN,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Debug => LevelFilter::DEBUG,
+            LogLevel::Trace => LevelFilter::TRACE,
+        };
+        // What rmcp calls an error is any client that hangs up.
+        let targets = Targets::new().with_default(level).with_target("rmcp", LevelFilter::OFF);
+        Self { targets, by_environment: false }
     }
 }
 
@@ -92,6 +116,22 @@ mod tests {
         ] {
             assert_eq!(most(variable, target), level, "{variable:?}");
         }
+    }
+
+    #[test]
+    fn an_empty_variable_leaves_it_to_the_configuration() {
+        for (variable, by_environment) in [
+            (None, false),
+            (Some(""), false),
+            (Some(" , "), false),
+            (Some("info"), true),
+            (Some("call=warn"), true),
+        ] {
+            assert_eq!(Asked::of(variable.map(OsString::from)).unwrap().by_environment(), by_environment);
+        }
+        let asked = Asked::from(LogLevel::Debug);
+        assert!(asked.has("server", Level::DEBUG) && !asked.has("server", Level::TRACE));
+        assert!(!asked.has("rmcp::service", Level::ERROR));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What clients send, as the core takes it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use plugin_contract::op::{ClientAbout, ClientLogLevel, Complete, Completes};
 #[expect(deprecated, reason = "clients of the older revisions, and those that ask, still use it")]
@@ -15,10 +15,14 @@ use rmcp::{
 use serde_json::Value;
 use server_core::principal::Principal;
 
-use super::{Caller, answer::shown, caller::OpenedSession};
+use super::{Caller, answer::shown};
 
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
+
+/// The id of the session that a request is about to open.
+#[derive(Clone, Debug)]
+pub struct OpenedSession(pub Arc<str>);
 
 /// Who sent the request. The transport put it beside the request that is being
 /// handled, so it is the one whose token this very request bore.

@@ -123,18 +123,18 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         self.guarded("tools/call", &context, async {
-            let principal = from_mcp::principal(&context.extensions)?;
+            let caller = from_mcp::caller(&context.extensions)?;
             let arguments = request.arguments.unwrap_or_default();
             let brought = Brought {
-                bound: Context::new(principal, "tools/call", &request.name, &arguments)?,
+                bound: Context::new(&caller.principal, "tools/call", &request.name, &arguments)?,
                 state: request.request_state.as_deref(),
                 responses: request.input_responses,
             };
             // A task may outlive the request, so the call borrows nothing of it.
-            let (gateway, who, name) = (self.0.gateway.clone(), principal.clone(), request.name.clone());
+            let (gateway, who, name) = (self.0.gateway.clone(), caller.clone(), request.name.clone());
             let call = |talk| async move { gateway.call_tool(&who, &name, arguments, talk).await };
             let exchange = &self.0.exchange;
-            Ok(match exchange.run_tool(&context, brought, principal, &request.name, call).await? {
+            Ok(match exchange.run_tool(&context, brought, &caller.principal, &request.name, call).await? {
                 Came::Answered(answer) => self.signed(&context, answer::tool(answer, &request.name)?).into(),
                 Came::Asks(result) => self.signed(&context, result).into(),
                 Came::Detached(result) => self.signed(&context, result).into(),
@@ -187,13 +187,13 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         self.guarded("resources/read", &context, async {
-            let principal = from_mcp::principal(&context.extensions)?;
+            let caller = from_mcp::caller(&context.extensions)?;
             let brought = Brought {
-                bound: Context::new(principal, "resources/read", &request.uri, &())?,
+                bound: Context::new(&caller.principal, "resources/read", &request.uri, &())?,
                 state: request.request_state.as_deref(),
                 responses: request.input_responses,
             };
-            let call = |talk| self.gateway().read_resource(principal, &request.uri, talk);
+            let call = |talk| self.gateway().read_resource(caller, &request.uri, talk);
             Ok(match self.0.exchange.run(&context, brought, call).await? {
                 Came::Answered(answer) => {
                     let contents = answer::other(answer, Asked::Resource(&request.uri))?;
@@ -232,14 +232,14 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         self.guarded("prompts/get", &context, async {
-            let principal = from_mcp::principal(&context.extensions)?;
+            let caller = from_mcp::caller(&context.extensions)?;
             let arguments = from_mcp::prompt_arguments(request.arguments)?;
             let brought = Brought {
-                bound: Context::new(principal, "prompts/get", &request.name, &arguments)?,
+                bound: Context::new(&caller.principal, "prompts/get", &request.name, &arguments)?,
                 state: request.request_state.as_deref(),
                 responses: request.input_responses,
             };
-            let call = |talk| self.gateway().get_prompt(principal, &request.name, arguments, talk);
+            let call = |talk| self.gateway().get_prompt(caller, &request.name, arguments, talk);
             Ok(match self.0.exchange.run(&context, brought, call).await? {
                 Came::Answered(answer) => {
                     let prompt = answer::other(answer, Asked::Prompt(&request.name))?;
@@ -258,13 +258,13 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         self.guarded("completion/complete", &context, async {
-            let principal = from_mcp::principal(&context.extensions)?;
+            let caller = from_mcp::caller(&context.extensions)?;
             let request = from_mcp::completion(request)?;
             let of = match &request.of {
                 Completes::Prompt(name) => name.to_string(),
                 Completes::Template(template) => template.clone(),
             };
-            let answer = self.gateway().complete(principal, request).await;
+            let answer = self.gateway().complete(caller, request).await;
             let result = to_mcp::completion(answer::other(answer, Asked::Completion(&of))?);
             Ok(self.signed(&context, result))
         })
@@ -291,8 +291,8 @@ impl ServerHandler for Handler {
     ) -> Result<(), ErrorData> {
         self.guarded("resources/subscribe", &context, async {
             let session = from_mcp::of_a_session::<SubscribeRequestMethod>(&context)?;
-            let principal = from_mcp::principal(&context.extensions)?;
-            let answer = self.gateway().watch_resource(principal, &request.uri);
+            let caller = from_mcp::caller(&context.extensions)?;
+            let answer = self.gateway().watch_resource(caller, &request.uri);
             answer::other(answer, Asked::Resource(&request.uri))?;
             if self.0.audience.subscribe(session, &request.uri) {
                 return Ok(());

@@ -6,7 +6,10 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read},
-    os::{fd::OwnedFd, unix::ffi::OsStringExt},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStringExt,
+    },
     path::{Path, PathBuf},
 };
 
@@ -20,7 +23,9 @@ use server_core::registry::Refusal;
 use super::fault::Fault;
 
 /// How files are opened: a pipe or a device must not make anybody wait.
-const FILE: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+pub(crate) const FILE: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+/// The same for folders.
+pub(crate) const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// The code of what the system does not let be read.
 pub(crate) const UNREADABLE: &str = "unreadable";
 const NO_FILE: &str = "it is no regular file";
@@ -34,7 +39,7 @@ pub(crate) struct Folder {
 }
 
 /// What may be a plugin in a folder of plugins.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
     pub(crate) name: OsString,
     kind: Kind,
@@ -69,7 +74,7 @@ impl Folder {
     /// The folders and libraries in this one, hidden ones left out, in the order of
     /// their names.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, Refusal> {
-        self.list().map_err(|error| unreadable(error).at(&self.path))
+        list(self.fd.as_fd()).map_err(|error| unreadable(error).at(&self.path))
     }
 
     /// Opens one of [`entries`](Self::entries).
@@ -110,14 +115,8 @@ impl Folder {
         &self.path
     }
 
-    fn open_at(
-        at: impl std::os::fd::AsFd,
-        name: &OsStr,
-        path: &Path,
-        flags: OFlags,
-    ) -> Result<Self, OpenError> {
-        let flags = flags | OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = match fs::openat(at, name, flags, Mode::empty()) {
+    fn open_at(at: impl AsFd, name: &OsStr, path: &Path, flags: OFlags) -> Result<Self, OpenError> {
+        let fd = match fs::openat(at, name, FOLDER | flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Err(OpenError::Missing),
             Err(error) => return Err(OpenError::Refused(unreadable(error).at(path))),
@@ -128,34 +127,43 @@ impl Folder {
             .map_err(|fault| OpenError::Refused(fault.at(path)))?;
         Ok(Self { fd, path: path.to_owned() })
     }
+}
 
-    fn list(&self) -> rustix::io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for entry in fs::Dir::read_from(&self.fd)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name.to_bytes().starts_with(b".") {
-                continue;
-            }
-            let stat = match fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => stat,
-                // Gone since it was listed.
-                Err(Errno::NOENT) => continue,
-                Err(error) => return Err(error),
-            };
-            let link = kind(&stat) == FileType::Symlink;
-            let target = fs::statat(&self.fd, name, AtFlags::empty()).map(|stat| kind(&stat));
-            let kind = match target {
-                Ok(FileType::Directory) if link => Kind::LinkToFolder,
-                Ok(FileType::Directory) => Kind::Folder,
-                Ok(FileType::RegularFile) if name.to_bytes().ends_with(b".so") => Kind::Library,
-                _ => continue,
-            };
-            entries.push(Entry { name: OsString::from_vec(name.to_bytes().to_vec()), kind });
-        }
-        entries.sort_unstable();
-        Ok(entries)
+impl Entry {
+    /// Whether it is a folder itself, and no link to one.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.kind == Kind::Folder
     }
+}
+
+/// The folders and libraries in an open folder, hidden ones left out, in the order
+/// of their names.
+pub(crate) fn list(folder: BorrowedFd<'_>) -> rustix::io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_bytes().starts_with(b".") {
+            continue;
+        }
+        let stat = match fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            // Gone since it was listed.
+            Err(Errno::NOENT) => continue,
+            Err(error) => return Err(error),
+        };
+        let link = kind(&stat) == FileType::Symlink;
+        let target = fs::statat(folder, name, AtFlags::empty()).map(|stat| kind(&stat));
+        let kind = match target {
+            Ok(FileType::Directory) if link => Kind::LinkToFolder,
+            Ok(FileType::Directory) => Kind::Folder,
+            Ok(FileType::RegularFile) if name.to_bytes().ends_with(b".so") => Kind::Library,
+            _ => continue,
+        };
+        entries.push(Entry { name: OsString::from_vec(name.to_bytes().to_vec()), kind });
+    }
+    entries.sort_unstable();
+    Ok(entries)
 }
 
 enum OpenError {
@@ -203,7 +211,7 @@ fn read(fd: OwnedFd, max: u64) -> Result<Vec<u8>, Fault> {
 }
 
 /// A regular file's bytes; `None` if they are more than `max`.
-fn bytes(fd: OwnedFd, stat: &Stat, max: u64) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn bytes(fd: OwnedFd, stat: &Stat, max: u64) -> io::Result<Option<Vec<u8>>> {
     if u64::try_from(stat.st_size).is_ok_and(|size| size > max) {
         return Ok(None);
     }
@@ -218,7 +226,7 @@ fn too_large(max: u64) -> String {
     format!("it is larger than {max} bytes")
 }
 
-fn kind(stat: &Stat) -> FileType {
+pub(crate) fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 

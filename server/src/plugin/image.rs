@@ -5,6 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::{elf::Facts, fault::Fault};
 
+/// The code of a library that is not the one that was signed, or not yet.
+pub(crate) const CHANGED: &str = "library_changed";
+
 /// A library that somebody put somewhere.
 pub(crate) struct RawLibrary {
     bytes: Vec<u8>,
@@ -78,7 +81,7 @@ impl LibraryImage {
 /// Refuses where there is no library, or another one.
 pub(crate) fn differs(message: &str) -> Fault {
     Fault::new(
-        "library_changed",
+        CHANGED,
         format!("it is not the library that was signed: {message}"),
         "install the plugin's files again, all of them, as its author gave them",
     )

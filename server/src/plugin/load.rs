@@ -1,7 +1,7 @@
 //! From a verified package to a plugin that runs.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashSet},
     path::Path,
     sync::Arc,
 };
@@ -10,35 +10,38 @@ use plugin_contract::{Manifest, PluginName};
 use serde_json::{Map, Value};
 use server_core::{
     arguments::ArgumentSchema,
-    registry::{Instance, Plugin, Provenance, Refusal},
+    registry::{Plugin, Provenance, Refusal},
     settings::{Isolation, PluginEntry},
 };
-use tracing::info;
 
 use super::{
     fault::{Fault, quote},
-    image::{LibraryImage, differs},
-    in_process::{InProcess, Library, Module},
+    image::LibraryImage,
+    in_process::Sha,
     package::{Verified, Words},
-    services::{HostServices, Withdrawn},
+    start::{Start, Starter},
     trust::{KeyRing, Signer},
 };
 
-/// Makes plugins run, and remembers those that do.
+/// Makes plugins run, in one pass over all of them.
 pub(crate) struct Loader {
-    services: HostServices,
-    /// Every library that was ever loaded, by its SHA-256: none is unloaded, so
-    /// one that comes back costs nothing more.
-    libraries: HashMap<[u8; 32], Arc<Library>>,
-    running: BTreeMap<PluginName, Running>,
+    starter: Arc<Starter>,
+    max_retired_bytes: u64,
+    /// What runs while the pass goes on.
+    running: AllRunning,
+    /// The libraries of those that it has made run so far.
+    loaded: BTreeMap<PluginName, Sha>,
 }
+
+/// Every plugin that runs.
+pub(crate) type AllRunning = Arc<BTreeMap<PluginName, Running>>;
 
 /// A plugin that runs, with all it takes to judge it anew without its files.
 #[derive(Clone)]
 pub(crate) struct Running {
     pub(crate) plugin: Arc<Plugin>,
     words: Words,
-    library: [u8; 32],
+    pub(crate) library: Sha,
     config: Map<String, Value>,
 }
 
@@ -47,13 +50,13 @@ struct Parts<'p> {
     manifest: Manifest,
     provenance: &'p Provenance,
     words: &'p Words,
-    library: [u8; 32],
+    library: Sha,
     entry: &'p PluginEntry,
 }
 
 /// Where the plugin is to run, and whether it may run there. Nothing falls back to
 /// this process because the place where it should run is not to be had.
-pub(crate) fn permitted(manifest: &Manifest, key: &Signer<'_>, entry: &PluginEntry) -> Result<(), Fault> {
+pub(crate) fn permitted(manifest: &Manifest, key: &Signer, entry: &PluginEntry) -> Result<(), Fault> {
     let plugin = &manifest.name;
     match entry.isolation {
         Isolation::Process => Err(Fault::new(
@@ -88,8 +91,8 @@ impl Running {
 }
 
 impl Loader {
-    pub(crate) fn new(services: HostServices) -> Self {
-        Self { services, libraries: HashMap::new(), running: BTreeMap::new() }
+    pub(crate) fn new(starter: Arc<Starter>, max_retired_bytes: u64, running: AllRunning) -> Self {
+        Self { starter, max_retired_bytes, running, loaded: BTreeMap::new() }
     }
 
     /// Makes a verified plugin run that operator and signer let into this process,
@@ -111,7 +114,7 @@ impl Loader {
     pub(crate) fn go_on(
         &mut self,
         running: &Running,
-        keys: &KeyRing<'_>,
+        keys: &KeyRing,
         entry: &PluginEntry,
     ) -> Result<Running, Refusal> {
         let Running { plugin, words, library, .. } = running;
@@ -134,9 +137,9 @@ impl Loader {
         self.running.values().filter(within).cloned().collect()
     }
 
-    /// From now on these run, and no others; calls in flight end first.
-    pub(crate) fn now_running(&mut self, running: impl Iterator<Item = Running>) {
-        self.running = running.map(|it| (it.plugin.manifest.name.clone(), it)).collect();
+    /// Sets right what runs, if that has changed since this pass began.
+    pub(crate) fn runs_now(&mut self, running: AllRunning) {
+        self.running = running;
     }
 
     fn run(&mut self, parts: Parts<'_>, image: Option<&LibraryImage>) -> Result<Running, Fault> {
@@ -149,9 +152,13 @@ impl Loader {
         };
         let instance = match self.running.get(&manifest.name).filter(same) {
             Some(running) => running.plugin.instance.clone(),
-            None => self.start(&parts, image)?,
+            None => {
+                self.check_room(&manifest.name, &library)?;
+                self.starter.start(&Start { manifest, library, image, config: &entry.config })?
+            }
         };
         let Parts { manifest, provenance, words, .. } = parts;
+        self.loaded.insert(manifest.name.clone(), library);
         let plugin = Plugin {
             manifest,
             provenance: provenance.clone(),
@@ -163,43 +170,29 @@ impl Loader {
         Ok(Running { plugin: Arc::new(plugin), words: words.clone(), library, config })
     }
 
-    fn start(&mut self, parts: &Parts<'_>, image: Option<&LibraryImage>) -> Result<Arc<dyn Instance>, Fault> {
-        let Parts { manifest, provenance, entry, .. } = parts;
-        let plugin = &manifest.name;
-        let module = Module::of(self.library(parts.library, image)?.as_ref())?;
-        agree(manifest, &module.describe()?)?;
-        let config = Value::Object(entry.config.clone()).to_string();
-        let withdrawn = Withdrawn::default();
-        let host = self.services.for_plugin(plugin.clone(), withdrawn.clone());
-        let object = module.create(host, &config).map_err(|error| {
-            Fault::new(
-                "create_failed",
-                format!("plugin `{plugin}` does not start: {error}"),
-                format!("see `plugins.entries.{plugin}.config`, or ask the plugin's author"),
-            )
-        })?;
-        info!(
-            target: "plugin",
-            plugin = %manifest.name,
-            version = %manifest.version,
-            release = manifest.release,
-            signer = %provenance.signer,
-            key_id = provenance.key_id,
-            sha256 = provenance.sha256,
-            isolation = entry.isolation.as_str(),
-            "plugin loaded"
-        );
-        Ok(Arc::new(InProcess::new(plugin.clone(), object, self.services.calls().clone(), withdrawn)))
-    }
-
-    fn library(&mut self, sha256: [u8; 32], image: Option<&LibraryImage>) -> Result<Arc<Library>, Fault> {
-        if let Some(library) = self.libraries.get(&sha256) {
-            return Ok(library.clone());
+    /// Refuses one more library where too much stays in memory already, or would
+    /// once `plugin` has left its present library behind.
+    fn check_room(&self, plugin: &PluginName, library: &Sha) -> Result<(), Fault> {
+        let libraries = self.starter.libraries();
+        if libraries.module(library).is_some() {
+            return Ok(());
         }
-        let image = image.ok_or_else(|| differs("it is not there"))?;
-        let library = Arc::new(Library::load(image)?);
-        self.libraries.insert(sha256, library.clone());
-        Ok(library)
+        let staying =
+            self.running.iter().filter(|(name, _)| *name != plugin && !self.loaded.contains_key(*name));
+        let used: HashSet<_> =
+            staying.map(|(_, it)| it.library).chain(self.loaded.values().copied()).collect();
+        let retired = libraries.beyond(&used);
+        if retired.bytes <= self.max_retired_bytes {
+            return Ok(());
+        }
+        Err(Fault::new(
+            "retired_too_large",
+            format!(
+                "with another library for plugin `{plugin}`, {} bytes of libraries would stay in memory that nothing uses any more, and `plugins.max_retired_bytes` is {}",
+                retired.bytes, self.max_retired_bytes
+            ),
+            "restart the server to free it",
+        ))
     }
 }
 
@@ -239,7 +232,7 @@ pub(crate) fn check_config(manifest: &Manifest, config: &Map<String, Value>) -> 
 }
 
 /// Refuses code that says of itself something else than was signed.
-fn agree(signed: &Manifest, code: &Manifest) -> Result<(), Fault> {
+pub(crate) fn agree(signed: &Manifest, code: &Manifest) -> Result<(), Fault> {
     if signed == code {
         return Ok(());
     }

@@ -48,7 +48,7 @@ pub(crate) struct Signed<'k> {
     folder: Folder,
     words: Words,
     package: Package,
-    signer: &'k Signer<'k>,
+    signer: &'k Signer,
     comment: String,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Signed<'k> {
 pub(crate) struct Verified<'k> {
     pub(crate) package: Package,
     pub(crate) provenance: Provenance,
-    pub(crate) signer: &'k Signer<'k>,
+    pub(crate) signer: &'k Signer,
     /// What the signer wrote beside the signature.
     pub(crate) comment: String,
     words: Words,
@@ -86,7 +86,7 @@ impl Unverified {
     }
 
     /// Checks the signature, and only then looks at what was signed.
-    pub(crate) fn verify<'k>(self, keys: &'k KeyRing<'k>) -> Result<Signed<'k>, Refusal> {
+    pub(crate) fn verify<'k>(self, keys: &'k KeyRing) -> Result<Signed<'k>, Refusal> {
         let Self { folder, words } = self;
         let (signer, package, comment) = words.verify(folder.path(), keys)?;
         Ok(Signed { folder, words, package, signer, comment })
@@ -98,8 +98,8 @@ impl Words {
     pub(crate) fn verify<'k>(
         &self,
         folder: &Path,
-        keys: &'k KeyRing<'k>,
-    ) -> Result<(&'k Signer<'k>, Package, String), Refusal> {
+        keys: &'k KeyRing,
+    ) -> Result<(&'k Signer, Package, String), Refusal> {
         let signature =
             Signature::parse(&self.signature).map_err(|fault| fault.at(&folder.join(SIGNATURE)))?;
         let signed = || {
@@ -119,7 +119,7 @@ impl Words {
 
 impl<'k> Signed<'k> {
     /// By whom.
-    pub(crate) fn signer(&self) -> &'k Signer<'k> {
+    pub(crate) fn signer(&self) -> &'k Signer {
         self.signer
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -15,18 +15,19 @@ use server_core::{
 use super::{
     fault::Fault,
     folder::{Entry, Folder},
-    load::{Loader, Running},
+    load::{AllRunning, Loader, Running},
     package::Unverified,
     release::Marks,
     trust::KeyRing,
 };
 
 /// One pass over all folders.
-pub(crate) struct Round<'r> {
-    settings: &'r PluginSettings,
-    keys: &'r KeyRing<'r>,
+pub(crate) struct Round {
+    settings: PluginSettings,
+    keys: KeyRing,
+    state_dir: PathBuf,
     marks: Result<Marks, Refusal>,
-    loader: &'r mut Loader,
+    loader: Loader,
     candidates: Vec<Candidate>,
     refusals: Vec<Refusal>,
 }
@@ -39,14 +40,10 @@ struct Candidate {
     record: Option<Package>,
 }
 
-impl<'r> Round<'r> {
-    pub(crate) fn new(
-        settings: &'r PluginSettings,
-        keys: &'r KeyRing<'r>,
-        marks: Result<Marks, Refusal>,
-        loader: &'r mut Loader,
-    ) -> Self {
-        Self { settings, keys, marks, loader, candidates: Vec::new(), refusals: Vec::new() }
+impl Round {
+    pub(crate) fn new(settings: PluginSettings, keys: KeyRing, state_dir: &Path, loader: Loader) -> Self {
+        let (marks, state_dir) = (Marks::read(state_dir), state_dir.to_owned());
+        Self { settings, keys, state_dir, marks, loader, candidates: Vec::new(), refusals: Vec::new() }
     }
 
     /// Loads the plugins in a folder of folders. False if there is no such folder.
@@ -66,28 +63,58 @@ impl<'r> Round<'r> {
         true
     }
 
-    /// Takes the plugins into a registry and remembers that they ran here. One that
-    /// is not taken, or cannot be remembered, gives way to what ran before it.
-    pub(crate) fn admit(mut self) -> (Registry, Vec<Refusal>) {
+    /// Takes the plugins into a registry. One that is not taken gives way to what
+    /// ran before it.
+    pub(crate) fn settle(&mut self) -> Registry {
         loop {
             let plugins = self.candidates.iter().map(|it| it.running.plugin.clone());
             let (registry, conflicts) = Registry::admit(plugins);
-            let taken = |it: &Candidate| registry.plugins().any(|one| Arc::ptr_eq(one, &it.running.plugin));
-            let (taken, left): (Vec<_>, Vec<_>) = self.candidates.iter().cloned().partition(taken);
-            let failed: Vec<_> = if left.is_empty() {
-                let record = |it: Candidate| self.record(&it).err().map(|refusal| (it, refusal));
-                taken.into_iter().filter_map(record).collect()
-            } else {
-                left.into_iter().zip(conflicts).collect()
-            };
+            let left = |it: &&Candidate| !registry.plugins().any(|one| Arc::ptr_eq(one, &it.running.plugin));
+            let left: Vec<_> = self.candidates.iter().filter(left).cloned().collect();
+            if left.is_empty() {
+                return registry;
+            }
+            for (candidate, refusal) in left.into_iter().zip(conflicts) {
+                self.stand_down(&candidate.running.plugin, refusal);
+            }
+        }
+    }
+
+    /// Remembers that these plugins run here, and only then lets them. One that
+    /// cannot be remembered gives way to what runs by now.
+    pub(crate) fn commit(&mut self, mut registry: Registry, running: AllRunning) -> (Registry, AllRunning) {
+        self.loader.runs_now(running);
+        loop {
+            // Another pass may have been committed since this one began.
+            self.marks = Marks::read(&self.state_dir);
+            let candidates = self.candidates.clone();
+            let record = |it: Candidate| self.record(&it).err().map(|refusal| (it, refusal));
+            let failed: Vec<_> = candidates.into_iter().filter_map(record).collect();
             if failed.is_empty() {
-                self.loader.now_running(self.candidates.into_iter().map(|it| it.running));
-                return (registry, self.refusals);
+                let running = self.candidates.iter().map(|it| it.running.clone());
+                let running = running.map(|it| (it.plugin.manifest.name.clone(), it)).collect();
+                return (registry, Arc::new(running));
             }
             for (candidate, refusal) in failed {
                 self.stand_down(&candidate.running.plugin, refusal);
             }
+            registry = self.settle();
         }
+    }
+
+    /// What was refused so far.
+    pub(crate) fn refusals(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    /// Puts what was refused before this pass first.
+    pub(crate) fn refused_before(&mut self, refusals: Vec<Refusal>) {
+        self.refusals.splice(..0, refusals);
+    }
+
+    /// The keys that count in it.
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
     }
 
     fn entry(&mut self, folder: &Folder, entry: &Entry) {
@@ -122,7 +149,7 @@ impl<'r> Round<'r> {
         if let Some(other) = self.candidate(&name) {
             return Err(twice(other).at(folder.path()));
         }
-        let signed = Unverified::read(folder)?.verify(self.keys)?;
+        let signed = Unverified::read(folder)?.verify(&self.keys)?;
         // The installed key signs one set of plugins and is thrown away: whoever
         // installs another set brings another key, so nothing old can come back.
         let marked = signed.signer().key.minisign != KeySource::Installed;
@@ -153,7 +180,7 @@ impl<'r> Round<'r> {
             if !settings.enabled || self.candidate(&manifest.name).is_some() {
                 continue;
             }
-            match self.loader.go_on(running, self.keys, &settings) {
+            match self.loader.go_on(running, &self.keys, &settings) {
                 Ok(running) => {
                     let goes_on = format!("; release {} of `{}` goes on", manifest.release, manifest.name);
                     refusal.message.push_str(&goes_on);
@@ -168,10 +195,10 @@ impl<'r> Round<'r> {
     }
 
     fn record(&mut self, candidate: &Candidate) -> Result<(), Refusal> {
-        match &candidate.record {
-            Some(package) => self.marks.as_mut().map_err(|refusal| refusal.clone())?.record(package),
-            None => Ok(()),
-        }
+        let Some(package) = &candidate.record else { return Ok(()) };
+        let marks = self.marks.as_mut().map_err(|refusal| refusal.clone())?;
+        marks.check(package).map_err(|fault| fault.at(&candidate.running.plugin.provenance.folder))?;
+        marks.record(package)
     }
 
     /// Leaves a plugin out, in favour of another release that runs.

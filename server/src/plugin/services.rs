@@ -160,6 +160,9 @@ impl PluginServices {
     /// The call that is named, if it is in flight.
     fn work(&self, call: &[u8]) -> Result<Option<Arc<Work>>, OpError> {
         match self.shared.calls.find(call) {
+            Some(work) if work.permit.is_revoked() => {
+                Err(OpError::new(ErrorCode::Denied, "the call was revoked"))
+            }
             Some(work) if work.permit.plugin().manifest.name != self.plugin => {
                 Err(OpError::new(ErrorCode::Denied, "the call is another plugin's"))
             }

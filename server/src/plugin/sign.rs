@@ -17,7 +17,7 @@ use super::{
     fault::Fault,
     folder::{self, Links},
     image::{LibraryImage, RawLibrary},
-    in_process::{Library, Module},
+    in_process::{Library, Module, Sealed},
     package::{self, MANIFEST, MAX_LIBRARY, SIGNATURE},
     signing_key::{KeyError, SigningKey},
 };
@@ -96,7 +96,7 @@ pub fn sign(library: &Path, key: &SigningKey, out: &Path) -> Result<SignedFolder
 
 /// Asks the library what it is, and looks whether a server could use that.
 fn describe(image: &LibraryImage) -> Result<Manifest, Fault> {
-    let manifest = Module::of(&Library::load(image)?)?.describe()?;
+    let manifest = Module::of(&Library::load(Sealed::of(image)?)?)?.describe()?;
     let schemas = manifest
         .tools
         .iter()

@@ -19,7 +19,7 @@ use super::{
     signature::PublicKey,
     signing_key::{NewKeys, SigningKey},
     testing::{facts, package, patterns, put, sha256},
-    trust::KeyRing,
+    trust::{KeyRing, today},
     verify,
 };
 
@@ -58,6 +58,7 @@ impl Site {
             bundled_dir: Some(root.path().join("none")),
             trusted_keys: [("acme".parse().unwrap(), trusted)].into(),
             entries: [("weather".parse().unwrap(), entry)].into(),
+            ..PluginSettings::default()
         };
         let site = Self {
             key: SigningKey::read(&key_file, || panic!("it has no password")).unwrap(),
@@ -113,9 +114,9 @@ impl Site {
 
     fn load(&self) -> Vec<Refusal> {
         let host = PluginHost::new(HostServices::new(facts()), Installation::default());
-        let (registry, refusals) = host.load(&self.settings, &self.root.path().join("state"));
-        assert_eq!(registry.plugins().count(), 0);
-        refusals
+        let loaded = host.load(&self.settings, &self.root.path().join("state"));
+        assert_eq!(loaded.registry().plugins().count(), 0);
+        loaded.refusals().to_vec()
     }
 
     /// Refusals as the log would show them, with what differs from run to run

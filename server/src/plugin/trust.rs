@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use plugin_contract::{Capability, Manifest};
+use plugin_contract::Manifest;
 use server_core::{
     id::KeyName,
-    pattern::Patterns,
     registry::Refusal,
     settings::{KeySource, PluginSettings, TrustedKey},
 };
@@ -22,28 +21,29 @@ pub(crate) const MAX_KEY_FILE: u64 = 4096;
 
 /// The operator's trusted keys.
 #[derive(Debug)]
-pub(crate) struct KeyRing<'s> {
-    keys: Vec<Signer<'s>>,
+pub(crate) struct KeyRing {
+    keys: Vec<Signer>,
     today: Date,
 }
 
 /// One of them.
 #[derive(Debug)]
-pub(crate) struct Signer<'s> {
-    pub(crate) name: &'s KeyName,
-    pub(crate) key: &'s TrustedKey,
+pub(crate) struct Signer {
+    pub(crate) name: KeyName,
+    pub(crate) key: TrustedKey,
     public: PublicKey,
 }
 
-impl<'s> KeyRing<'s> {
+impl KeyRing {
     /// Reads the keys of `settings`, and the installation's own from its file if
     /// they name it. A key that cannot be read is left out, with a refusal; but a
     /// file that only the system keeps from being read takes away no trust in what
     /// it held the `last` time.
     pub(crate) fn new(
-        settings: &'s PluginSettings,
+        settings: &PluginSettings,
         installed: &Path,
         last: Option<&PublicKey>,
+        today: Date,
     ) -> (Self, Vec<Refusal>) {
         let mut keys = Vec::new();
         let mut refusals = Vec::new();
@@ -62,11 +62,10 @@ impl<'s> KeyRing<'s> {
                 }),
             };
             match public {
-                Ok(public) => keys.push(Signer { name, key, public }),
+                Ok(public) => keys.push(Signer { name: name.clone(), key: key.clone(), public }),
                 Err(refusal) => refusals.push(refusal),
             }
         }
-        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         (Self { keys, today }, refusals)
     }
 
@@ -77,7 +76,7 @@ impl<'s> KeyRing<'s> {
     }
 
     /// The key that a signature names, if its signatures count today.
-    pub(crate) fn signer(&self, signature: &Signature) -> Result<&Signer<'s>, Fault> {
+    pub(crate) fn signer(&self, signature: &Signature) -> Result<&Signer, Fault> {
         let id = signature.id();
         let mut named = self.keys.iter().filter(|signer| signer.id() == id);
         let signer = match (named.next(), named.next()) {
@@ -102,7 +101,7 @@ impl<'s> KeyRing<'s> {
     }
 }
 
-impl Signer<'_> {
+impl Signer {
     pub(crate) fn id(&self) -> KeyId {
         self.public.id()
     }
@@ -130,7 +129,7 @@ impl Signer<'_> {
     }
 
     fn counts_on(&self, today: Date) -> Result<(), Fault> {
-        let name = self.name;
+        let name = &self.name;
         if self.key.revoked {
             return Err(Fault::new(
                 "key_revoked",
@@ -139,7 +138,7 @@ impl Signer<'_> {
             ));
         }
         match self.key.not_after {
-            Some(last) if today > last => Err(Fault::new(
+            Some(last) if self.key.expired(today) => Err(Fault::new(
                 "key_expired",
                 format!("it is signed with key `{name}`, which was trusted until {last}"),
                 format!(
@@ -155,7 +154,7 @@ impl Signer<'_> {
         if self.key.plugins.cover(plugin.as_str()) {
             return Ok(());
         }
-        let name = self.name;
+        let name = &self.name;
         Err(Fault::new(
             "plugin_out_of_scope",
             format!("key `{name}` may not sign a plugin named `{plugin}`"),
@@ -167,17 +166,12 @@ impl Signer<'_> {
 
     fn signs_names(&self, manifest: &Manifest) -> Result<(), Fault> {
         let plugin = &manifest.name;
-        let own = [format!("{plugin}.*"), format!("{plugin}://*")];
-        let own: Patterns = own.iter().filter_map(|pattern| pattern.parse().ok()).collect();
-        let allowed = self.key.names.as_ref().unwrap_or(&own);
-        let refused: Vec<_> = names(manifest)
-            .filter(|(_, name)| !allowed.cover(name))
-            .map(|(kind, name)| format!("{kind} `{name}`"))
-            .collect();
+        let refused = self.key.foreign_names(manifest);
+        let refused: Vec<_> = refused.iter().map(|(kind, name)| format!("{kind} `{name}`")).collect();
         if refused.is_empty() {
             return Ok(());
         }
-        let key = self.name;
+        let key = &self.name;
         let help = match &self.key.names {
             Some(_) => format!(
                 "rename it in the plugin, or add a pattern that covers it to `plugins.trusted_keys.{key}.names`"
@@ -190,20 +184,11 @@ impl Signer<'_> {
     }
 
     fn signs_capabilities(&self, manifest: &Manifest) -> Result<(), Fault> {
-        let of_tools = manifest.tools.iter().flat_map(|tool| &tool.capabilities);
-        let mut beyond: Vec<Capability> = manifest
-            .capabilities
-            .iter()
-            .chain(of_tools)
-            .filter(|capability| !self.key.capabilities.contains(capability))
-            .copied()
-            .collect();
-        beyond.sort_unstable();
-        beyond.dedup();
+        let beyond = self.key.foreign_capabilities(manifest);
         if beyond.is_empty() {
             return Ok(());
         }
-        let key = self.name;
+        let key = &self.name;
         let beyond: Vec<_> = beyond.iter().map(|it| format!("`{it}`")).collect();
         Err(Fault::new(
             "capability_out_of_scope",
@@ -215,14 +200,9 @@ impl Signer<'_> {
     }
 }
 
-/// Every name that a plugin would bring into the server, with its kind.
-fn names(manifest: &Manifest) -> impl Iterator<Item = (&'static str, &str)> {
-    let tools = manifest.tools.iter().map(|it| ("tool", it.name.as_str()));
-    let resources = manifest.resources.iter().map(|it| ("resource", it.uri.as_str()));
-    let templates =
-        manifest.resource_templates.iter().map(|it| ("resource template", it.uri_template.as_str()));
-    let prompts = manifest.prompts.iter().map(|it| ("prompt", it.name.as_str()));
-    tools.chain(resources).chain(templates).chain(prompts)
+/// The day it is, for `not_after`.
+pub(crate) fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
 fn read_installed(path: &Path) -> Result<PublicKey, Refusal> {

@@ -17,7 +17,7 @@ use super::{
     package::Unverified,
     release::Marks,
     signature::PublicKey,
-    trust::{KeyRing, MAX_KEY_FILE},
+    trust::{self, KeyRing, MAX_KEY_FILE},
 };
 
 /// A plugin that a trusted key vouches for.
@@ -42,7 +42,7 @@ pub fn as_server(
     installation: &Installation,
 ) -> Result<Verification, Refusal> {
     let bundled = installation.folder(settings);
-    let (keys, refusals) = KeyRing::new(settings, &installation.key(&bundled), None);
+    let (keys, refusals) = KeyRing::new(settings, &installation.key(&bundled), None, trust::today());
     // A key that cannot be read is the reason for whatever else would be said.
     let unknown = |refusal: Refusal| match refusals.first() {
         Some(key) if refusal.code == "key_unknown" => key.clone(),
@@ -88,7 +88,7 @@ pub fn by_key(folder: &Path, key_file: &Path, name: KeyName) -> Result<Verificat
         revoked: false,
     };
     let settings = PluginSettings { trusted_keys: [(name, key)].into(), ..PluginSettings::default() };
-    let (keys, _) = KeyRing::new(&settings, Path::new(""), None);
+    let (keys, _) = KeyRing::new(&settings, Path::new(""), None, trust::today());
     let verified = Unverified::read(open(folder)?)?.verify(&keys)?.read_library()?;
     Ok(Verification {
         kept_out: None,
@@ -104,7 +104,7 @@ fn read_key(path: &Path) -> Result<String, Refusal> {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     match PublicKey::parse(&text) {
         Some(_) => Ok(text),
-        None => Err(super::trust::no_public_key().at(path)),
+        None => Err(trust::no_public_key().at(path)),
     }
 }
 

@@ -1,9 +1,6 @@
 //! When files have changed so that they are worth another look.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::config_files::Inputs;
 
@@ -12,16 +9,29 @@ pub(super) const QUIET: Duration = Duration::from_millis(100);
 /// The same for a configuration whose last line has no end.
 const CUT_QUIET: Duration = Duration::from_secs(3);
 
-/// What is known of the files, and when they were seen to be so.
+/// What is known of the configuration's files, and when they were seen to be so.
 pub(super) struct Changes {
-    config: PathBuf,
     in_force: Inputs,
-    /// What was refused since, and how many problems it had.
-    refused: Option<(Inputs, usize)>,
-    /// Whether the files held what was refused when they were looked at last.
-    is_refused: bool,
+    /// What the files held that do not count until they change, where what is in
+    /// force does not come from them.
+    pinned: Option<Inputs>,
+    /// What was not taken over since, and why.
+    left: Option<(Inputs, Left)>,
+    /// Whether the files held just that when they were looked at last.
+    is_left: bool,
+    /// What was found while compiling, and not yet seen to stand unchanged.
+    found: Inputs,
     /// What they hold now, if it is something else, and since when.
-    standing: Option<(Inputs, Instant)>,
+    standing: Steady<Inputs>,
+}
+
+/// Why a configuration was not taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// It has so many problems.
+    Refused(usize),
+    /// It waits for a confirmation.
+    Held,
 }
 
 /// What to do about the files as they are now.
@@ -33,182 +43,130 @@ pub(super) enum Verdict {
     Wait,
     /// Nothing: they hold again what is in force.
     InForce,
-    /// Nothing: they hold again what was refused for so many problems.
-    RefusedBefore(usize),
+    /// Nothing: they hold again what was not taken over.
+    LeftBefore(Left),
     /// Compile them, if they still hold this.
     Compile(Inputs),
 }
 
 impl Changes {
     /// A configuration has just come into force.
-    pub(super) fn new(config: PathBuf, in_force: Inputs) -> Self {
-        Self { config, in_force, refused: None, is_refused: false, standing: None }
+    pub(super) fn new(in_force: Inputs) -> Self {
+        Self {
+            in_force,
+            pinned: None,
+            left: None,
+            is_left: false,
+            found: Inputs::default(),
+            standing: Steady::default(),
+        }
+    }
+
+    /// One has that does not come from the files, which hold `pinned`, but for its
+    /// secrets, which do.
+    pub(super) fn pinned(in_force: Inputs, pinned: Inputs) -> Self {
+        Self { pinned: Some(pinned.without(&in_force)), ..Self::new(in_force) }
     }
 
     /// Every file that matters.
     pub(super) fn watched(&self) -> Inputs {
-        let refused = self.refused.as_ref().map(|(inputs, _)| inputs.clone());
-        refused.unwrap_or_default().and(self.in_force.clone())
+        let left = self.left.as_ref().map(|(inputs, _)| inputs.clone());
+        let others = [self.pinned.clone(), Some(self.in_force.clone()), Some(self.found.clone())];
+        others.into_iter().flatten().fold(left.unwrap_or_default(), Inputs::and)
+    }
+
+    /// What the files held that does not count until they change.
+    pub(super) fn pin(&self) -> Option<&Inputs> {
+        self.pinned.as_ref()
     }
 
     /// Judges what the watched files hold at an instant.
     pub(super) fn judge(&mut self, now: Inputs, at: Instant) -> Verdict {
-        let was = match &self.refused {
-            Some((refused, _)) if self.is_refused => refused,
-            _ => &self.in_force,
+        let same = match &self.left {
+            Some((left, _)) if self.is_left => left.hold_in(&now),
+            _ => self.is_in_force(&now),
         };
-        if was.hold_in(&now) {
-            self.standing = None;
+        if same {
+            self.standing.forget();
             return Verdict::Same;
         }
-        let since = match &self.standing {
-            Some((standing, since)) if *standing == now => *since,
-            _ => {
-                self.standing = Some((now, at));
-                return Verdict::Wait;
-            }
-        };
-        let quiet = at.saturating_duration_since(since);
+        let quiet = self.standing.stood(&now, at);
         if quiet < QUIET {
             return Verdict::Wait;
         }
-        if self.in_force.hold_in(&now) {
-            self.is_refused = false;
+        if self.is_in_force(&now) {
+            self.is_left = false;
             return Verdict::InForce;
         }
-        if let Some((refused, problems)) = &self.refused
-            && refused.hold_in(&now)
+        if let Some((left, why)) = &self.left
+            && left.hold_in(&now)
         {
-            self.is_refused = true;
-            return Verdict::RefusedBefore(*problems);
+            self.is_left = true;
+            return Verdict::LeftBefore(*why);
         }
-        if quiet < CUT_QUIET && now.is_cut(&self.config) {
+        if quiet < CUT_QUIET && now.is_cut() {
             return Verdict::Wait;
         }
         Verdict::Compile(now)
     }
 
-    /// What was compiled is in force.
-    pub(super) fn applied(&mut self, inputs: Inputs) {
-        *self = Self::new(std::mem::take(&mut self.config), inputs);
+    /// Whether the files that do not count are as they were.
+    pub(super) fn is_pinned(&self, now: &Inputs) -> bool {
+        self.pinned.as_ref().is_some_and(|pinned| pinned.hold_in(now))
     }
 
-    /// What was compiled is refused.
-    pub(super) fn refused(&mut self, inputs: Inputs, problems: usize) {
-        self.refused = Some((inputs, problems));
-        self.is_refused = true;
-        self.standing = None;
+    /// Whether the files hold what is in force, or what does not count.
+    pub(super) fn is_in_force(&self, now: &Inputs) -> bool {
+        self.in_force.hold_in(now) && self.pinned.as_ref().is_none_or(|pinned| pinned.hold_in(now))
+    }
+
+    /// What was compiled has more files than were watched, or others: they are to
+    /// stand unchanged first.
+    pub(super) fn found(&mut self, inputs: Inputs) {
+        self.found = inputs;
+    }
+
+    /// What was compiled is not taken over.
+    pub(super) fn left(&mut self, inputs: Inputs, why: Left) {
+        self.found = Inputs::default();
+        self.left = Some((inputs, why));
+        self.is_left = true;
+        self.standing.forget();
+    }
+
+    /// Whether just this was not taken over the last time.
+    pub(super) fn was_left(&self, inputs: &Inputs) -> bool {
+        self.left.as_ref().is_some_and(|(left, _)| left == inputs)
+    }
+}
+
+/// Since when something has been as it is.
+#[derive(Debug)]
+pub(super) struct Steady<T>(Option<(T, Instant)>);
+
+impl<T> Default for Steady<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: Clone + PartialEq> Steady<T> {
+    /// How long it has been as it is `now`.
+    pub(super) fn stood(&mut self, now: &T, at: Instant) -> Duration {
+        match &self.0 {
+            Some((was, since)) if was == now => at.saturating_duration_since(*since),
+            _ => {
+                self.0 = Some((now.clone(), at));
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn forget(&mut self) {
+        self.0 = None;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::config_files::ConfigFiles;
-
-    /// A configuration's folder and a clock.
-    struct World {
-        folder: tempfile::TempDir,
-        files: ConfigFiles,
-        changes: Changes,
-        now: Instant,
-    }
-
-    impl World {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let files = ConfigFiles::new(folder.path().join("config.yaml"));
-            fs::write(files.path(), "one\n").unwrap();
-            let changes = Changes::new(files.path().to_owned(), files.reading().inputs);
-            Self { folder, files, changes, now: Instant::now() }
-        }
-
-        fn write(&self, text: &str) {
-            fs::write(self.files.path(), text).unwrap();
-        }
-
-        fn judge_after(&mut self, milliseconds: u64) -> Verdict {
-            self.now += Duration::from_millis(milliseconds);
-            self.changes.judge(self.changes.watched().now(), self.now)
-        }
-
-        /// The verdict on files that are left alone.
-        fn judge(&mut self) -> Verdict {
-            match self.judge_after(500) {
-                Verdict::Wait => self.judge_after(100),
-                verdict => verdict,
-            }
-        }
-
-        fn compile(&self) -> Verdict {
-            Verdict::Compile(self.changes.watched().now())
-        }
-    }
-
-    #[test]
-    fn files_are_compiled_when_they_have_stood_unchanged() {
-        let mut world = World::new();
-        assert_eq!(world.judge_after(0), Verdict::Same);
-        world.write("two\n");
-        assert_eq!(world.judge_after(500), Verdict::Wait);
-        world.write("three\n");
-        assert_eq!(world.judge_after(100), Verdict::Wait);
-        assert_eq!(world.judge_after(99), Verdict::Wait);
-        assert_eq!(world.judge_after(1), world.compile());
-    }
-
-    #[test]
-    fn a_configuration_that_may_be_cut_is_given_three_seconds() {
-        let mut world = World::new();
-        world.write("two\nthr");
-        assert_eq!(world.judge(), Verdict::Wait);
-        assert_eq!(world.judge_after(2899), Verdict::Wait);
-        assert_eq!(world.judge_after(1), world.compile());
-
-        let mut world = World::new();
-        world.write("two\nthr");
-        assert_eq!(world.judge(), Verdict::Wait);
-        world.write("two\nthree\n");
-        assert_eq!(world.judge(), world.compile());
-    }
-
-    #[test]
-    fn what_is_in_force_or_was_refused_is_not_compiled_again() {
-        let mut world = World::new();
-        fs::remove_file(world.files.path()).unwrap();
-        assert_eq!(world.judge(), world.compile());
-        world.changes.refused(world.files.reading().inputs, 1);
-        assert_eq!(world.judge(), Verdict::Same);
-        world.write("one\n");
-        assert_eq!(world.judge(), Verdict::InForce);
-        assert_eq!(world.judge(), Verdict::Same);
-        fs::remove_file(world.files.path()).unwrap();
-        assert_eq!(world.judge(), Verdict::RefusedBefore(1));
-        assert_eq!(world.judge(), Verdict::Same);
-
-        world.write("two\n");
-        assert_eq!(world.judge(), world.compile());
-        world.changes.applied(world.files.reading().inputs);
-        fs::remove_file(world.files.path()).unwrap();
-        assert_eq!(world.judge(), world.compile());
-    }
-
-    #[test]
-    fn a_file_that_a_configuration_was_refused_for_is_watched() {
-        use server_core::config::Environment;
-
-        let mut world = World::new();
-        world.write("two\n");
-        assert_eq!(world.judge(), world.compile());
-        let reading = world.files.reading();
-        let (_, environment) = reading.content.unwrap();
-        let secret = world.folder.path().join("secret");
-        assert!(environment.file(&secret).is_err());
-        world.changes.refused(reading.inputs.and(environment.inputs()), 1);
-        assert_eq!(world.judge(), Verdict::Same);
-        fs::write(&secret, "s").unwrap();
-        assert_eq!(world.judge(), world.compile());
-    }
-}
+mod tests;

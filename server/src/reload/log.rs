@@ -1,19 +1,27 @@
 //! What a start or a reload tells the operator.
 
-use server_core::{config::Problem, registry::Refusal, snapshot::Snapshot, unused::UnusedPattern};
+use server_core::{
+    config::Problem, diff::Diff, registry::Refusal, snapshot::Snapshot, unused::UnusedPattern,
+};
 use tracing::{error, info, warn};
 
-use super::Refused;
+use super::{Refused, control::Trigger, staging::Notes};
+use crate::plugin::{self, Change};
 
-/// Logs which configuration is in force now.
-pub fn log_in_force(snapshot: &Snapshot) {
+/// How many changes a line of the log tells.
+const CHANGES: usize = 20;
+
+/// Logs which configuration is in force now, and what is different.
+pub(super) fn in_force(snapshot: &Snapshot, trigger: Trigger, diff: &Diff) {
     info!(
         target: "config",
         generation = snapshot.generation.0,
         config_sha256 = snapshot.config_sha256,
+        trigger = trigger.as_str(),
         agents = snapshot.settings.agents.len(),
         plugins = snapshot.registry.plugins().count(),
         tools = snapshot.registry.tools().count(),
+        changes = (trigger != Trigger::Start).then(|| diff.summary(CHANGES)),
         "configuration in force"
     );
 }
@@ -32,23 +40,39 @@ pub(super) fn refused(refused: &Refused) {
     );
 }
 
-pub(super) fn warnings(problems: &[Problem]) {
-    for problem in problems {
+pub(super) fn held(reason: &str, config_sha256: &str, diff: &Diff) {
+    warn!(
+        target: "config",
+        reason,
+        config_sha256,
+        changes = diff.summary(CHANGES),
+        help = format!("to put it in force: mcp-universal-server reload --confirm {config_sha256}"),
+        "reload held: the configuration before it stays in force"
+    );
+}
+
+/// What is odd about a configuration that is in force now.
+pub(super) fn notes(notes: &Notes) {
+    for problem in &notes.warnings {
         let code = problem.code;
         warn!(target: "config", place = place(problem), code, help = problem.help, "{}", problem.message);
     }
+    notes.unused.iter().for_each(unused);
 }
 
-pub(super) fn refusals(refusals: &[Refusal]) {
-    for refusal in refusals {
+/// Which plugins came and went, and, of those that are refused, what was not
+/// `told` before.
+pub(super) fn plugins(changes: &[Change], told: &[Refusal], refusals: &[Refusal]) {
+    for change in changes {
+        change.log();
+    }
+    for refusal in plugin::news(told, refusals) {
         error!(target: "plugin", place = %refusal.place.display(), code = refusal.code, help = refusal.help, "plugin refused: {}", refusal.message);
     }
 }
 
-pub(super) fn unused(patterns: &[UnusedPattern]) {
-    for pattern in patterns {
-        warn!(target: "config", place = pattern.place, code = "unused_pattern", help = pattern.help(), "{pattern}");
-    }
+fn unused(pattern: &UnusedPattern) {
+    warn!(target: "config", place = pattern.place, code = "unused_pattern", help = pattern.help(), "{pattern}");
 }
 
 fn place(problem: &Problem) -> String {

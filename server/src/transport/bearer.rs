@@ -4,7 +4,7 @@ use http::{HeaderMap, header::AUTHORIZATION};
 
 /// Why a request may not enter. The message is for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoAccess {
+pub(crate) enum NoAccess {
     /// It brought no token; one in the URL is not looked for.
     #[error("send `Authorization: Bearer <token>`")]
     NoToken,
@@ -18,7 +18,7 @@ pub(super) enum NoAccess {
 
 impl NoAccess {
     /// A stable name for it, for the log.
-    pub(super) fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::NoToken => "no_token",
             Self::Malformed => "malformed",
@@ -28,7 +28,7 @@ impl NoAccess {
 }
 
 /// The token that the headers bear.
-pub(super) fn token(headers: &HeaderMap) -> Result<&str, NoAccess> {
+pub(crate) fn token(headers: &HeaderMap) -> Result<&str, NoAccess> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(NoAccess::NoToken)?;
     let (scheme, token) = value

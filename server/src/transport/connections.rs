@@ -1,7 +1,8 @@
 //! Connections: accepting them, serving HTTP on them, and ending them.
 
 use std::{
-    convert::Infallible, future::pending, net::SocketAddr, panic::AssertUnwindSafe, pin::pin, time::Duration,
+    convert::Infallible, future::pending, net::SocketAddr, panic::AssertUnwindSafe, pin::pin, sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -15,17 +16,14 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 use tracing::{error, warn};
 
 use super::{names::Wire, refusal::Refusal};
-
-/// How many connections may be open. More wait until one is closed.
-const OPEN: usize = 4096;
 
 /// How long a connection may idle, and a request's head may take. Longer than
 /// proxies keep connections for their next request (Caddy: two minutes), or now
@@ -45,39 +43,101 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long to wait when the system cannot accept, usually for want of files.
 const RECOVERY: Duration = Duration::from_millis(500);
 
-/// Serves `router` until `closing` is cancelled.
-pub(super) async fn serve(
-    listener: TcpListener,
-    listening: SocketAddr,
+/// Connections to one router, whatever listeners they come in by. A clone is the
+/// same one.
+#[derive(Clone)]
+pub(crate) struct Connections {
     router: Router,
+    places: Arc<Semaphore>,
+    /// Every one of them, and every listener.
+    open: TaskTracker,
     closing: CancellationToken,
-) {
-    let mut open = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = closing.cancelled() => break,
-            Some(_) = open.join_next() => continue,
-            accepted = listener.accept(), if open.len() < OPEN => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                open.spawn(connection(stream, peer, listening, router.clone(), closing.clone()));
-                if open.len() == OPEN {
-                    warn!(target: "server", open = OPEN, "no more connections are taken until one is closed");
+    cut: CancellationToken,
+}
+
+impl Connections {
+    /// At most so many at a time; more wait until one is closed.
+    pub(crate) fn new(router: Router, most: usize) -> Self {
+        let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
+        Self { router, places: Arc::new(Semaphore::new(most)), open: TaskTracker::new(), closing, cut }
+    }
+
+    /// Takes those that come in by `listener` until `stop` is cancelled. They go
+    /// on after that. The answer is cancelled when nobody listens any more.
+    pub(super) fn accept(&self, listener: TcpListener, stop: CancellationToken) -> CancellationToken {
+        let closed = CancellationToken::new();
+        let guard = closed.clone().drop_guard();
+        let this = self.clone();
+        self.open.spawn(async move {
+            this.accept_until(listener, &stop).await;
+            drop(guard);
+        });
+        closed
+    }
+
+    async fn accept_until(&self, listener: TcpListener, stop: &CancellationToken) {
+        let Ok(listening) = listener.local_addr() else { return };
+        loop {
+            let next = async {
+                let place = self.places.clone().acquire_owned().await.ok();
+                (place, listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                biased;
+                () = self.closing.cancelled() => return,
+                () = stop.cancelled() => break,
+                next = next => next,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    self.spawn(stream, peer, listening, place);
+                    if self.places.available_permits() == 0 {
+                        warn!(target: "server", address = %listening, "no more connections are taken until one is closed");
+                    }
+                }
+                // Gone before it was accepted.
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    warn!(target: "server", %error, "cannot accept connections");
+                    time::sleep(RECOVERY).await;
                 }
             }
-            // Gone before it was accepted.
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                warn!(target: "server", %error, "cannot accept connections");
-                time::sleep(RECOVERY).await;
+        }
+        // What has connected already is not to be broken off with the listener.
+        // Only the system knows whether there is any.
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok(place) = self.places.clone().try_acquire_owned()
+            && let Ok((stream, peer)) = listener.accept()
+        {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.spawn(stream, peer, listening, Some(place));
             }
         }
     }
-    drop(listener);
-    // What is open after that is cut by dropping the set.
-    let _ = time::timeout(LINGER, async { while open.join_next().await.is_some() {} }).await;
+
+    fn spawn(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        listening: SocketAddr,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
+        let serving = connection(stream, peer, listening, self.router.clone(), self.closing.clone());
+        let cut = self.cut.clone();
+        self.open.spawn(async move {
+            cut.run_until_cancelled(serving).await;
+            drop(place);
+        });
+    }
+
+    /// Stops to listen, lets responses leave, and cuts what is open after that.
+    pub(super) async fn end(&self) {
+        self.closing.cancel();
+        self.open.close();
+        let _ = time::timeout(LINGER, self.open.wait()).await;
+        self.cut.cancel();
+    }
 }
 
 fn is_of_one_connection(error: &std::io::Error) -> bool {

@@ -176,6 +176,10 @@ async fn respond(
         response = handled => response?,
         () = cancelled.cancelled() => return Err(id.map_or(Refusal::Internal, Refusal::Cancelled)),
     };
+    // In a session the answer has begun already: what closes the session ends it.
+    if flight.visit.is_none() && caller.is_nobody(&shared.gateway.live().load()) {
+        return Err(Refusal::Unauthorized(bearer::NoAccess::UnknownToken));
+    }
     match refused(response).await {
         Ok(response) => Ok(response.map(|body| Body::new(Held::new(body, flight).until(cancelled)))),
         // The type was checked, so it is the body that rmcp cannot read.

@@ -24,11 +24,11 @@ pub(super) enum Message {
 
 /// Why a body is no message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
+pub(crate) struct Malformed {
     /// JSON-RPC's code for it.
-    pub(super) code: ErrorCode,
+    pub(crate) code: ErrorCode,
     /// For whoever wrote the client.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 impl Message {

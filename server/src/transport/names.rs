@@ -19,17 +19,18 @@ use super::refusal::Refusal;
 
 /// The ends of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     /// Who connected.
-    pub(super) peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     /// Where the connection arrived.
-    pub(super) local: SocketAddr,
-    /// What the server listens on.
-    pub(super) listener: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// What the listener by which it came in listens on, the same as long as it is
+    /// open.
+    pub(crate) listener: SocketAddr,
 }
 
 /// May a request that names these hosts be answered?
-pub(super) fn host(
+pub(crate) fn host(
     uri: &Uri,
     headers: &HeaderMap,
     settings: &ServerSettings,
@@ -52,7 +53,7 @@ pub(super) fn host(
 }
 
 /// May a page of this origin send requests? What is no browser sends none.
-pub(super) fn origin(headers: &HeaderMap, settings: &ServerSettings, wire: Wire) -> Result<(), Refusal> {
+pub(crate) fn origin(headers: &HeaderMap, settings: &ServerSettings, wire: Wire) -> Result<(), Refusal> {
     for value in headers.get_all(ORIGIN) {
         let origin = text(value);
         if !origin_allowed(origin, settings, wire) {
@@ -95,7 +96,7 @@ impl<'a> Host<'a> {
         // An address cannot be made to point elsewhere, so the one that the
         // connection came in on goes without saying.
         let own =
-            |ip: IpAddr| [wire.local.ip(), settings.listen.ip()].iter().any(|own| own.to_canonical() == ip);
+            |ip: IpAddr| [wire.local.ip(), wire.listener.ip()].iter().any(|own| own.to_canonical() == ip);
         is_loopback(&self.name)
             || self.name.parse().is_ok_and(|ip: IpAddr| own(ip.to_canonical()))
             || settings.public_url.as_ref().and_then(Url::host_str).is_some_and(|host| self.is(host))

@@ -24,6 +24,7 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let (result, problems) = match shared.readiness.last_reload() {
         LastReload::None => ("none", 0),
         LastReload::Applied => ("applied", 0),
+        LastReload::Held => ("held", 0),
         LastReload::Refused { problems } => ("refused", problems),
     };
     let body = json!({

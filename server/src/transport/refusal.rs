@@ -15,7 +15,7 @@ use crate::mcp::{REFUSED, STOPPING};
 
 /// Why a request goes no further.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// Nothing lives at the path.
     NotFound,
     /// The path is one of OAuth's.

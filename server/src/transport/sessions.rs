@@ -2,7 +2,7 @@
 //! they end. rmcp keeps the sessions themselves and knows nothing of that.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use rmcp::{
         session::local::{LocalSessionManager, SessionConfig},
     },
 };
-use server_core::{principal::Principal, snapshot::Snapshot};
+use server_core::{id::AgentId, principal::Principal, snapshot::Snapshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -139,6 +139,15 @@ impl Sessions {
             let _ = timeout(GIVING_WAY, oldest.gone.cancelled()).await;
         }
         Ok(visit)
+    }
+
+    /// How many each agent has.
+    pub(super) fn by_agent(&self) -> BTreeMap<AgentId, usize> {
+        let mut all = BTreeMap::new();
+        for session in self.table().values() {
+            *all.entry(session.caller.principal.agent.clone()).or_default() += 1;
+        }
+        all
     }
 
     /// Closes `principal`'s session. Says whether there was one.

@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use plugin_contract::op::{CallTool, Content, ToolResult};
 use serde_json::{Value, json};
 use server_core::{
-    config::{self, Environment, Source},
+    config::{self, Environment, Included, Source},
     gateway::{CallLog, CallRecord, Gateway},
     invocation::Invocation,
     registry::{Instance, InvokeError, Plugin, Provenance, Registry},
@@ -29,12 +29,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Door, serve};
+use super::{Door, Listeners, serve};
 use crate::readiness::Readiness;
 
 mod changes;
 mod crowds;
 mod endings;
+mod moves;
+mod revoked;
 mod sessions;
 mod slow;
 
@@ -73,6 +75,10 @@ impl Environment for Tokens {
 
     fn file(&self, _path: &Path) -> Result<String, String> {
         Err("there are no files".to_owned())
+    }
+
+    fn included(&self, _pattern: &Path) -> Result<Vec<Included>, String> {
+        Ok(Vec::new())
     }
 }
 
@@ -128,10 +134,11 @@ impl CallLog for Ends {
 
 struct Server {
     address: SocketAddr,
+    listeners: Listeners,
     live: Arc<Live>,
     door: Door,
     shutdown: CancellationToken,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
     let_go: Arc<Semaphore>,
     running: watch::Receiver<usize>,
     ends: mpsc::UnboundedReceiver<&'static str>,
@@ -153,12 +160,25 @@ impl Server {
         let (sender, ends) = mpsc::unbounded_channel();
         let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(Ends(sender))));
         let door = Door::with_pace(gateway, Arc::new(Readiness::default()), pace);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listeners = Listeners::new(door.router(), axum::Router::new());
+        listeners.prepare(&live.load().settings).await.unwrap().commit();
+        let [(_, address)] = listeners.addresses()[..] else { panic!("one address") };
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, door.clone(), shutdown.clone()));
+        let serving = tokio::spawn(serve(listeners.clone(), door.clone(), shutdown.clone()));
         let ids = AtomicUsize::new(100);
-        Self { address, live, door, shutdown, serving, let_go, running: is_running, ends, demo, ids }
+        Self {
+            address,
+            listeners,
+            live,
+            door,
+            shutdown,
+            serving,
+            let_go,
+            running: is_running,
+            ends,
+            demo,
+            ids,
+        }
     }
 
     /// Another configuration, as a reload brings it into force.

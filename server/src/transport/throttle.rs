@@ -17,7 +17,7 @@ use waiting::Waiting;
 
 mod waiting;
 
-pub(super) use waiting::Crowded;
+pub(crate) use waiting::Crowded;
 
 /// How many failures an address may have before its next ones are answered
 /// late, and how many it is forgiven in a minute.
@@ -41,18 +41,18 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// Remembers who failed.
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     failures: Mutex<Failures>,
     waiting: Waiting,
 }
 
 impl Throttle {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { failures: Mutex::new(Failures::new(Instant::now())), waiting: Waiting::default() }
     }
 
     /// Notes a failure and waits as long as its answer shall.
-    pub(super) async fn failed(&self, address: IpAddr, path: &str, why: NoAccess) -> Result<(), Crowded> {
+    pub(crate) async fn failed(&self, address: IpAddr, path: &str, why: NoAccess) -> Result<(), Crowded> {
         let block = block(address);
         let verdict = {
             let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);

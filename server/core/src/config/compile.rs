@@ -5,6 +5,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use plugin_contract::Capability;
@@ -13,11 +14,15 @@ use super::{
     Environment,
     mask::quoted,
     place::Place,
-    raw::{RawConfig, Texts},
+    raw::{RawConfig, RawReload, Texts},
     report::Report,
 };
-use crate::{pattern::Pattern, settings::Settings};
+use crate::{
+    pattern::Pattern,
+    settings::{HoldSettings, ReloadSettings, SecretUse, Settings},
+};
 
+mod admin;
 mod agents;
 mod limits;
 mod plugins;
@@ -25,6 +30,7 @@ mod rights;
 mod server;
 mod tokens;
 
+pub(super) use admin::default_listen as default_admin_listen;
 pub(super) use plugins::default_plugins;
 pub(super) use rights::default_patterns;
 pub(super) use server::default_server;
@@ -37,6 +43,16 @@ pub(super) struct Compiler<'a> {
     /// Where relative paths start.
     pub(super) folder: &'a Path,
     pub(super) environment: &'a dyn Environment,
+    /// Those that were looked for so far.
+    pub(super) secrets: Vec<SecretUse>,
+}
+
+fn reload(raw: &RawReload) -> ReloadSettings {
+    let default = ReloadSettings::default();
+    ReloadSettings {
+        poll: raw.poll_ms.map_or(default.poll, Duration::from_millis),
+        hold: HoldSettings { removed_agents_percent: raw.hold.removed_agents_percent },
+    }
 }
 
 impl Compiler<'_> {
@@ -54,9 +70,14 @@ impl Compiler<'_> {
             &raw.agents,
             &agents::Around { limits, profiles, tenants: &tenants },
         );
+        let admin = self.admin(&root.key("admin"), &raw.admin, &server, &agents);
         Settings {
             server,
+            admin,
+            log_level: admin::level(raw.log.level),
+            secrets: std::mem::take(&mut self.secrets),
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
+            reload: reload(&raw.reload),
             plugins,
             tenants,
             agents,
@@ -76,34 +97,37 @@ impl Compiler<'_> {
     }
 
     /// A mapping's entries whose names are valid, each compiled. The others are
-    /// compiled too, for the problems inside of them. The name that `compile` is
-    /// given is the one to be shown.
+    /// compiled too, for the problems inside of them. A name that is shown is
+    /// [`Report::name_at`] the place.
     fn named<K: FromStr<Err: fmt::Display> + Ord, R, V>(
         &mut self,
         place: &Place,
         raw: &BTreeMap<String, R>,
-        mut compile: impl FnMut(&mut Self, &Place, &str, &R) -> Option<V>,
+        mut compile: impl FnMut(&mut Self, &Place, &R) -> Option<V>,
     ) -> BTreeMap<K, V> {
         let mut compiled = BTreeMap::new();
         for (name, raw) in raw {
-            let shown = self.report.name(place, name);
-            let place = place.key(name);
-            let value = compile(self, &place, &shown, raw);
-            let name = self.name(&place, name, &shown);
+            let place = place.key(name.clone());
+            let value = compile(self, &place, raw);
+            let name = self.name(&place, name);
             compiled.extend(name.zip(value));
         }
         // Of entries that are no mappings, only the names are left to check.
         for name in self.report.keys(place).into_iter().filter(|name| !raw.contains_key(*name)) {
-            let shown = self.report.name(place, name);
-            self.name::<K>(&place.key(name), name, &shown);
+            self.name::<K>(&place.key(name.to_owned()), name);
         }
         compiled
     }
 
-    fn name<K: FromStr<Err: fmt::Display>>(&mut self, place: &Place, name: &str, shown: &str) -> Option<K> {
+    fn name<K: FromStr<Err: fmt::Display>>(&mut self, place: &Place, name: &str) -> Option<K> {
         let parsed: Result<K, _> = name.parse();
-        let say = |error: K::Err| error.to_string().replace(&format!("`{name}`"), &format!("`{shown}`"));
-        parsed.map_err(|error| self.report.key_error(place, "invalid_name", say(error), None)).ok()
+        let report = &mut self.report;
+        let mut say = |error: K::Err| {
+            let shown = format!("`{}`", report.name_at(place));
+            let message = error.to_string().replace(&format!("`{name}`"), &shown);
+            report.key_error(place, "invalid_name", message, None);
+        };
+        parsed.map_err(&mut say).ok()
     }
 
     fn patterns(&mut self, place: &Place, texts: &Texts) -> Vec<Pattern> {

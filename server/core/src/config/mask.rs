@@ -23,10 +23,12 @@ pub(super) struct Mask {
 pub(super) type Part = (Range<usize>, bool);
 
 impl Mask {
-    /// For a text that was read.
-    pub(super) fn of(tree: &Node, text: &str) -> Self {
+    /// For a text that was read, whose keys and values are in these trees.
+    pub(super) fn of<'a>(trees: impl IntoIterator<Item = &'a Node>, text: &str) -> Self {
         let mut spans = Spans { text, spans: BTreeMap::new() };
-        spans.collect(tree, Known::root(), false);
+        for tree in trees {
+            spans.collect(tree, Known::root(), false);
+        }
         Self { spans: Some(spans.spans) }
     }
 
@@ -59,7 +61,7 @@ impl Spans<'_> {
         let secret = secret || known.is_some_and(Known::is_secret);
         match &node.kind {
             Kind::Map(entries) => {
-                for entry in entries {
+                for entry in entries.iter() {
                     let is_key = known.is_some_and(|known| known.has(&entry.key) || self.is_key(entry));
                     self.add(&entry.key_span.bytes, is_key && !secret);
                     let secret = secret || names_secret(&entry.key);
@@ -124,15 +126,16 @@ fn between(text: &str, range: Range<usize>, parts: &mut Vec<Part>) {
     let gap = text.get(range.clone()).unwrap_or_default();
     let (gap, comment) = gap.split_at(gap.find('#').unwrap_or(gap.len()));
     let mut at = range.start;
+    // A line may be long, so what is empty never gets in.
+    let mut push = |part: Range<usize>, shown| parts.extend((!part.is_empty()).then_some((part, shown)));
     for word in gap.split_inclusive(is_punctuation) {
         let core = word.trim_end_matches(is_punctuation);
-        let shown = ["<<", "|", ">"].contains(&core);
         let end = at + core.len();
-        parts.extend([(at..end, shown), (end..at + word.len(), true)]);
+        push(at..end, ["<<", "|", ">"].contains(&core));
+        push(end..at + word.len(), true);
         at += word.len();
     }
-    parts.push((at..at + comment.len(), false));
-    parts.retain(|(part, _)| !part.is_empty());
+    push(at..at + comment.len(), false);
 }
 
 /// Words of a line that is no YAML, by the white space between them.

@@ -1,12 +1,13 @@
 //! A text by lines.
 
-use std::ops::Range;
+use std::{cell::OnceCell, ops::Range};
 
 /// A text that knows its lines. A line ends, as YAML has it, with a line feed,
 /// a carriage return, or both.
 pub(super) struct Page<'a> {
     text: &'a str,
-    starts: Vec<usize>,
+    /// Found when first needed: most texts have no problems.
+    starts: OnceCell<Vec<usize>>,
 }
 
 /// Line and column in characters, both from 1.
@@ -18,21 +19,26 @@ pub(super) struct Position {
 
 impl<'a> Page<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        let bytes = text.as_bytes();
-        let ends = |at: usize| match bytes.get(at) {
-            Some(b'\n') => true,
-            Some(b'\r') => bytes.get(at + 1) != Some(&b'\n'),
-            _ => false,
-        };
-        let starts = [0].into_iter().chain((0..bytes.len()).filter(|at| ends(*at)).map(|at| at + 1));
-        Self { text, starts: starts.collect() }
+        Self { text, starts: OnceCell::new() }
+    }
+
+    fn starts(&self) -> &[usize] {
+        self.starts.get_or_init(|| {
+            let bytes = self.text.as_bytes();
+            let ends = |at: &usize| match bytes.get(*at) {
+                Some(b'\n') => true,
+                Some(b'\r') => bytes.get(at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            [0].into_iter().chain((0..bytes.len()).filter(ends).map(|at| at + 1)).collect()
+        })
     }
 
     /// Where the byte at `offset` is.
     pub(super) fn position(&self, offset: usize) -> Position {
         let offset = self.floor(offset);
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let line = self.starts().partition_point(|start| *start <= offset);
+        let start = self.starts().get(line.saturating_sub(1)).copied().unwrap_or(0);
         let column = self.slice(start..offset).chars().count() + 1;
         Position { line, column }
     }
@@ -46,10 +52,10 @@ impl<'a> Page<'a> {
 
     /// The bytes of a line without its end.
     pub(super) fn line(&self, line: usize) -> Range<usize> {
-        let Some(start) = self.starts.get(line.saturating_sub(1)).copied() else {
+        let Some(start) = self.starts().get(line.saturating_sub(1)).copied() else {
             return self.text.len()..self.text.len();
         };
-        let end = self.starts.get(line).copied().unwrap_or(self.text.len());
+        let end = self.starts().get(line).copied().unwrap_or(self.text.len());
         let content = self.slice(start..end).trim_end_matches(['\r', '\n']);
         start..start + content.len()
     }

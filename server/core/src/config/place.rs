@@ -1,18 +1,19 @@
 //! Places in a configuration, in terms of its keys.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, rc::Rc};
 
 use super::mask::HIDDEN;
 
-/// The way from the root to a value: `agents.laptop.tools[0]`.
+/// The way from the root to a value: `agents.laptop.tools[0]`. There are many of
+/// them, so they share their beginnings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place(Vec<Step>);
+pub(super) struct Place(Option<Rc<(Place, Step)>>);
 
 /// One step of a [`Place`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// To the value of a key.
-    Key(String),
+    Key(Cow<'static, str>),
     /// To an item of a list, counted from 0.
     Item(usize),
 }
@@ -22,7 +23,7 @@ impl Place {
         Self::default()
     }
 
-    pub(super) fn key(&self, key: impl Into<String>) -> Self {
+    pub(super) fn key(&self, key: impl Into<Cow<'static, str>>) -> Self {
         self.then(Step::Key(key.into()))
     }
 
@@ -30,26 +31,35 @@ impl Place {
         self.then(Step::Item(index))
     }
 
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.0
+    /// The steps from the root.
+    pub(super) fn steps(&self) -> Vec<&Step> {
+        let mut steps: Vec<&Step> =
+            std::iter::successors(self.0.as_ref(), |link| link.0.0.as_ref()).map(|link| &link.1).collect();
+        steps.reverse();
+        steps
+    }
+
+    /// The place around it, and the step from there.
+    pub(super) fn split_last(&self) -> Option<(&Self, &Step)> {
+        self.0.as_deref().map(|(around, step)| (around, step))
     }
 
     /// The last key as it is and what follows it: `tools[0]`.
     pub(super) fn label(&self) -> String {
-        self.0.iter().fold(String::new(), |label, step| match step {
-            Step::Key(key) => key.clone(),
+        self.steps().into_iter().fold(String::new(), |label, step| match step {
+            Step::Key(key) => key.to_string(),
             Step::Item(item) => format!("{label}[{item}]"),
         })
     }
 
     fn then(&self, step: Step) -> Self {
-        Self(self.0.iter().cloned().chain([step]).collect())
+        Self(Some(Rc::new((self.clone(), step))))
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, step) in self.0.iter().enumerate() {
+        for (index, step) in self.steps().into_iter().enumerate() {
             match step {
                 Step::Item(item) => write!(f, "[{item}]")?,
                 Step::Key(key) => {

@@ -2,15 +2,16 @@
 
 use std::{fmt, path::PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something wrong, where it is, and how to put it right. It never shows a
 /// secret: see [`crate::config`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Whether it stops the configuration from being used.
     pub severity: Severity,
-    /// A stable name for this kind of problem.
+    /// A stable name for this kind of problem. One that is read back has none.
+    #[serde(skip_deserializing)]
     pub code: &'static str,
     /// The file.
     pub path: PathBuf,
@@ -35,7 +36,7 @@ pub struct Problem {
 }
 
 /// How bad a [`Problem`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The configuration cannot be used.

@@ -21,15 +21,30 @@ const MINISIGN: &str = r"^(installed|RW[QRST][A-Za-z0-9+/]{53})$";
 /// changes, and takes it over only if all of it is right.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(title = "mcp-universal-server", extend("required" = ["version", "tenants", "agents"]))]
+#[schemars(title = "mcp-universal-server", extend(
+    "required" = ["version", "tenants"],
+    "anyOf" = [{ "required": ["agents"] }, { "required": ["include"] }]
+))]
 pub(super) struct RawConfig {
     /// Version of this format. Always 1.
     #[schemars(range(min = 1, max = 1), extend("examples" = [1]))]
     pub(super) version: Option<u64>,
+    /// Other files that hold tenants, agents, profiles, trusted keys or entries of
+    /// plugins, in the form they have here, and nothing else. A name may be in one
+    /// file only. `*`, `?` and `[…]` can stand in the last part of a path; a
+    /// relative path starts at this file's folder.
+    #[schemars(inner(length(min = 1)), extend("examples" = [["agents.d/*.yaml"]]))]
+    pub(super) include: Option<Texts>,
     /// Where agents connect.
     pub(super) server: RawServer,
+    /// Where the operator's tools connect: metrics, status, reload and rollback.
+    pub(super) admin: RawAdmin,
+    /// What is logged.
+    pub(super) log: RawLog,
     /// What the server keeps on disk.
     pub(super) state: RawState,
+    /// How changes of this file come into force.
+    pub(super) reload: RawReload,
     /// Which plugins are loaded and what they may do.
     pub(super) plugins: RawPlugins,
     /// Limits on tool calls for agents that set none of their own.
@@ -52,8 +67,9 @@ pub(super) struct RawConfig {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawServer {
-    /// IP address and port. Port 0 takes a free one. Changing it needs a restart;
-    /// a running server refuses the edit.
+    /// IP address and port. Port 0 takes a free one. After a change, connections
+    /// that are open go on, and new ones are taken at the new address; one that
+    /// cannot be listened on refuses the whole edit.
     #[schemars(extend("default" = "127.0.0.1:8080", "examples" = ["127.0.0.1:8080"]))]
     pub(super) listen: Option<String>,
     /// Host names under which agents reach the server, with or without a port,
@@ -70,6 +86,43 @@ pub(super) struct RawServer {
     pub(super) public_url: Option<String>,
 }
 
+/// Where the operator's tools connect: `/metrics`, `/status`, `/reload` and
+/// `/rollback`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAdmin {
+    /// IP address and port, other than those of `server.listen`. Changes like it.
+    #[schemars(extend("default" = "127.0.0.1:8081", "examples" = ["127.0.0.1:8081"]))]
+    pub(super) listen: Option<String>,
+    /// The token that all of it asks for, no agent's: a reference, like the token
+    /// of an agent. Without it, nothing listens there. A variable that is not set
+    /// or empty is no token.
+    #[schemars(pattern(TOKEN), extend("examples" = ["${ADMIN_TOKEN}"], "writeOnly" = true))]
+    pub(super) token: Option<String>,
+}
+
+/// What is logged.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLog {
+    /// The least that a line must be about to be logged: `error`, `warn`, `info`,
+    /// `debug` or `trace`. Calls are logged always. The variable RUST_LOG, if it is
+    /// set, counts instead.
+    #[schemars(extend("default" = "info", "examples" = ["info"]))]
+    pub(super) level: Option<RawLevel>,
+}
+
+// Without doc comments on the variants, the schema is a plain `enum`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
 /// What the server keeps on disk.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -78,6 +131,29 @@ pub(super) struct RawState {
     /// a restart; a running server refuses the edit.
     #[schemars(length(min = 1), extend("default" = "./state", "examples" = ["./state"]))]
     pub(super) dir: Option<String>,
+}
+
+/// How changes of this file come into force.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawReload {
+    /// Milliseconds between two looks at the files' content. The kernel's file
+    /// events make most changes count sooner; where it sends none, as in some
+    /// containers, this is how long they take.
+    #[schemars(range(min = 100, max = 60_000), extend("default" = 500, "examples" = [500]))]
+    pub(super) poll_ms: Option<u64>,
+    /// Changes that wait until somebody confirms them with `reload --confirm`.
+    /// None by default.
+    pub(super) hold: RawHold,
+}
+
+/// Changes that wait until somebody confirms them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHold {
+    /// Those that remove a larger share of the agents than this, in percent.
+    #[schemars(range(min = 0, max = 99), extend("examples" = [50]))]
+    pub(super) removed_agents_percent: Option<u8>,
 }
 
 /// Which plugins are loaded and what they may do.
@@ -101,6 +177,12 @@ pub(super) struct RawPlugins {
     /// defaults: a process of its own and no capabilities.
     #[schemars(extend("propertyNames" = { "pattern": PLUGIN }))]
     pub(super) entries: BTreeMap<String, RawEntry>,
+    /// Bytes of plugins' libraries that may stay in the server's memory although
+    /// no plugin uses them any more: a library that was loaded there is never
+    /// unloaded. Where another one would go beyond it, the plugin goes on as it
+    /// is, until the server starts again. 268435456 unless set.
+    #[schemars(range(max = 1_099_511_627_776u64), extend("examples" = [268_435_456]))]
+    pub(super) max_retired_bytes: Option<u64>,
 }
 
 /// A key, and what its signature is worth.

@@ -71,7 +71,7 @@ impl Known {
 
     /// The part for a place, if the schema knows it.
     pub(super) fn at(place: &Place) -> Option<Self> {
-        place.steps().iter().try_fold(Self::root()?, |known, step| match step {
+        place.steps().into_iter().try_fold(Self::root()?, |known, step| match step {
             Step::Key(key) => known.key(key),
             Step::Item(_) => known.item(),
         })

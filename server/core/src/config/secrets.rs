@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::Environment;
-use crate::secret::TokenDigest;
+use crate::secret::{Secret, TokenDigest};
 
 /// No token is shorter.
 const MIN_CHARACTERS: usize = 32;
@@ -20,7 +20,7 @@ pub(super) enum Reference {
     /// `${file:/path}`.
     File(PathBuf),
     /// `sha256:…`.
-    Digest(Token),
+    Digest(TokenDigest),
 }
 
 /// Text that refers to no token.
@@ -37,7 +37,7 @@ pub(super) enum InvalidReference {
 impl Reference {
     pub(super) fn parse(text: &str) -> Result<Self, InvalidReference> {
         if let Some(digest) = text.strip_prefix(DIGEST_PREFIX) {
-            return Token::of_digest(digest).map(Self::Digest).ok_or(InvalidReference::Digest);
+            return TokenDigest::from_hex(digest).map(Self::Digest).ok_or(InvalidReference::Digest);
         }
         let inner = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let inner = inner.ok_or(InvalidReference::Literal)?;
@@ -57,14 +57,6 @@ impl Reference {
 fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// What is kept of a valid token: its SHA-256.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) digest: TokenDigest,
-    /// The digest in lower-case digits, by which equal tokens are found.
-    pub(super) hexadecimal: String,
 }
 
 /// A value that is no token. The message does not quote it.
@@ -92,23 +84,16 @@ impl InvalidToken {
     }
 }
 
-impl Token {
-    /// Accepts a token, or `sha256:` and the digest of one.
-    pub(super) fn new(value: &str) -> Result<Self, InvalidToken> {
-        if let Some(digest) = value.strip_prefix(DIGEST_PREFIX) {
-            return Self::of_digest(digest).ok_or(InvalidToken::NoDigest);
-        }
-        match value {
-            "" => Err(InvalidToken::Empty),
-            _ if !value.bytes().all(|byte| byte.is_ascii_graphic()) => Err(InvalidToken::NotVisibleAscii),
-            _ if value.len() < MIN_CHARACTERS => Err(InvalidToken::TooShort),
-            _ => Ok(Self { digest: TokenDigest::of(value), hexadecimal: hexadecimal(value.as_bytes()) }),
-        }
+/// The digest of a token, or of what `sha256:` and the digest of one stand for.
+pub(super) fn token(value: &str) -> Result<TokenDigest, InvalidToken> {
+    if let Some(digest) = value.strip_prefix(DIGEST_PREFIX) {
+        return TokenDigest::from_hex(digest).ok_or(InvalidToken::NoDigest);
     }
-
-    fn of_digest(hexadecimal: &str) -> Option<Self> {
-        let digest = TokenDigest::from_hex(hexadecimal)?;
-        Some(Self { digest, hexadecimal: hexadecimal.to_lowercase() })
+    match value {
+        "" => Err(InvalidToken::Empty),
+        _ if !value.bytes().all(|byte| byte.is_ascii_graphic()) => Err(InvalidToken::NotVisibleAscii),
+        _ if value.len() < MIN_CHARACTERS => Err(InvalidToken::TooShort),
+        _ => Ok(TokenDigest::of(value)),
     }
 }
 
@@ -129,16 +114,65 @@ pub(super) fn resolve(
     reference: &Reference,
     folder: &Path,
     environment: &dyn Environment,
-) -> Result<Token, Unresolved> {
+) -> Result<TokenDigest, Unresolved> {
     let value = match reference {
-        Reference::Digest(token) => return Ok(token.clone()),
+        Reference::Digest(token) => return Ok(*token),
         Reference::Variable(name) => environment.variable(name).ok_or(Unresolved::Unset)?,
-        Reference::File(path) => {
-            let text = environment.file(&folder.join(path)).map_err(Unresolved::Unreadable)?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
+        Reference::File(path) => content(&folder.join(path), environment).map_err(Unresolved::Unreadable)?,
+    };
+    token(&value).map_err(Unresolved::Invalid)
+}
+
+fn content(path: &Path, environment: &dyn Environment) -> Result<String, String> {
+    Ok(environment.file(path)?.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Why a reference gives no secret that could be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSecret {
+    /// It is no reference.
+    #[error("it is no reference such as `${{ADMIN_TOKEN}}`")]
+    NoReference,
+    /// It is the digest of one.
+    #[error("the configuration has its SHA-256 only")]
+    Digest,
+    /// No such variable, or nothing in it.
+    #[error("the variable `{0}` is not set")]
+    Unset(String),
+    /// The file cannot be read.
+    #[error("the file `{}` cannot be read: {error}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
+}
+
+/// The secret itself that a reference leads to, seen from `folder`, for whoever
+/// is to send it.
+///
+/// # Errors
+///
+/// Why there is none.
+pub fn secret(text: &str, folder: &Path, environment: &dyn Environment) -> Result<Secret, NoSecret> {
+    let value = match Reference::parse(text) {
+        Err(_) => Err(NoSecret::NoReference),
+        Ok(Reference::Digest(_)) => Err(NoSecret::Digest),
+        Ok(Reference::Variable(name)) => {
+            let value = environment.variable(&name).filter(|value| !value.is_empty());
+            value.ok_or(NoSecret::Unset(name))
+        }
+        Ok(Reference::File(path)) => {
+            let path = folder.join(path);
+            content(&path, environment).map_err(|error| NoSecret::Unreadable { path, error })
         }
     };
-    Token::new(&value).map_err(Unresolved::Invalid)
+    // A variable or a file may hold a digest as well.
+    value.and_then(|value| match value.starts_with(DIGEST_PREFIX) {
+        true => Err(NoSecret::Digest),
+        false => Ok(Secret::new(value)),
+    })
 }
 
 /// SHA-256 in hexadecimal digits.
@@ -171,7 +205,7 @@ mod tests {
             ("x${LAPTOP_TOKEN}", Err(InvalidReference::Literal)),
             ("", Err(InvalidReference::Literal)),
             ("sha256:a0", Err(InvalidReference::Digest)),
-            (&format!("sha256:{digest}"), Ok(Reference::Digest(Token::of_digest(&digest).unwrap()))),
+            (&format!("sha256:{digest}"), Ok(Reference::Digest(TokenDigest::from_hex(&digest).unwrap()))),
         ] {
             assert_eq!(Reference::parse(text), expected, "{text}");
         }
@@ -187,7 +221,7 @@ mod tests {
             (&"é".repeat(40), InvalidToken::NotVisibleAscii),
             ("sha256:12", InvalidToken::NoDigest),
         ] {
-            assert_eq!(Token::new(value), Err(expected));
+            assert_eq!(token(value), Err(expected));
         }
     }
 
@@ -195,7 +229,7 @@ mod tests {
     fn a_token_and_its_digest_are_the_same() {
         let token = "x".repeat(32);
         let digest = format!("sha256:{}", hexadecimal(token.as_bytes()).to_uppercase());
-        assert_eq!(Token::new(&token), Token::new(&digest));
-        assert_eq!(Token::new(&token).unwrap().digest, TokenDigest::of(&token));
+        assert_eq!(super::token(&token), super::token(&digest));
+        assert_eq!(super::token(&token).unwrap(), TokenDigest::of(&token));
     }
 }

@@ -10,11 +10,11 @@ use super::{
 /// Characters of a line that are shown.
 const WIDTH: usize = 100;
 
-/// The line on which `bytes` begins, as the mask allows to show it, and carets
-/// under them. `None` if there is nothing to show.
-pub(super) fn snippet(page: &Page<'_>, mask: &Mask, bytes: &Range<usize>) -> Option<String> {
-    let number = page.position(bytes.start).line;
-    let line = page.line(number);
+/// The line on which `bytes` begins, under the number that it has in its file,
+/// as the mask allows to show it, and carets under them. `None` if there is
+/// nothing to show.
+pub(super) fn snippet(page: &Page<'_>, mask: &Mask, number: usize, bytes: &Range<usize>) -> Option<String> {
+    let line = page.line(page.position(bytes.start).line);
     let mut shown = Shown { text: Vec::new(), caret: None, caret_end: 0 };
     for (part, visible) in mask.parts(page.text(), line.clone()) {
         shown.push(part, visible, page, bytes);

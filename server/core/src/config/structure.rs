@@ -15,7 +15,9 @@ use super::{
 
 /// Reports what the schema does not allow, and reads the rest.
 pub(super) fn read(report: &mut Report<'_>) -> RawConfig {
-    report_duplicates(report, report.tree(), &Place::root());
+    if has_duplicates(report.tree()) {
+        report_duplicates(report, report.tree(), &Place::root());
+    }
     let mut value = report.tree().to_json();
     whole_numbers(&mut value);
     let Some(validator) = schema::validator() else {
@@ -46,18 +48,30 @@ pub(super) fn read(report: &mut Report<'_>) -> RawConfig {
     })
 }
 
+/// Looks without a word, as there mostly are none.
+fn has_duplicates(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Map(entries) => {
+            entries.have_duplicates() || entries.iter().any(|entry| has_duplicates(&entry.value))
+        }
+        Kind::List(items) => items.iter().any(has_duplicates),
+        _ => false,
+    }
+}
+
 fn report_duplicates(report: &mut Report<'_>, node: &Node, place: &Place) {
     match &node.kind {
         Kind::Map(entries) => {
             let mut seen = std::collections::BTreeMap::new();
-            for entry in entries {
-                let here = place.key(&entry.key);
+            for entry in entries.iter() {
+                let here = place.key(entry.key.clone());
                 let first = *seen.entry(entry.key.as_str()).or_insert(entry.key_span.bytes.start);
                 if first == entry.key_span.bytes.start {
                     report_duplicates(report, &entry.value, &here);
                 } else {
                     let name = report.name(place, &entry.key);
-                    let message = format!("`{name}` is here twice, first at {}", report.position_of(first));
+                    let first = report.position_of(first, entry.key_span.bytes.start);
+                    let message = format!("`{name}` is here twice, first at {first}");
                     let help = "keep one of them".to_owned();
                     report.error_at(&here, &entry.key_span, "duplicate_key", message, Some(help));
                 }
@@ -117,6 +131,8 @@ impl Flaw {
                 let options = options.as_array().into_iter().flatten().filter_map(Value::as_str);
                 Fault::NoneOf(options.map(str::to_owned).collect())
             }
+            // The only one: `agents` or `include`.
+            E::AnyOf { .. } => Fault::MissingKey("agents".to_owned()),
             E::MinItems { .. } | E::MinLength { .. } => Fault::Empty,
             E::Minimum { limit } => Fault::Below(limit.to_string()),
             E::Maximum { limit } => Fault::Above(limit.to_string()),
@@ -136,11 +152,14 @@ impl Flaw {
         match &self.fault {
             Fault::UnknownKeys(keys) => keys.iter().for_each(|key| unknown_key(report, place, key)),
             Fault::MissingKey(key) => {
-                let example = Known::at(&place.key(key)).and_then(Known::example).unwrap_or_default();
+                let example = Known::at(&place.key(key.clone())).and_then(Known::example).unwrap_or_default();
                 let help = format!("add it, as in `{key}: {example}`");
                 report.key_error(place, "missing_key", format!("`{key}` is missing"), Some(help));
             }
-            Fault::WrongType => self.wrong_type(report),
+            Fault::WrongType => {
+                let (code, message, help) = wrong_type(place, &label, report.tree().find(place).node);
+                report.error(place, code, message, help);
+            }
             Fault::NoneOf(options) => {
                 let Kind::Text(text) = &report.tree().find(place).node.kind else { return };
                 let names = || options.iter().map(String::as_str);
@@ -160,53 +179,24 @@ impl Flaw {
         }
     }
 
-    fn wrong_type(&self, report: &mut Report<'_>) {
-        let Some(known) = Known::at(&self.place) else { return };
-        let node = report.tree().find(&self.place).node;
-        let label = report.shown(&self.place).label();
-        let example = || known.example().map(|example| format!("write it as in `{label}: {example}`"));
-        let text = if let Kind::Text(text) = &node.kind { text.as_str() } else { "" };
-        let (code, message) = match node.kind {
-            Kind::Null => ("no_value", format!("`{label}` has no value")),
-            _ => ("wrong_type", format!("`{label}` must be {}, not {}", known.describe(), node.describe())),
-        };
-        let help = match node.kind {
-            Kind::Null if known.expects("array") => Some("write `[]` for none, or remove the key".to_owned()),
-            Kind::Null if known.expects("object") => Some("write `{}`, or remove the key".to_owned()),
-            Kind::Null => Some("give it one, or remove the key".to_owned()),
-            _ if known.expects("boolean") && ["yes", "on"].contains(&text) => Some("write `true`".to_owned()),
-            _ if known.expects("boolean") && ["no", "off"].contains(&text) => {
-                Some("write `false`".to_owned())
-            }
-            _ if known.expects("integer") && text.replace('_', "").parse::<u64>().is_ok() => {
-                Some("write it without quotes and in digits only".to_owned())
-            }
-            Kind::Bool(_) | Kind::Number(_) if known.expects("string") => {
-                example().or_else(|| Some("put it in quotes".to_owned()))
-            }
-            _ => example(),
-        };
-        report.error(&self.place, code, message, help);
-    }
-
     /// Takes what was reported out of the value, so that the rest can be read.
     fn remove(&self, value: &mut Value) {
         match &self.fault {
             Fault::UnknownKeys(keys) => {
-                if let Some(Value::Object(map)) = at_mut(value, self.place.steps()) {
+                if let Some(Value::Object(map)) = at_mut(value, &self.place) {
                     map.retain(|key, _| !keys.contains(key));
                 }
             }
             Fault::MissingKey(_) | Fault::SaidElsewhere => {}
-            _ => match self.place.steps().split_last() {
-                Some((Step::Key(key), around)) => {
+            _ => match self.place.split_last() {
+                Some((around, Step::Key(key))) => {
                     if let Some(Value::Object(map)) = at_mut(value, around) {
-                        map.remove(key);
+                        map.remove(key.as_ref());
                     }
                 }
-                Some((Step::Item(_), _)) => {
+                Some((_, Step::Item(_))) => {
                     // The other items keep their numbers.
-                    if let Some(item) = at_mut(value, self.place.steps()) {
+                    if let Some(item) = at_mut(value, &self.place) {
                         *item = Value::Null;
                     }
                 }
@@ -214,6 +204,34 @@ impl Flaw {
             },
         }
     }
+}
+
+/// Code, message and help about a value of the wrong type.
+pub(super) fn wrong_type(place: &Place, label: &str, node: &Node) -> (&'static str, String, Option<String>) {
+    let Some(known) = Known::at(place) else {
+        return ("wrong_type", format!("`{label}` cannot be {}", node.describe()), None);
+    };
+    let example = || known.example().map(|example| format!("write it as in `{label}: {example}`"));
+    let text = if let Kind::Text(text) = &node.kind { text.as_str() } else { "" };
+    let (code, message) = match node.kind {
+        Kind::Null => ("no_value", format!("`{label}` has no value")),
+        _ => ("wrong_type", format!("`{label}` must be {}, not {}", known.describe(), node.describe())),
+    };
+    let help = match node.kind {
+        Kind::Null if known.expects("array") => Some("write `[]` for none, or remove the key".to_owned()),
+        Kind::Null if known.expects("object") => Some("write `{}`, or remove the key".to_owned()),
+        Kind::Null => Some("give it one, or remove the key".to_owned()),
+        _ if known.expects("boolean") && ["yes", "on"].contains(&text) => Some("write `true`".to_owned()),
+        _ if known.expects("boolean") && ["no", "off"].contains(&text) => Some("write `false`".to_owned()),
+        _ if known.expects("integer") && text.replace('_', "").parse::<u64>().is_ok() => {
+            Some("write it without quotes and in digits only".to_owned())
+        }
+        Kind::Bool(_) | Kind::Number(_) if known.expects("string") => {
+            example().or_else(|| Some("put it in quotes".to_owned()))
+        }
+        _ => example(),
+    };
+    (code, message, help)
 }
 
 fn unknown_key(report: &mut Report<'_>, place: &Place, key: &str) {
@@ -243,15 +261,15 @@ fn place_of_pointer(pointer: &str, root: &Value) -> Place {
         let index = value.filter(|value| value.is_array()).and_then(|_| name.parse::<usize>().ok());
         (place, value) = match index {
             Some(index) => (place.item(index), value.and_then(|value| value.get(index))),
-            None => (place.key(&name), value.and_then(|value| value.get(&name))),
+            None => (place.key(name.clone()), value.and_then(|value| value.get(&name))),
         };
     }
     place
 }
 
-fn at_mut<'v>(value: &'v mut Value, steps: &[Step]) -> Option<&'v mut Value> {
-    steps.iter().try_fold(value, |value, step| match step {
-        Step::Key(key) => value.get_mut(key.as_str()),
+fn at_mut<'v>(value: &'v mut Value, place: &Place) -> Option<&'v mut Value> {
+    place.steps().into_iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key.as_ref()),
         Step::Item(index) => value.get_mut(*index),
     })
 }

@@ -4,7 +4,7 @@
 pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let length = word.chars().count();
-    let far = 2.max(length / 3).min(length.saturating_sub(1));
+    let far = 2.max(length / 3).min(length / 2);
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))

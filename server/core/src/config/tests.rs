@@ -4,23 +4,28 @@ use std::path::Path;
 
 use super::*;
 
+mod admin;
 mod hostile;
+mod include;
 mod masking;
 mod reports;
 mod settings;
 mod shipped;
+mod size;
 
 /// Variables and files that every test sees.
 struct World;
 
 const LAPTOP: &str = "laptop-token-with-32-characters-or-more";
 const REVIEWER: &str = "reviewer-token-with-32-characters-or-more";
+const ADMIN: &str = "admin-token-with-32-characters-or-more";
 
 impl Environment for World {
     fn variable(&self, name: &str) -> Option<String> {
         let value = match name {
             "LAPTOP_TOKEN" | "LAPTOP_AGAIN" => LAPTOP,
             "REVIEWER_TOKEN" => REVIEWER,
+            "ADMIN_TOKEN" => ADMIN,
             "EMPTY" => "",
             "SHORT" => "hunter2",
             "SPACED" => "a token with spaces is a token that is not",
@@ -30,11 +35,19 @@ impl Environment for World {
         Some(value.to_owned())
     }
 
+    fn is_of_dotenv(&self, name: &str) -> bool {
+        name == "REVIEWER_TOKEN"
+    }
+
     fn file(&self, path: &Path) -> Result<String, String> {
         match path.to_str() {
             Some("/run/secrets/laptop" | "/etc/mus/secrets/laptop") => Ok(format!("{LAPTOP}\r\n")),
             _ => Err("no such file".to_owned()),
         }
+    }
+
+    fn included(&self, _: &Path) -> Result<Vec<Included>, String> {
+        Ok(Vec::new())
     }
 }
 

@@ -1,6 +1,9 @@
 //! A YAML document in which every value knows where it was written.
 
-use std::ops::Range;
+use std::{
+    cell::OnceCell,
+    ops::{Deref, Range},
+};
 
 use serde_json::{Map, Number, Value};
 
@@ -21,7 +24,15 @@ pub(super) enum Kind {
     Number(Number),
     Text(String),
     List(Vec<Node>),
-    Map(Vec<Entry>),
+    Map(Entries),
+}
+
+/// The entries of a mapping in the order of the text, found fast by their keys.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entries {
+    entries: Vec<Entry>,
+    /// Their indexes by key, and of one key by place; made when first needed.
+    sorted: OnceCell<Vec<usize>>,
 }
 
 /// A key and its value. A mapping may hold a key twice: finding that is the
@@ -42,6 +53,105 @@ pub(super) struct Span {
     pub(super) alias: Option<usize>,
 }
 
+/// In mappings that are no larger, looking at every entry is faster.
+const FEW: usize = 8;
+
+impl Entries {
+    pub(super) fn of(&self, key: &str) -> Option<&Entry> {
+        if self.entries.len() <= FEW {
+            return self.entries.iter().find(|entry| entry.key == key);
+        }
+        let sorted = self.sorted();
+        let at = sorted.partition_point(|index| self.key(*index) < key);
+        sorted.get(at).and_then(|index| self.entries.get(*index)).filter(|entry| entry.key == key)
+    }
+
+    pub(super) fn of_mut(&mut self, key: &str) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.key == key)
+    }
+
+    /// Whether a key is there twice.
+    pub(super) fn have_duplicates(&self) -> bool {
+        if self.entries.len() <= FEW {
+            let mut rest = self.entries.as_slice();
+            while let Some((first, others)) = rest.split_first() {
+                if others.iter().any(|other| other.key == first.key) {
+                    return true;
+                }
+                rest = others;
+            }
+            return false;
+        }
+        self.sorted().windows(2).any(|pair| match pair {
+            [one, other] => self.key(*one) == self.key(*other),
+            _ => false,
+        })
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.extend([entry]);
+    }
+
+    pub(super) fn extend(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        self.sorted = OnceCell::new();
+        self.entries.extend(entries);
+    }
+
+    fn sorted(&self) -> &[usize] {
+        self.sorted.get_or_init(|| {
+            let mut sorted: Vec<usize> = (0..self.entries.len()).collect();
+            // Stable, so that of one key the first comes first.
+            sorted.sort_by(|one, other| self.key(*one).cmp(self.key(*other)));
+            sorted
+        })
+    }
+
+    fn key(&self, index: usize) -> &str {
+        self.entries.get(index).map(|entry| entry.key.as_str()).unwrap_or_default()
+    }
+}
+
+impl From<Vec<Entry>> for Entries {
+    fn from(entries: Vec<Entry>) -> Self {
+        Self { entries, sorted: OnceCell::new() }
+    }
+}
+
+impl Deref for Entries {
+    type Target = [Entry];
+
+    fn deref(&self) -> &[Entry] {
+        &self.entries
+    }
+}
+
+impl IntoIterator for Entries {
+    type Item = Entry;
+    type IntoIter = std::vec::IntoIter<Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+impl PartialEq for Entries {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Span {
+    /// A place without length.
+    pub(super) fn at(byte: usize) -> Self {
+        Self { bytes: byte..byte, alias: None }
+    }
+
+    fn shift(&mut self, by: usize) {
+        self.bytes = self.bytes.start + by..self.bytes.end + by;
+        self.alias = self.alias.map(|alias| alias + by);
+    }
+}
+
 /// What [`Node::find`] found.
 pub(super) struct Found<'a> {
     /// The key of the value, where it has one.
@@ -55,10 +165,9 @@ impl Node {
         let mut found = Found { key: None, node: self };
         for step in place.steps() {
             let next = match (step, &found.node.kind) {
-                (Step::Key(key), Kind::Map(entries)) => entries
-                    .iter()
-                    .find(|entry| entry.key == *key)
-                    .map(|entry| Found { key: Some(&entry.key_span), node: &entry.value }),
+                (Step::Key(key), Kind::Map(entries)) => {
+                    entries.of(key).map(|entry| Found { key: Some(&entry.key_span), node: &entry.value })
+                }
                 (Step::Item(index), Kind::List(items)) => {
                     items.get(*index).map(|node| Found { key: None, node })
                 }
@@ -72,7 +181,7 @@ impl Node {
 
     /// The value at exactly `place`.
     pub(super) fn at(&self, place: &Place) -> Option<&Self> {
-        place.steps().iter().try_fold(self, |node, step| match (step, &node.kind) {
+        place.steps().into_iter().try_fold(self, |node, step| match (step, &node.kind) {
             (Step::Key(key), _) => node.get(key),
             (Step::Item(index), Kind::List(items)) => items.get(*index),
             _ => None,
@@ -81,12 +190,40 @@ impl Node {
 
     /// The entry of a key of the mapping at `place`, if there is one.
     pub(super) fn entry(&self, place: &Place, key: &str) -> Option<&Entry> {
-        self.at(place)?.entries().iter().find(|entry| entry.key == key)
+        self.at(place)?.entry_of(key)
     }
 
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+        self.entry_of(key).map(|entry| &entry.value)
+    }
+
+    fn entry_of(&self, key: &str) -> Option<&Entry> {
+        if let Kind::Map(entries) = &self.kind { entries.of(key) } else { None }
+    }
+
+    /// How many values there are, this one included.
+    pub(super) fn count(&self) -> usize {
+        match &self.kind {
+            Kind::List(items) => 1 + items.iter().map(Self::count).sum::<usize>(),
+            Kind::Map(entries) => 1 + entries.iter().map(|entry| entry.value.count()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    /// Moves everything by so many bytes.
+    pub(super) fn shift(&mut self, by: usize) {
+        self.span.shift(by);
+        match &mut self.kind {
+            Kind::List(items) => items.iter_mut().for_each(|item| item.shift(by)),
+            Kind::Map(entries) => {
+                for entry in &mut entries.entries {
+                    entry.key_span.shift(by);
+                    entry.value.shift(by);
+                }
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn is_map(&self) -> bool {
@@ -108,7 +245,7 @@ impl Node {
             Kind::List(items) => items.iter().map(Self::to_json).collect(),
             Kind::Map(entries) => {
                 let mut map = Map::new();
-                for entry in entries {
+                for entry in entries.iter() {
                     map.entry(entry.key.clone()).or_insert_with(|| entry.value.to_json());
                 }
                 Value::Object(map)

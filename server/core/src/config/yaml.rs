@@ -142,6 +142,6 @@ impl<'de> Visitor<'de> for KindVisitor {
             let key_span = Span::new(&key.defined, &key.referenced);
             entries.push(Entry { key: key.value, key_span, value: mapping.next_value()? });
         }
-        Ok(Kind::Map(entries))
+        Ok(Kind::Map(entries.into()))
     }
 }

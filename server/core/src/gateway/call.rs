@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Answer, CallLog, Denial,
+    flights::{Flight, Flights, Revocation},
     record::{Outcome, Recorder},
     reply::Reply,
 };
@@ -15,8 +16,9 @@ use crate::{
     invocation::Invocation,
     limits::{Limits, counters::Slot},
     policy::{Permit, Reason, Thing},
-    principal::Principal,
+    principal::{Caller, Principal},
     registry::InvokeError,
+    secret::TokenDigest,
     settings::Disclosure,
     snapshot::Snapshot,
 };
@@ -29,7 +31,10 @@ const MAX_ERROR_BYTES: usize = 4096;
 pub(super) struct Call {
     snapshot: Arc<Snapshot>,
     principal: Principal,
+    token: TokenDigest,
     thing: Thing,
+    flights: Arc<Flights>,
+    flight: Option<Flight>,
     recorder: Recorder,
 }
 
@@ -46,12 +51,15 @@ impl Call {
     pub(super) fn begin(
         snapshot: Arc<Snapshot>,
         log: Arc<dyn CallLog>,
-        principal: &Principal,
+        flights: Arc<Flights>,
+        caller: &Caller,
         thing: Thing,
         name: &str,
     ) -> Self {
+        let Caller { principal, token } = caller;
         let recorder = Recorder::new(log, principal, snapshot.generation, thing, name);
-        Self { snapshot, principal: principal.clone(), thing, recorder }
+        let (principal, token) = (principal.clone(), *token);
+        Self { snapshot, principal, token, thing, flights, flight: None, recorder }
     }
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
@@ -119,9 +127,18 @@ impl Call {
         self.recorder.allow();
         let timeout = Duration::from_secs(bounds.timeout_seconds);
         let (permit, inline) = (Arc::new(permit), bounds.inline);
+        let flight = match self.flights.enter(permit.clone(), self.token) {
+            Ok(flight) => self.flight.insert(flight),
+            Err(revocation) => return self.revoked(revocation),
+        };
         let invocation =
             Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot };
-        let bytes = match plugin.instance.invoke(invocation).await {
+        let invoked = match flight.unless_revoked(plugin.instance.invoke(invocation)).await {
+            Ok(invoked) => invoked,
+            Err(revocation) => return self.revoked(revocation),
+        };
+        self.flight = None;
+        let bytes = match invoked {
             Ok(bytes) => bytes,
             Err(InvokeError::TimedOut { seconds }) => return self.timed_out(seconds),
             Err(InvokeError::Plugin(error)) => return self.plugin_failed(error),
@@ -150,6 +167,14 @@ impl Call {
         }
         self.recorder.finish(if reply.is_error() { Outcome::ToolError } else { Outcome::Ok });
         Answer::Done(reply)
+    }
+
+    fn revoked<T>(mut self, revocation: Revocation) -> Answer<T> {
+        let Revocation { generation, revoked } = revocation;
+        let reasons = vec![Reason::Revoked(revoked)];
+        self.recorder.deny(&reasons);
+        self.recorder.finish(Outcome::Revoked);
+        Answer::Refused(Denial { generation, reasons })
     }
 
     fn timed_out<T>(self, seconds: u64) -> Answer<T> {
@@ -198,5 +223,15 @@ impl Call {
     fn failed<T>(mut self, message: String) -> Answer<T> {
         self.recorder.finish(Outcome::Failed);
         Answer::Failed(message)
+    }
+}
+
+impl Drop for Call {
+    /// A revoked call may be dropped by whoever waited for it before it heard.
+    fn drop(&mut self) {
+        if let Some(revocation) = self.flight.as_mut().and_then(Flight::unheard) {
+            self.recorder.deny(&[Reason::Revoked(revocation.revoked)]);
+            self.recorder.finish(Outcome::Revoked);
+        }
     }
 }

@@ -59,6 +59,8 @@ pub enum Outcome {
     Failed,
     /// The caller went away.
     Cancelled,
+    /// What it began by was taken back.
+    Revoked,
 }
 
 impl Outcome {
@@ -73,6 +75,7 @@ impl Outcome {
             Self::Unanswered => "unanswered",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Revoked => "revoked",
         }
     }
 }

@@ -7,7 +7,9 @@ use crate::{
     invocation::Invocation,
     registry::InvokeError,
     settings::{Disclosure, Settings},
-    testing::{Records, Scripted, codes, content, patterns, plugin, principal, settings, tool, unreachable},
+    testing::{
+        Records, Scripted, caller, codes, content, patterns, plugin, principal, settings, tool, unreachable,
+    },
 };
 
 mod replies;
@@ -45,7 +47,7 @@ fn answers(answer: Result<Value, InvokeError>) -> Arc<dyn crate::registry::Insta
 impl World {
     fn call(&self, name: &str, arguments: Value) -> Answer<ToolResult> {
         let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-        block_on(self.gateway.call_tool(&principal(), name, arguments, nobody()))
+        block_on(self.gateway.call_tool(&caller(), name, arguments, nobody()))
     }
 
     fn refused(&self, name: &str, arguments: Value) -> Vec<&'static str> {
@@ -203,7 +205,7 @@ fn a_call_whose_caller_goes_away_is_recorded_as_cancelled() {
         }
     }
     let world = world(|_| {}, Arc::new(Never));
-    let call = world.gateway.call_tool(&principal(), "demo.say", Map::new(), nobody()).now_or_never();
+    let call = world.gateway.call_tool(&caller(), "demo.say", Map::new(), nobody()).now_or_never();
     assert_eq!(call, None);
     assert_eq!(world.outcomes(), [(true, "cancelled", String::new())]);
 }
@@ -223,7 +225,7 @@ fn a_call_keeps_the_snapshot_it_began_under() {
 fn a_resource_is_read_by_its_uri_or_its_template() {
     let answer = json!({ "contents": [{ "uri": "demo://pages/one", "text": "page one" }] });
     let world = world(|_| {}, answers(Ok(answer)));
-    let read = |uri: &str| block_on(world.gateway.read_resource(&principal(), uri, nobody()));
+    let read = |uri: &str| block_on(world.gateway.read_resource(&caller(), uri, nobody()));
     assert!(matches!(read("demo://pages/one"), Answer::Done(_)));
     assert!(matches!(read("demo://fixed"), Answer::Done(_)));
     assert_eq!(read("demo://pages/one/two"), Answer::Unknown);
@@ -234,7 +236,7 @@ fn a_prompt_needs_its_required_arguments_and_no_others() {
     let world = world(|_| {}, answers(Ok(json!({ "messages": [] }))));
     let get = |arguments: &[(&str, &str)]| {
         let arguments = arguments.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        block_on(world.gateway.get_prompt(&principal(), "demo_prompt", arguments, nobody()))
+        block_on(world.gateway.get_prompt(&caller(), "demo_prompt", arguments, nobody()))
     };
     assert!(matches!(get(&[("topic", "rust")]), Answer::Done(_)));
     let Answer::Refused(denial) = get(&[("topyc", "rust")]) else { panic!() };
@@ -252,12 +254,12 @@ fn the_five_limits_are_for_tool_calls_only() {
     let world = world(tight, answers(Ok(answer)));
     for _ in 0..3 {
         assert!(matches!(
-            block_on(world.gateway.read_resource(&principal(), "demo://fixed", nobody())),
+            block_on(world.gateway.read_resource(&caller(), "demo://fixed", nobody())),
             Answer::Done(_)
         ));
         let topic = BTreeMap::from([("topic".to_owned(), "rust".to_owned())]);
         assert!(matches!(
-            block_on(world.gateway.get_prompt(&principal(), "demo_prompt", topic, nobody())),
+            block_on(world.gateway.get_prompt(&caller(), "demo_prompt", topic, nobody())),
             Answer::Done(_)
         ));
     }
@@ -291,7 +293,7 @@ fn what_a_plugin_says_went_wrong_reaches_the_caller() {
     let world = world(|_| {}, answers(error(ErrorCode::InvalidInput)));
     let topic = BTreeMap::from([("topic".to_owned(), " ".to_owned())]);
     let Answer::Refused(denial) =
-        block_on(world.gateway.get_prompt(&principal(), "demo_prompt", topic, nobody()))
+        block_on(world.gateway.get_prompt(&caller(), "demo_prompt", topic, nobody()))
     else {
         panic!("a mistake of the caller's is told from a failure")
     };
@@ -319,7 +321,7 @@ fn complaints_about_a_prompt_s_arguments_are_few_and_short() {
     let world = world(|_| {}, unreachable());
     let many = (0..20_000).map(|n| (format!("{n}{}", "\n".repeat(99)), String::new())).collect();
     let Answer::Refused(denial) =
-        block_on(world.gateway.get_prompt(&principal(), "demo_prompt", many, nobody()))
+        block_on(world.gateway.get_prompt(&caller(), "demo_prompt", many, nobody()))
     else {
         panic!()
     };

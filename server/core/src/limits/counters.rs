@@ -42,6 +42,15 @@ impl Counters {
         Self { start: Instant::now(), agents: Mutex::default() }
     }
 
+    /// How many calls of each agent run that has some.
+    #[must_use]
+    pub fn running(&self) -> Vec<(AgentId, u32)> {
+        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = |usage: &Mutex<Usage>| usage.lock().unwrap_or_else(PoisonError::into_inner).running;
+        let all = agents.iter().map(|(agent, usage)| (agent.clone(), running(usage)));
+        all.filter(|(_, running)| *running > 0).collect()
+    }
+
     /// Counts a call of `agent` at `now`, or says what speaks against it and counts
     /// nothing. `blocked`: something else does already, so look, and do not count.
     pub fn admit(

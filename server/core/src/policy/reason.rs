@@ -3,7 +3,9 @@
 use std::fmt;
 
 use plugin_contract::{Capability, PluginName, ToolName};
+use serde::Serialize;
 
+use super::Revoked;
 use crate::{
     id::{AgentId, TenantId},
     limits::Rate,
@@ -11,7 +13,8 @@ use crate::{
 };
 
 /// What kind of thing is granted by patterns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Thing {
     /// A tool.
     Tool,
@@ -32,7 +35,7 @@ impl Thing {
         }
     }
 
-    fn key(self) -> &'static str {
+    pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Tool => "tools",
             Self::Resource => "resources",
@@ -203,6 +206,9 @@ pub enum Reason {
         /// The limit.
         seconds: u64,
     },
+    /// What the call began by was taken back while it was in flight.
+    #[error("the call was ended: {0}")]
+    Revoked(Revoked),
 }
 
 /// Rounded up: whoever waits so long has waited long enough.
@@ -236,6 +242,7 @@ impl Reason {
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
+            Self::Revoked(_) => "revoked",
         }
     }
 
@@ -283,6 +290,7 @@ impl Reason {
             Self::TimedOut { agent, .. } => {
                 format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
             }
+            Self::Revoked(revoked) => revoked.help(),
         }
     }
 

@@ -13,8 +13,7 @@ use plugin_abi::abi_stable::library::{AbiHeader, AbiHeaderRef, ROOT_MODULE_LOADE
 
 use crate::plugin::{
     fault::{Fault, quote},
-    image::LibraryImage,
-    in_process::{mapping, sealed::Sealed},
+    in_process::{Sealed, mapping},
 };
 
 /// A library in this process. It stays there: what it made may point into it for
@@ -29,14 +28,7 @@ pub(crate) struct Library {
 
 impl Library {
     /// Loads a library and runs its constructors.
-    pub(crate) fn load(image: &LibraryImage) -> Result<Self, Fault> {
-        let file = Sealed::new(image).map_err(|error| {
-            Fault::new(
-                "memory_refused",
-                format!("the system gives no memory to load it from: {error}"),
-                "allow executable memfds (`sysctl vm.memfd_noexec` below 2), and enough memory",
-            )
-        })?;
+    pub(crate) fn load(file: Sealed) -> Result<Self, Fault> {
         let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
         let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_NODELETE;
         // SAFETY: the constructors that run here are those of a library which a

@@ -19,7 +19,9 @@ use crate::plugin::{
 /// The longest part of a layout error that is logged; whole, it can be 200 KB.
 const MAX_DEBUG: usize = 4096;
 
-/// The root module of a library that was built for this server's ABI.
+/// The root module of a library that was built for this server's ABI. The library
+/// is never unloaded, so it is good for ever.
+#[derive(Clone)]
 pub(crate) struct Module(PluginModRef);
 
 impl Module {

@@ -12,15 +12,33 @@ use rustix::{
     io::Errno,
 };
 
-use crate::plugin::image::LibraryImage;
+use crate::plugin::{fault::Fault, image::LibraryImage};
 
 /// A file without a name that holds a verified library.
 #[derive(Debug)]
-pub(super) struct Sealed(OwnedFd);
+pub(crate) struct Sealed {
+    fd: OwnedFd,
+    size: u64,
+}
 
 impl Sealed {
     /// Copies the library and seals the copy.
-    pub(super) fn new(image: &LibraryImage) -> io::Result<Self> {
+    pub(crate) fn of(image: &LibraryImage) -> Result<Self, Fault> {
+        Self::new(image).map_err(|error| {
+            Fault::new(
+                "memory_refused",
+                format!("the system gives no memory to load it from: {error}"),
+                "allow executable memfds (`sysctl vm.memfd_noexec` below 2), and enough memory",
+            )
+        })
+    }
+
+    /// Its bytes, by number.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn new(image: &LibraryImage) -> io::Result<Self> {
         let mut file = File::from(create()?);
         file.write_all(image.library().bytes())?;
         let fd = OwnedFd::from(file);
@@ -29,13 +47,13 @@ impl Sealed {
         if !fcntl_get_seals(&fd)?.contains(seals) {
             return Err(io::Error::other("the memory could not be sealed"));
         }
-        Ok(Self(fd))
+        Ok(Self { fd, size: image.library().size() })
     }
 }
 
 impl AsFd for Sealed {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
@@ -58,7 +76,7 @@ mod tests {
     fn a_sealed_library_cannot_be_changed() {
         let library = LibraryImage::unchecked(b"library");
         let sealed = Sealed::new(&library).unwrap();
-        let file = File::from(sealed.0);
+        let file = File::from(sealed.fd);
         let mut bytes = [0; 7];
         file.read_exact_at(&mut bytes, 0).unwrap();
         assert_eq!(&bytes, b"library");

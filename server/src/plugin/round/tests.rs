@@ -1,9 +1,13 @@
-use std::fs;
+use std::{fs, time::Duration};
 
 use server_core::{registry::Provenance, settings::Isolation};
 
 use super::*;
-use crate::plugin::testing::{instance, package, put, services};
+use crate::plugin::{
+    start::Starter,
+    testing::{instance, package, put, services},
+    trust::today,
+};
 
 /// A plugin with the tool `weather.now`.
 fn candidate(name: &str) -> Candidate {
@@ -28,15 +32,16 @@ fn candidate(name: &str) -> Candidate {
 /// Admits plugins, and says which were taken, which run on, and why others do not.
 fn admit(state: &Path, candidates: Vec<Candidate>) -> (Vec<String>, Vec<String>, Vec<&'static str>) {
     let settings = PluginSettings::default();
-    let (keys, _) = KeyRing::new(&settings, Path::new(""), None);
-    let mut loader = Loader::new(services());
+    let (keys, _) = KeyRing::new(&settings, Path::new(""), None, today());
+    let starter = Arc::new(Starter::new(services(), Duration::ZERO));
     let names: Vec<_> = candidates.iter().map(|it| it.running.plugin.manifest.name.clone()).collect();
-    let mut round = Round::new(&settings, &keys, Marks::read(state), &mut loader);
+    let mut round = Round::new(settings, keys, state, Loader::new(starter, 0, AllRunning::default()));
     round.candidates = candidates;
-    let (registry, refusals) = round.admit();
+    let registry = round.settle();
+    let (registry, running) = round.commit(registry, AllRunning::default());
     let taken = registry.plugins().map(|plugin| plugin.manifest.name.to_string()).collect();
-    let runs = names.iter().filter(|name| loader.running(name).is_some()).map(ToString::to_string).collect();
-    (taken, runs, refusals.iter().map(|refusal| refusal.code).collect())
+    let runs = names.iter().filter(|name| running.contains_key(*name)).map(ToString::to_string).collect();
+    (taken, runs, round.refusals.iter().map(|refusal| refusal.code).collect())
 }
 
 #[test]

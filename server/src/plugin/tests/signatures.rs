@@ -125,17 +125,17 @@ fn the_installations_key_counts_on_while_the_system_does_not_let_it_be_read() {
     site.trusted().minisign = KeySource::Installed;
     let key_file = site.root.path().join("bundled.pub");
     put(&key_file, &site.public_key);
-    let (keys, refusals) = KeyRing::new(&site.settings, &key_file, None);
+    let (keys, refusals) = KeyRing::new(&site.settings, &key_file, None, today());
     assert_eq!(refusals, []);
     let last = keys.installed().unwrap();
 
     let unreadable = key_file.join("below-a-file");
-    let (keys, refusals) = KeyRing::new(&site.settings, &unreadable, Some(last));
+    let (keys, refusals) = KeyRing::new(&site.settings, &unreadable, Some(last), today());
     assert_eq!(refusals.iter().map(|it| it.code).collect::<Vec<_>>(), ["unreadable"]);
     assert_eq!(keys.installed().map(PublicKey::id), Some(last.id()));
 
     fs::remove_file(&key_file).unwrap();
-    let (keys, refusals) = KeyRing::new(&site.settings, &key_file, Some(last));
+    let (keys, refusals) = KeyRing::new(&site.settings, &key_file, Some(last), today());
     assert_eq!(refusals.iter().map(|it| it.code).collect::<Vec<_>>(), ["key_missing"]);
     assert!(keys.installed().is_none());
 }

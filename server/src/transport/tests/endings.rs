@@ -83,7 +83,7 @@ async fn a_server_that_stops_finishes_calls_and_ends_streams() {
     assert_eq!(events(older).await[0]["result"]["content"][0]["text"], "done");
     let newer: Value = newer.await.unwrap().unwrap().json().await.unwrap();
     assert_eq!(newer["result"]["content"][0]["text"], "done");
-    server.serving.await.unwrap().unwrap();
+    server.serving.await.unwrap();
     assert!(client().get(format!("http://{}/healthz", server.address)).send().await.is_err());
 }
 
@@ -103,5 +103,5 @@ async fn calls_that_outlast_the_server_hear_that_it_is_stopping() {
     assert_eq!(events(newer.await.unwrap().unwrap()).await, [expected(100)]);
     assert_eq!(events(older).await, [expected(1)]);
     assert_eq!((server.end().await, server.end().await), ("cancelled", "cancelled"));
-    server.serving.await.unwrap().unwrap();
+    server.serving.await.unwrap();
 }

@@ -23,7 +23,7 @@ struct Counts {
 
 /// Too many wait already: the connection is to be closed instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::transport) struct Crowded;
+pub(crate) struct Crowded;
 
 /// One that waits, until it is dropped.
 pub(super) struct Place<'a> {

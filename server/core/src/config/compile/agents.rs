@@ -37,28 +37,28 @@ impl Compiler<'_> {
         raw: &BTreeMap<String, RawAgent>,
         around: &Around<'_>,
     ) -> BTreeMap<AgentId, Agent> {
-        if raw.is_empty()
-            && self.report.tree().get("agents").is_some_and(|agents| agents.entries().is_empty())
-        {
+        let includes = Place::root().key("include");
+        let place_of_none = match self.report.tree().get("agents") {
+            Some(agents) => agents.entries().is_empty().then_some(place),
+            None => self.report.has(&Place::root(), "include").then_some(&includes),
+        };
+        if let Some(place) = place_of_none.filter(|_| raw.is_empty()) {
             let message = "there are no agents, so nobody can connect".to_owned();
             self.report.warning(place, "no_agents", message, None);
         }
         let mut owners = Owners::new();
-        self.named(place, raw, |compiler, place, name, raw| {
-            compiler.agent(place, name, raw, around, &mut owners)
-        })
+        self.named(place, raw, |compiler, place, raw| compiler.agent(place, raw, around, &mut owners))
     }
 
     fn agent(
         &mut self,
         place: &Place,
-        name: &str,
         raw: &RawAgent,
         around: &Around<'_>,
         owners: &mut Owners,
     ) -> Option<Agent> {
         let tenant_id = self.tenant_of(place, raw);
-        let tokens = self.tokens(place, name, raw, owners);
+        let tokens = self.tokens(place, raw, owners);
         let profiles = self.profiles_of(place, raw, around);
         let rights = RawRights::from(raw);
         let own = self.rights(place, &rights);
@@ -74,12 +74,7 @@ impl Compiler<'_> {
             .chain([&around.limits]);
         let tenant = tenant_id?;
         let ceiling = around.tenants.get(&tenant).map(|tenant| tenant.limits).unwrap_or_default();
-        Some(Agent {
-            tenant,
-            tokens: tokens.into_iter().map(|token| token.digest).collect(),
-            grant: all.grant(),
-            limits: first_of(levels).under(&ceiling),
-        })
+        Some(Agent { tenant, tokens, grant: all.grant(), limits: first_of(levels).under(&ceiling) })
     }
 
     fn tenant_of(&mut self, place: &Place, raw: &RawAgent) -> Option<TenantId> {
@@ -107,15 +102,14 @@ impl Compiler<'_> {
 
     /// The names that `section` has, if `name` is none of them. A section that
     /// is missing where it must not be, or no mapping, is a problem of its own.
-    fn unknown(&self, section: &str, name: &str) -> Option<Vec<String>> {
-        let place = Place::root().key(section);
-        let entries = match self.report.tree().get(section) {
-            Some(node) if node.is_map() => node.entries(),
-            None if section == "profiles" => &[],
+    fn unknown(&self, section: &'static str, name: &str) -> Option<Vec<String>> {
+        match self.report.tree().get(section) {
+            Some(node) if node.is_map() && node.get(name).is_none() => {}
+            None if section == "profiles" => {}
             _ => return None,
-        };
-        let is_unknown = entries.iter().all(|entry| entry.key != name);
-        is_unknown.then(|| entries.iter().map(|entry| self.report.name(&place, &entry.key)).collect())
+        }
+        let place = Place::root().key(section);
+        Some(self.report.keys(&place).into_iter().map(|key| self.report.name(&place, key)).collect())
     }
 
     fn refer_to_nothing(

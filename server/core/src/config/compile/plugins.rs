@@ -24,13 +24,17 @@ const BUNDLED_NAMES: [&str; 5] = ["core.*", "llm.*", "about://*", "review_pr", "
 impl Compiler<'_> {
     pub(super) fn plugins(&mut self, place: &Place, raw: &RawPlugins) -> PluginSettings {
         let keys = raw.trusted_keys.as_ref().map(|keys| self.trusted_keys(&place.key("trusted_keys"), keys));
-        let entries =
-            self.named(&place.key("entries"), &raw.entries, |_, _, name, raw| Some(entry(name, raw)));
+        let entries = place.key("entries");
+        let entries = self.named(&entries, &raw.entries, |_, place, raw| {
+            let is_bundled = BUNDLED.iter().any(|name| *place == entries.key(*name));
+            Some(entry(is_bundled, raw))
+        });
         PluginSettings {
             dir: self.path(&place.key("dir"), raw.dir.as_deref()),
             bundled_dir: self.path(&place.key("bundled_dir"), raw.bundled_dir.as_deref()),
             trusted_keys: keys.unwrap_or_else(default_keys),
             entries: default_entries().chain(entries).collect(),
+            max_retired_bytes: raw.max_retired_bytes.unwrap_or(PluginSettings::default().max_retired_bytes),
         }
     }
 
@@ -40,11 +44,11 @@ impl Compiler<'_> {
         raw: &BTreeMap<String, RawKey>,
     ) -> BTreeMap<KeyName, TrustedKey> {
         let mut seen = BTreeMap::new();
-        let keys = self.named(place, raw, |compiler, place, name, raw| {
+        let keys = self.named(place, raw, |compiler, place, raw| {
             let key = compiler.trusted_key(place, raw);
-            let first =
-                raw.minisign.as_deref().and_then(|text| seen.insert(text.to_owned(), name.to_owned()));
+            let first = raw.minisign.as_deref().and_then(|text| seen.insert(text.to_owned(), place.clone()));
             if let Some(first) = first {
+                let [first, name] = [&first, place].map(|place| compiler.report.name_at(place));
                 let message = format!("`{first}` and `{name}` are the same key");
                 let help = "merge the two: which of them counts would be a guess".to_owned();
                 compiler.report.error(&place.key("minisign"), "duplicate_key", message, Some(help));
@@ -62,7 +66,7 @@ impl Compiler<'_> {
 
     fn trusted_key(&mut self, place: &Place, raw: &RawKey) -> Option<TrustedKey> {
         let minisign = raw.minisign.as_deref().and_then(|text| self.key_source(&place.key("minisign"), text));
-        let mut patterns = |key: &str, texts: &Option<Texts>| {
+        let mut patterns = |key: &'static str, texts: &Option<Texts>| {
             texts.as_ref().map(|texts| self.patterns(&place.key(key), texts).into_iter().collect())
         };
         let plugins = patterns("plugins", &raw.plugins);
@@ -126,14 +130,14 @@ fn default_keys() -> BTreeMap<KeyName, TrustedKey> {
 }
 
 fn default_entries() -> impl Iterator<Item = (PluginName, PluginEntry)> {
-    BUNDLED.into_iter().filter_map(|name| Some((name.parse().ok()?, entry(name, &RawEntry::default()))))
+    BUNDLED.into_iter().filter_map(|name| Some((name.parse().ok()?, entry(true, &RawEntry::default()))))
 }
 
-fn entry(name: &str, raw: &RawEntry) -> PluginEntry {
+fn entry(is_bundled: bool, raw: &RawEntry) -> PluginEntry {
     let isolation = match raw.isolation {
         Some(RawIsolation::Process) => Isolation::Process,
         Some(RawIsolation::InProcess) => Isolation::InProcess,
-        None if BUNDLED.contains(&name) => Isolation::InProcess,
+        None if is_bundled => Isolation::InProcess,
         None => Isolation::Process,
     };
     PluginEntry {

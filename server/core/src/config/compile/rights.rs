@@ -94,7 +94,7 @@ impl Compiler<'_> {
         place: &Place,
         raw: &BTreeMap<String, RawProfile>,
     ) -> BTreeMap<ProfileName, Profile> {
-        self.named(place, raw, |compiler, place, _, raw| {
+        self.named(place, raw, |compiler, place, raw| {
             let rights = compiler.rights(place, &raw.into());
             let limits = compiler.limits(&place.key("limits"), &raw.limits);
             Some(Profile { rights, limits })
@@ -106,7 +106,7 @@ impl Compiler<'_> {
         place: &Place,
         raw: &BTreeMap<String, RawTenant>,
     ) -> BTreeMap<TenantId, Tenant> {
-        self.named(place, raw, |compiler, place, _, raw| {
+        self.named(place, raw, |compiler, place, raw| {
             let disclosure = match raw.disclosure {
                 None | Some(RawDisclosure::Reasons) => Disclosure::Reasons,
                 Some(RawDisclosure::Opaque) => Disclosure::Opaque,
@@ -118,8 +118,9 @@ impl Compiler<'_> {
     }
 
     pub(super) fn rights(&mut self, place: &Place, raw: &RawRights<'_>) -> Rights {
-        let mut list =
-            |key: &str, texts: Option<&Texts>| texts.map(|texts| self.patterns(&place.key(key), texts));
+        let mut list = |key: &'static str, texts: Option<&Texts>| {
+            texts.map(|texts| self.patterns(&place.key(key), texts))
+        };
         Rights {
             tools: list("tools", raw.tools).unwrap_or_default(),
             deny: list("deny", raw.deny).unwrap_or_default(),

@@ -39,7 +39,7 @@ impl Compiler<'_> {
         items.filter_map(|(item, text)| parse(self, &place.item(item), text)).collect()
     }
 
-    fn listen(&mut self, place: &Place, text: &str) -> Option<SocketAddr> {
+    pub(super) fn listen(&mut self, place: &Place, text: &str) -> Option<SocketAddr> {
         let address = text.parse();
         if address.is_err() {
             let message = format!("{} is no IP address with a port", quoted(text));

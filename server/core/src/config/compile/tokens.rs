@@ -1,28 +1,38 @@
 //! `token` and `tokens`: from references to digests, none of them twice.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use super::{Compiler, Place};
-use crate::config::{
-    raw::{RawAgent, Texts},
-    secrets::{InvalidReference, Reference, Token, Unresolved, resolve},
+use crate::{
+    config::{
+        raw::{RawAgent, Texts},
+        secrets::{InvalidReference, InvalidToken, Reference, Unresolved, resolve},
+    },
+    secret::TokenDigest,
+    settings::{SecretSource, SecretUse},
 };
 
-/// Whose each token is: the place where it was found, and the agent.
-pub(super) type Owners = BTreeMap<String, (Place, String)>;
+/// Whose each token is: the place where it was found, and the agent's.
+pub(super) type Owners = HashMap<TokenDigest, (Place, Place)>;
+
+/// Whose a token is.
+#[derive(Clone, Copy)]
+pub(super) enum Holder<'a> {
+    /// Of the agent at this place, which cannot do without.
+    Agent(&'a Place),
+    /// The operator's. A variable that is not set means that there is none.
+    Admin,
+}
 
 impl Compiler<'_> {
     /// An agent's tokens, of which no other agent has one.
-    pub(super) fn tokens(
-        &mut self,
-        place: &Place,
-        agent: &str,
-        raw: &RawAgent,
-        owners: &mut Owners,
-    ) -> Vec<Token> {
-        if !self.report.has(place, "token") && !self.report.has(place, "tokens") {
+    pub(super) fn tokens(&mut self, place: &Place, raw: &RawAgent, owners: &mut Owners) -> Vec<TokenDigest> {
+        let agent = place;
+        let is_silent = raw.token.is_none() && raw.tokens.is_none();
+        if is_silent && !self.report.has(place, "token") && !self.report.has(place, "tokens") {
+            let agent = self.report.name_at(agent);
             let message = format!("agent `{agent}` has no token, so it cannot connect");
-            let help = format!("add `token: \"${{{}}}\"`", variable_for(agent));
+            let help = format!("add `token: \"${{{}}}\"`", variable_for(&agent));
             self.report.key_error(place, "no_token", message, Some(help));
         }
         let one = raw.token.iter().map(|text| (place.key("token"), text.as_str()));
@@ -30,20 +40,24 @@ impl Compiler<'_> {
         let several = several.map(|(item, text)| (place.key("tokens").item(item), text));
         let mut tokens = Vec::new();
         for (place, text) in one.chain(several) {
-            let Some(token) = self.token(&place, agent, text) else { continue };
-            match owners.get(&token.hexadecimal) {
-                Some((first, owner)) => self.same_token(&place, agent, owner, first),
-                None => {
-                    owners.insert(token.hexadecimal.clone(), (place, agent.to_owned()));
+            let Some(token) = self.token(&place, Holder::Agent(agent), text) else { continue };
+            tokens.push(token);
+            match owners.entry(token) {
+                Entry::Occupied(owner) => {
+                    let (first, owner) = owner.get();
+                    self.same_token(&place, agent, owner, first);
+                }
+                Entry::Vacant(owner) => {
+                    owner.insert((place, agent.clone()));
                 }
             }
-            tokens.push(token);
         }
         tokens
     }
 
-    fn same_token(&mut self, place: &Place, agent: &str, owner: &str, first: &Place) {
-        let first = self.report.position(first);
+    fn same_token(&mut self, place: &Place, agent: &Place, owner: &Place, first: &Place) {
+        let first = self.report.position(first, place);
+        let [agent, owner] = [agent, owner].map(|place| self.report.name_at(place));
         let (message, help) = if agent == owner {
             (format!("agent `{agent}` has the same token twice, first at {first}"), "keep one of the two")
         } else {
@@ -55,11 +69,14 @@ impl Compiler<'_> {
         self.report.error(place, "duplicate_token", message, Some(help.to_owned()));
     }
 
-    fn token(&mut self, place: &Place, agent: &str, text: &str) -> Option<Token> {
+    /// The token that a text refers to.
+    pub(super) fn token(&mut self, place: &Place, holder: Holder<'_>, text: &str) -> Option<TokenDigest> {
         let reference = match Reference::parse(text) {
+            Ok(Reference::Digest(token)) => return Some(token),
             Ok(reference) => reference,
             Err(error) => {
-                let (code, message, help) = reference_words(error, agent);
+                let variable = self.variable_of(holder);
+                let (code, message, help) = reference_words(error, &variable, &self.report.main_file(place));
                 self.report.error(place, code, message.to_owned(), Some(help));
                 return None;
             }
@@ -69,40 +86,101 @@ impl Compiler<'_> {
             Reference::File(path) => format!("`{}`", path.display()),
             Reference::Digest(_) => "it".to_owned(),
         };
-        let (code, message, help) = match resolve(&reference, self.folder, self.environment) {
+        let uses =
+            self.source(place, &reference).map(|source| SecretUse { place: place.to_string(), source });
+        self.secrets.extend(uses);
+        let resolved = resolve(&reference, self.report.folder(place), self.environment);
+        let unresolved = match resolved {
             Ok(token) => return Some(token),
-            Err(Unresolved::Unset) => (
+            Err(unresolved) => unresolved,
+        };
+        if let (Holder::Admin, Some(what)) = (holder, absent(&reference, &unresolved)) {
+            let message = format!("the variable {source} is {what}, so `admin` is off");
+            self.report.warning(place, "unset_variable", message, Some(self.set(place, &source)));
+            return None;
+        }
+        let holder = self.words_for(holder);
+        let (code, message, help) = match unresolved {
+            Unresolved::Unset => (
                 "unset_variable",
-                format!("the variable {source} is not set, so agent `{agent}` has no token"),
-                format!(
-                    "add a line `{}=…` to the file `.env` beside this one, or set it where the server is started",
-                    source.trim_matches('`')
-                ),
+                format!("the variable {source} is not set, so {holder} has no token"),
+                self.set(place, &source),
             ),
-            Err(Unresolved::Unreadable(error)) => (
+            Unresolved::Unreadable(error) => (
                 "unreadable_file",
-                format!("the file {source} with the token of agent `{agent}` cannot be read: {error}"),
+                format!("the file {source} with the token of {holder} cannot be read: {error}"),
                 "create it, or let the server's user read it".to_owned(),
             ),
-            Err(Unresolved::Invalid(error)) => (
+            Unresolved::Invalid(error) => (
                 "invalid_token",
-                format!("{source} holds no token that agent `{agent}` can use: {error}"),
+                format!("{source} holds no token that {holder} can use: {error}"),
                 error.help().to_owned(),
             ),
         };
         self.report.error(place, code, message, Some(help));
         None
     }
+
+    fn words_for(&self, holder: Holder<'_>) -> String {
+        match holder {
+            Holder::Agent(agent) => format!("agent `{}`", self.report.name_at(agent)),
+            Holder::Admin => "`admin`".to_owned(),
+        }
+    }
+
+    /// A name for the variable that holds it.
+    fn variable_of(&self, holder: Holder<'_>) -> String {
+        match holder {
+            Holder::Agent(agent) => variable_for(&self.report.name_at(agent)),
+            Holder::Admin => "ADMIN_TOKEN".to_owned(),
+        }
+    }
+
+    /// What to do about a variable that is not set.
+    fn set(&self, place: &Place, source: &str) -> String {
+        format!(
+            "add a line `{}=…` to the file `.env` beside {}, or set it where the server is started",
+            source.trim_matches('`'),
+            self.report.main_file(place)
+        )
+    }
+
+    fn source(&self, place: &Place, reference: &Reference) -> Option<SecretSource> {
+        match reference {
+            Reference::Digest(_) => None,
+            Reference::File(path) => Some(SecretSource::File { path: self.report.folder(place).join(path) }),
+            Reference::Variable(name) => {
+                let variable = name.clone();
+                Some(match self.environment.variable(name) {
+                    None => SecretSource::Unset { variable },
+                    Some(_) if self.environment.is_of_dotenv(name) => SecretSource::Dotenv { variable },
+                    Some(_) => SecretSource::Environment { variable },
+                })
+            }
+        }
+    }
 }
 
-fn reference_words(error: InvalidReference, agent: &str) -> (&'static str, &'static str, String) {
-    let variable = variable_for(agent);
+/// In a word, why a variable holds nothing at all.
+fn absent(reference: &Reference, unresolved: &Unresolved) -> Option<&'static str> {
+    match (reference, unresolved) {
+        (Reference::Variable(_), Unresolved::Unset) => Some("not set"),
+        (Reference::Variable(_), Unresolved::Invalid(InvalidToken::Empty)) => Some("empty"),
+        _ => None,
+    }
+}
+
+fn reference_words(
+    error: InvalidReference,
+    variable: &str,
+    main: &str,
+) -> (&'static str, &'static str, String) {
     match error {
         InvalidReference::Literal => (
             "literal_token",
             "a token must not stand in the configuration",
             format!(
-                "write it to the file `.env` beside this one, as `{variable}=…`, and `\"${{{variable}}}\"` here"
+                "write it to the file `.env` beside {main}, as `{variable}=…`, and `\"${{{variable}}}\"` here"
             ),
         ),
         InvalidReference::Name => (

@@ -74,13 +74,12 @@ fn what_only_the_server_may_say_is_taken_out_of_every_meta() {
     );
     let clean = json!({ "demo/own": 3 });
     let Answer::Done(result) = world.call("demo.say", json!({})) else { panic!() };
-    let Answer::Done(read) = block_on(world.gateway.read_resource(&principal(), "demo://fixed", nobody()))
+    let Answer::Done(read) = block_on(world.gateway.read_resource(&caller(), "demo://fixed", nobody()))
     else {
         panic!()
     };
     let topic = BTreeMap::from([("topic".to_owned(), "rust".to_owned())]);
-    let Answer::Done(prompt) =
-        block_on(world.gateway.get_prompt(&principal(), "demo_prompt", topic, nobody()))
+    let Answer::Done(prompt) = block_on(world.gateway.get_prompt(&caller(), "demo_prompt", topic, nobody()))
     else {
         panic!()
     };
@@ -136,14 +135,14 @@ fn what_a_plugin_has_withdrawn_is_not_listed_and_not_to_be_had() {
     assert!(matches!(world.gateway.templates(&who), Answer::Done(templates) if templates.is_empty()));
     assert!(matches!(world.gateway.prompts(&who), Answer::Done(prompts) if prompts.is_empty()));
     for uri in ["demo://fixed", "demo://pages/1"] {
-        assert!(matches!(world.gateway.watch_resource(&who, uri), Answer::Refused(_)), "{uri}");
+        assert!(matches!(world.gateway.watch_resource(&caller(), uri), Answer::Refused(_)), "{uri}");
     }
 }
 
 fn complete(world: &World, of: Completes, argument: &str) -> Answer<Completion> {
     let request =
         Complete { of, argument: argument.to_owned(), value: "r".to_owned(), decided: BTreeMap::new() };
-    block_on(world.gateway.complete(&principal(), request))
+    block_on(world.gateway.complete(&caller(), request))
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! What there is to be used: the names that rights are judged over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plugin_contract::{Capability, Manifest, PluginName, template::UriTemplate};
+
+use crate::{policy::Thing, registry::Registry, settings::PluginSettings};
+
+/// The names that plugins offer, and what using them takes.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    pub(super) plugins: BTreeMap<PluginName, Release>,
+    pub(super) names: BTreeMap<Name, Needs>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name {
+    pub(super) kind: Kind,
+    pub(super) text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    One(Thing),
+    /// A family of resources.
+    Template,
+}
+
+impl Kind {
+    pub(super) fn thing(self) -> Thing {
+        match self {
+            Self::One(thing) => thing,
+            Self::Template => Thing::Resource,
+        }
+    }
+}
+
+/// What a use of a name takes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Needs {
+    /// Of agent and tenant.
+    pub(super) capabilities: BTreeSet<Capability>,
+    /// Whether the plugin's entry leaves out one of them, so that nobody can use it.
+    pub(super) withheld: bool,
+    /// Recognises a family's members.
+    pub(super) template: Option<UriTemplate>,
+}
+
+/// Which one of a plugin's releases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Release {
+    pub(super) version: String,
+    pub(super) release: u64,
+}
+
+impl Names {
+    /// What a registry offers.
+    #[must_use]
+    pub fn of(registry: &Registry) -> Self {
+        let mut names = Self::default();
+        for plugin in registry.plugins() {
+            names.add(&plugin.manifest, &plugin.granted);
+        }
+        names
+    }
+
+    /// What manifests say that they offer, taken at their word, as far as the
+    /// operator's entries let the plugins in.
+    #[must_use]
+    pub fn claimed<'m>(manifests: impl IntoIterator<Item = &'m Manifest>, settings: &PluginSettings) -> Self {
+        let mut names = Self::default();
+        for manifest in manifests {
+            let entry = settings.entries.get(&manifest.name).cloned().unwrap_or_default();
+            if entry.enabled && !names.plugins.contains_key(&manifest.name) {
+                names.add(manifest, &entry.capabilities);
+            }
+        }
+        names
+    }
+
+    fn add(&mut self, manifest: &Manifest, granted: &BTreeSet<Capability>) {
+        let release = Release { version: manifest.version.to_string(), release: manifest.release };
+        self.plugins.insert(manifest.name.clone(), release);
+        for tool in &manifest.tools {
+            let capabilities = tool.capabilities.clone();
+            let withheld = !capabilities.is_subset(granted);
+            let needs = Needs { capabilities, withheld, template: None };
+            self.insert(Kind::One(Thing::Tool), tool.name.as_str(), needs);
+        }
+        for resource in &manifest.resources {
+            self.insert(Kind::One(Thing::Resource), resource.uri.as_str(), Needs::default());
+        }
+        for spec in &manifest.resource_templates {
+            if let Ok(template) = UriTemplate::new(spec.uri_template.as_str()) {
+                let needs = Needs { template: Some(template), ..Needs::default() };
+                self.insert(Kind::Template, spec.uri_template.as_str(), needs);
+            }
+        }
+        for prompt in &manifest.prompts {
+            self.insert(Kind::One(Thing::Prompt), prompt.name.as_str(), Needs::default());
+        }
+    }
+
+    fn insert(&mut self, kind: Kind, text: &str, needs: Needs) {
+        self.names.entry(Name { kind, text: text.to_owned() }).or_insert(needs);
+    }
+}

@@ -1,0 +1,183 @@
+//! What is not about single agents: tenants, keys, plugins and the server.
+
+use std::{collections::BTreeMap, fmt::Display, path::PathBuf};
+
+use super::{
+    change::{Change, Subject, What},
+    names::{Names, Release},
+    pairs::{Pair, paired},
+};
+use crate::{
+    pattern::Patterns,
+    settings::{
+        AdminSettings, Disclosure, HoldSettings, PluginEntry, PluginSettings, Settings, Tenant, TrustedKey,
+    },
+};
+
+/// Tenants. What their ceilings mean is told of their agents.
+pub(super) fn tenants(old: &Settings, new: &Settings) -> Vec<Change> {
+    named(
+        &old.tenants,
+        &new.tenants,
+        |name| Subject::Tenant { name: name.clone() },
+        |_| What::New { names: Vec::new() },
+        tenant,
+    )
+}
+
+fn tenant(was: &Tenant, is: &Tenant) -> Vec<What> {
+    let disclosure = |tenant: &Tenant| match tenant.disclosure {
+        Disclosure::Reasons => "reasons",
+        Disclosure::Opaque => "opaque",
+    };
+    What::value("disclosure", disclosure(was), disclosure(is)).into_iter().collect()
+}
+
+/// Trusted keys.
+pub(super) fn keys(old: &PluginSettings, new: &PluginSettings) -> Vec<Change> {
+    named(
+        &old.trusted_keys,
+        &new.trusted_keys,
+        |name| Subject::Key { name: name.clone() },
+        |_| What::New { names: Vec::new() },
+        key,
+    )
+}
+
+fn key(was: &TrustedKey, is: &TrustedKey) -> Vec<What> {
+    let names = |key: &TrustedKey| match &key.names {
+        Some(names) => texts(names),
+        None => ["<plugin>.*", "<plugin>://*"].map(str::to_owned).to_vec(),
+    };
+    let last_day = |key: &TrustedKey| key.not_after.map_or("never".to_owned(), |day| day.to_string());
+    let revoked = match (was.revoked, is.revoked) {
+        (false, true) => Some(What::Revoked),
+        (true, false) => Some(What::Unrevoked),
+        _ => None,
+    };
+    [
+        revoked,
+        (was.minisign != is.minisign).then_some(What::Changed { value: "the public key" }),
+        What::list("plugins", texts(&was.plugins), texts(&is.plugins)),
+        What::list("names", names(was), names(is)),
+        What::list("capabilities", &was.capabilities, &is.capabilities),
+        What::value("in_process", was.in_process, is.in_process),
+        What::value("not_after", last_day(was), last_day(is)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The operator's entries; a plugin without one has the default.
+pub(super) fn entries(old: &PluginSettings, new: &PluginSettings) -> Vec<Change> {
+    let default = PluginEntry::default();
+    let mut changes = Vec::new();
+    for (name, pair) in paired(&old.entries, &new.entries) {
+        let what = match pair {
+            Pair::Old(was) => entry(was, &default),
+            Pair::Both(was, is) => entry(was, is),
+            Pair::New(is) => entry(&default, is),
+        };
+        let subject = Subject::PluginEntry { name: name.clone() };
+        changes.extend(what.into_iter().map(|what| Change { subject: subject.clone(), what }));
+    }
+    changes
+}
+
+fn entry(was: &PluginEntry, is: &PluginEntry) -> Vec<What> {
+    [
+        What::value("enabled", was.enabled, is.enabled),
+        What::value("isolation", was.isolation.as_str(), is.isolation.as_str()),
+        What::list("capabilities", &was.capabilities, &is.capabilities),
+        (was.config != is.config).then_some(What::Changed { value: "its configuration" }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Plugins that are there to be used.
+pub(super) fn plugins(old: &Names, new: &Names) -> Vec<Change> {
+    named(
+        &old.plugins,
+        &new.plugins,
+        |name| Subject::Plugin { name: name.clone() },
+        |release| What::New { names: vec![release.version.clone()] },
+        release,
+    )
+}
+
+fn release(was: &Release, is: &Release) -> Vec<What> {
+    if was.version != is.version {
+        return What::value("", &was.version, &is.version).into_iter().collect();
+    }
+    What::value("release", was.release, is.release).into_iter().collect()
+}
+
+/// Keys about no one in particular.
+pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
+    let (was, is) = (&old.server, &new.server);
+    let admin = |admin: &Option<AdminSettings>| or(admin.as_ref().map(|admin| admin.listen), "off");
+    let url = |url: &Option<url::Url>| or(url.as_ref(), "unset");
+    let share = |hold: &HoldSettings| or(hold.removed_agents_percent, "unset");
+    let dir = |dir: &Option<PathBuf>| or(dir.as_ref().map(|dir| dir.display()), "unset");
+    let bundled = |dir: &Option<PathBuf>| or(dir.as_ref().map(|dir| dir.display()), "the installation's");
+    [
+        ("server.listen", What::value("", was.listen, is.listen)),
+        ("server.allowed_hosts", What::list("", &was.allowed_hosts, &is.allowed_hosts)),
+        ("server.allowed_origins", What::list("", &was.allowed_origins, &is.allowed_origins)),
+        ("server.public_url", What::value("", url(&was.public_url), url(&is.public_url))),
+        ("admin.listen", What::value("", admin(&old.admin), admin(&new.admin))),
+        ("admin.token", admin_token(old, new)),
+        ("log.level", What::value("", old.log_level.as_str(), new.log_level.as_str())),
+        ("state.dir", What::value("", old.state_dir.display(), new.state_dir.display())),
+        ("reload.poll_ms", What::value("", old.reload.poll.as_millis(), new.reload.poll.as_millis())),
+        (
+            "reload.hold.removed_agents_percent",
+            What::value("", share(&old.reload.hold), share(&new.reload.hold)),
+        ),
+        ("plugins.dir", What::value("", dir(&old.plugins.dir), dir(&new.plugins.dir))),
+        (
+            "plugins.bundled_dir",
+            What::value("", bundled(&old.plugins.bundled_dir), bundled(&new.plugins.bundled_dir)),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(key, what)| Some(Change { subject: Subject::Setting { key }, what: what? }))
+    .collect()
+}
+
+fn admin_token(old: &Settings, new: &Settings) -> Option<What> {
+    let (was, is) = (old.admin.as_ref()?, new.admin.as_ref()?);
+    (was.token != is.token).then_some(What::Tokens { replaced: 1, added: 0, removed: 0 })
+}
+
+fn or(value: Option<impl Display>, otherwise: &str) -> String {
+    value.map_or_else(|| otherwise.to_owned(), |value| value.to_string())
+}
+
+fn texts(patterns: &Patterns) -> Vec<String> {
+    patterns.iter().map(ToString::to_string).collect()
+}
+
+/// Compares two mappings by name: what went, what is new, what is different.
+fn named<K: Ord, V>(
+    old: &BTreeMap<K, V>,
+    new: &BTreeMap<K, V>,
+    subject: impl Fn(&K) -> Subject,
+    is_new: impl Fn(&V) -> What,
+    compare: impl Fn(&V, &V) -> Vec<What>,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (name, pair) in paired(old, new) {
+        let what = match pair {
+            Pair::Old(_) => vec![What::Removed],
+            Pair::Both(was, is) => compare(was, is),
+            Pair::New(is) => vec![is_new(is)],
+        };
+        changes.extend(what.into_iter().map(|what| Change { subject: subject(name), what }));
+    }
+    changes.sort_by_key(|change| change.what.rank());
+    changes
+}

@@ -1,0 +1,187 @@
+//! `GET /metrics`, for Prometheus.
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use super::{Shared, problem::Problem};
+use crate::reload::{Outcome, State as Reloads};
+
+const OPENMETRICS: &str = "application/openmetrics-text";
+
+pub(super) async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Scrape(shared)));
+    let mut text = String::new();
+    if text::encode(&mut text, &registry).is_err() {
+        return Problem::INTERNAL.into_response();
+    }
+    let mut accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    if accepts.any(|value| value.contains(OPENMETRICS)) {
+        let kind = format!("{OPENMETRICS}; version=1.0.0; charset=utf-8");
+        return ([(CONTENT_TYPE, kind)], text).into_response();
+    }
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], older(&text)).into_response()
+}
+
+/// The older text format, in which a counter is explained under its whole name.
+fn older(text: &str) -> String {
+    let is_counter = |name: &str| text.contains(&format!("\n# TYPE {name} counter\n"));
+    let mut older = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(word), Some(name), Some(rest)) if is_counter(name) => {
+                older.extend(["# ", word, " ", name, "_total ", rest, "\n"]);
+            }
+            _ => older.extend([line, "\n"]),
+        }
+    }
+    older
+}
+
+/// What there is to measure at the moment when somebody looks.
+#[derive(Debug)]
+struct Scrape(Arc<Shared>);
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let sources = &self.0.sources;
+        let snapshot = sources.live.load();
+        let mut to = Writer(&mut encoder);
+        to.info("server_info", "The running server", &[("version", env!("CARGO_PKG_VERSION"))])?;
+        to.gauge("server_uptime_seconds", "How long it has been running", self.0.begun.elapsed().as_secs())?;
+        to.gauge("server_ready", "Whether it takes calls", u64::from(!sources.readiness.draining()))?;
+        to.gauge(
+            "config_generation",
+            "The configuration in force, counted from the start",
+            snapshot.generation.0,
+        )?;
+        let sha256 = [("sha256", snapshot.config_sha256.as_str())];
+        to.info("config_info", "The configuration in force", &sha256)?;
+        reloads(&mut to, &sources.reloads.now())?;
+        to.histogram("config_reload_seconds", "How long attempts to reload took", sources.reloads.seconds())?;
+        let retired = (sources.retired)();
+        let help = "Libraries of plugins that nothing uses any more and that stay in memory";
+        to.gauge("plugin_retired_libraries", help, retired.libraries as u64)?;
+        to.gauge("plugin_retired_bytes", "The size of those libraries", retired.bytes)?;
+        to.gauges(
+            "mcp_sessions_open",
+            "Sessions of the older protocol revisions",
+            (sources.sessions)()
+                .into_iter()
+                .map(|(agent, count)| ([("agent", agent.to_string())], count as u64)),
+        )?;
+        to.gauges(
+            "mcp_calls_in_flight",
+            "Requests under way that call, read, get or list something",
+            sources
+                .gateway
+                .in_flight()
+                .into_iter()
+                .map(|(agent, count)| ([("agent", agent.to_string())], u64::from(count))),
+        )?;
+        sources.calls.encode(&mut encoder)
+    }
+}
+
+fn reloads(to: &mut Writer<'_, '_>, state: &Reloads) -> fmt::Result {
+    let mut attempts = state.attempts.iter().filter(|attempt| attempt.report.result != Outcome::Mismatch);
+    let is_good = |outcome| matches!(outcome, Outcome::Applied | Outcome::Unchanged);
+    let good = attempts.clone().next().is_none_or(|attempt| is_good(attempt.report.result));
+    let help = "Whether what the files held when they were read last is in force";
+    to.gauge("config_last_reload_successful", help, u64::from(good))?;
+    let at =
+        attempts.find(|attempt| is_good(attempt.report.result)).map(|attempt| attempt.at).or(state.since);
+    if let Some(at) = at {
+        let help = "When the files were read last and what they held came into force or was";
+        to.gauge("config_last_reload_success_timestamp_seconds", help, at.as_second())?;
+    }
+    let help =
+        "Whether config.yaml is a bind mount of a file that has been replaced, so that edits cannot be seen";
+    to.gauge("config_file_stale_bind_mount", help, u64::from(state.stale_bind_mount))?;
+    to.counters(
+        "config_reload",
+        "Attempts to reload, by what made them and what came of them",
+        state.counts.iter().map(|((trigger, result), count)| {
+            ([("trigger", trigger.as_str()), ("result", result.as_str())], *count)
+        }),
+    )?;
+    let help = "Failures of the kernel's file events; changes are polled too";
+    to.counter("config_watch_errors", help, state.watch_errors)
+}
+
+struct Writer<'w, 'e>(&'w mut DescriptorEncoder<'e>);
+
+impl Writer<'_, '_> {
+    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
+        let metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(metric)
+    }
+
+    /// A gauge of 1, whose label is what matters.
+    fn info(&mut self, name: &str, help: &str, labels: &[(&str, &str)]) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(1_u64).encode(metric.encode_family(&labels)?)
+    }
+
+    fn gauges<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in values {
+            ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
+        histogram.encode(self.0.encode_descriptor(name, help, None, MetricType::Histogram)?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        ConstCounter::new(value).encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
+    }
+
+    /// `_total` comes to their name by itself.
+    fn counters<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_format_explains_counters_under_their_whole_name() {
+        let text = "# HELP up Whether.\n# TYPE up gauge\nup 1\n# HELP calls All # of them.\n# TYPE calls counter\ncalls_total{a=\"# x y z\"} 2\n# EOF\n";
+        let expected = "# HELP up Whether.\n# TYPE up gauge\nup 1\n# HELP calls_total All # of them.\n# TYPE calls_total counter\ncalls_total{a=\"# x y z\"} 2\n";
+        assert_eq!(older(text), expected);
+    }
+}

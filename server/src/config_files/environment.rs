@@ -1,0 +1,146 @@
+//! What a configuration refers to: variables, files with secrets, and files that
+//! it includes.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use server_core::config::{Environment, Included, Source};
+
+use super::{
+    Inputs, config_text, file,
+    inputs::Kind,
+    pattern::{self, MAX_FILES},
+};
+
+/// Bytes of all included files together.
+const MAX_BYTES: usize = 16 << 20;
+
+/// The process's environment, then `.env`, and the file system. It reads every
+/// file once and keeps in mind what it read.
+pub struct SystemEnvironment {
+    dotenv: HashMap<String, String>,
+    /// The file that includes others; no pattern includes it.
+    config: PathBuf,
+    read: RefCell<Read>,
+}
+
+#[derive(Default)]
+struct Read {
+    inputs: Inputs,
+    secrets: BTreeMap<PathBuf, Result<String, String>>,
+    included: BTreeMap<PathBuf, Result<String, String>>,
+    included_bytes: usize,
+}
+
+impl SystemEnvironment {
+    pub(super) fn new(dotenv: HashMap<String, String>, config: PathBuf) -> Self {
+        Self { dotenv, config, read: RefCell::default() }
+    }
+
+    /// What was asked for, also what could not be read.
+    #[must_use]
+    pub fn inputs(self) -> Inputs {
+        self.read.into_inner().inputs
+    }
+}
+
+/// Without the values.
+impl fmt::Debug for SystemEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemEnvironment").finish_non_exhaustive()
+    }
+}
+
+impl Environment for SystemEnvironment {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().or_else(|| self.dotenv.get(name).cloned())
+    }
+
+    fn is_of_dotenv(&self, name: &str) -> bool {
+        std::env::var(name).is_err() && self.dotenv.contains_key(name)
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        self.read.borrow_mut().secret(path)
+    }
+
+    fn included(&self, pattern: &Path) -> Result<Vec<Included>, String> {
+        let mut read = self.read.borrow_mut();
+        let paths = read.inputs.matches(pattern)?.into_iter().filter(|path| *path != self.config);
+        paths.map(|path| Ok(Included { text: read.included(&path)?, path })).collect()
+    }
+}
+
+impl Read {
+    fn secret(&mut self, path: &Path) -> Result<String, String> {
+        if let Some(known) = self.secrets.get(path) {
+            return known.clone();
+        }
+        let bytes = self.inputs.read(path, Kind::Secret);
+        let text = bytes.and_then(|bytes| file::text(bytes, Kind::Secret.max_bytes()));
+        let text = text.map_err(|error| error.to_string());
+        self.secrets.insert(path.to_owned(), text.clone());
+        text
+    }
+
+    /// The outer error is about all files together.
+    fn included(&mut self, path: &Path) -> Result<Result<String, String>, String> {
+        if let Some(known) = self.included.get(path) {
+            return Ok(known.clone());
+        }
+        if self.included.len() == MAX_FILES {
+            return Err(format!("there are more than {MAX_FILES} included files"));
+        }
+        let bytes = self.inputs.read(path, Kind::Config);
+        self.included_bytes += bytes.as_ref().map_or(0, Vec::len);
+        if self.included_bytes > MAX_BYTES {
+            return Err(format!("the included files are larger than {} MiB together", MAX_BYTES >> 20));
+        }
+        let text = config_text(bytes).map_err(|error| error.to_string());
+        self.included.insert(path.to_owned(), text.clone());
+        Ok(text)
+    }
+}
+
+/// Files that were included before, as they were then; everything else as it is
+/// now. With it, `Compiled::sources` compile again.
+pub struct KeptEnvironment<'a> {
+    included: &'a [Source],
+    live: &'a SystemEnvironment,
+}
+
+impl<'a> KeptEnvironment<'a> {
+    /// For what was compiled: the main file first.
+    #[must_use]
+    pub fn new(sources: &'a [Source], live: &'a SystemEnvironment) -> Self {
+        Self { included: sources.get(1..).unwrap_or_default(), live }
+    }
+}
+
+impl Environment for KeptEnvironment<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.live.variable(name)
+    }
+
+    fn is_of_dotenv(&self, name: &str) -> bool {
+        self.live.is_of_dotenv(name)
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        self.live.file(path)
+    }
+
+    fn included(&self, pattern: &Path) -> Result<Vec<Included>, String> {
+        let kept = self.included.iter();
+        let paths = kept.clone().map(|source| source.path.as_path());
+        let matched = pattern::matches_among(pattern, paths).map_err(|error| error.to_string())?;
+        let included = kept.filter(|source| matched.contains(&source.path.as_path()));
+        let included =
+            included.map(|source| Included { path: source.path.clone(), text: Ok(source.text.clone()) });
+        Ok(included.collect())
+    }
+}

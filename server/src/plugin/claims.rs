@@ -1,0 +1,89 @@
+//! What the plugins in an operator's folders claim to offer: for a look ahead,
+//! believed for their names only. Nothing is verified and nothing runs.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use plugin_contract::{Manifest, PluginName};
+use server_core::settings::{KeySource, PluginSettings};
+
+use super::{
+    Installation,
+    fault::quote,
+    folder::{self, Links},
+    package::{self, MANIFEST, MAX_MANIFEST},
+};
+
+/// Manifests, and what could not be read.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// In the order in which a server would load them.
+    pub manifests: Vec<Manifest>,
+    /// A sentence on each folder or file whose names are not known.
+    pub unread: Vec<String>,
+}
+
+/// Reads the `plugin.json` of every plugin that a server of these settings would
+/// look at.
+#[must_use]
+pub fn claims(settings: &PluginSettings, installation: &Installation) -> Claims {
+    let mut claims = Claims::default();
+    let bundled = installation.folder(settings);
+    let comes_bundled = settings.trusted_keys.values().any(|key| key.minisign == KeySource::Installed);
+    if !claims.folder(&bundled) && comes_bundled {
+        claims.unread.push(format!("{}: there is no such folder with the bundled plugins", shown(&bundled)));
+    }
+    if let Some(dir) = &settings.dir {
+        // A folder that is not there yet is an empty one.
+        claims.folder(dir);
+    }
+    claims
+}
+
+impl Claims {
+    /// False if there is no such folder.
+    fn folder(&mut self, path: &Path) -> bool {
+        match plugins(path) {
+            Ok(folders) => folders.iter().for_each(|folder| self.plugin(folder)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
+            Err(error) => self.unread.push(format!("{} cannot be read: {error}", shown(path))),
+        }
+        true
+    }
+
+    fn plugin(&mut self, folder: &Path) {
+        let path = folder.join(MANIFEST);
+        let package = folder::look(&path, MAX_MANIFEST, Links::Refuse)
+            .map_err(|error| format!("{} cannot be read: {error}", shown(&path)))
+            .and_then(|bytes| {
+                package::parse(&bytes).map_err(|fault| {
+                    let refusal = fault.at(&path);
+                    format!("{}: {}", shown(&path), refusal.message)
+                })
+            });
+        match package {
+            Ok(package) => self.manifests.push(package.manifest),
+            Err(unread) => self.unread.push(unread),
+        }
+    }
+}
+
+/// The folders that may hold a plugin, in the order of their names.
+fn plugins(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let is_plugin = entry.file_name().to_str().is_some_and(|name| name.parse::<PluginName>().is_ok());
+        if is_plugin && entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort_unstable();
+    Ok(folders)
+}
+
+fn shown(path: &Path) -> String {
+    quote(&path.display().to_string())
+}

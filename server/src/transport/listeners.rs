@@ -1,0 +1,277 @@
+//! Where connections are taken: at the agents' address and the operator's, which
+//! a reload may change while connections are open.
+//!
+//! It does so in two steps, so that an address that cannot be had refuses the
+//! whole edit. `prepare` binds what is new and serves nothing on it yet; `commit`
+//! begins to take connections there and stops to take them at what it replaces.
+//!
+//! Two sockets cannot listen on one port where one of their addresses takes what
+//! arrives for the other, 127.0.0.1 and 0.0.0.0 say, unless both have
+//! SO_REUSEPORT; and with that, any other process of the same user could take a
+//! share of the connections. So there, and only there, `prepare` closes the old
+//! one before it binds the new one. Whoever connects in between, well below a
+//! millisecond, is refused; whoever has connected is served. A `Prepared` that
+//! is dropped listens again where it was.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::Router;
+use server_core::settings::{Settings, overlap};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    runtime::Handle,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::connections::Connections;
+
+/// How many connections of agents may be open, and how many of operators.
+const AGENTS: usize = 4096;
+const OPERATORS: usize = 64;
+
+/// How many connections the system keeps until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} (`{key}`): {error}")]
+pub struct ListenError {
+    /// The key that says so.
+    pub key: &'static str,
+    /// The address.
+    pub address: SocketAddr,
+    /// Why.
+    pub error: io::Error,
+}
+
+/// The listeners and everything that came in by them. A clone is the same ones.
+#[derive(Clone)]
+pub struct Listeners {
+    agents: Arc<Side>,
+    operators: Arc<Side>,
+    /// Listeners may have to be opened from where there is no runtime.
+    runtime: Handle,
+}
+
+/// One key, and what listens because of it.
+struct Side {
+    key: &'static str,
+    /// What is logged when it begins and when it ends.
+    messages: [&'static str; 2],
+    connections: Connections,
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Clone)]
+struct Open {
+    /// As the configuration has it, where port 0 stands for any.
+    asked: SocketAddr,
+    bound: SocketAddr,
+    stop: CancellationToken,
+    closed: CancellationToken,
+}
+
+/// What is bound and not served yet.
+#[must_use]
+pub struct Prepared {
+    moves: Vec<Move>,
+    runtime: Handle,
+}
+
+/// What becomes of a side whose setting changed.
+struct Move {
+    side: Arc<Side>,
+    was: Option<Open>,
+    asked: Option<SocketAddr>,
+    /// The new listener, once there is one.
+    listener: Option<TcpListener>,
+    /// The old one is closed, to make room for it.
+    gave_way: bool,
+}
+
+impl Listeners {
+    /// None yet. What comes in for agents and operators will be served by these.
+    ///
+    /// # Panics
+    ///
+    /// Outside of the runtime that is to serve.
+    #[must_use]
+    pub fn new(agents: Router, operators: Router) -> Self {
+        let side = |key, messages, router, most| {
+            let connections = Connections::new(router, most);
+            Arc::new(Side { key, messages, connections, open: Mutex::default() })
+        };
+        Self {
+            agents: side("server.listen", ["listening", "no longer listening"], agents, AGENTS),
+            operators: side(
+                "admin.listen",
+                ["admin listening", "admin no longer listening"],
+                operators,
+                OPERATORS,
+            ),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Binds what these settings ask for and nobody listens on yet. One at a time:
+    /// the next one comes after this one's `commit` or drop.
+    ///
+    /// # Errors
+    ///
+    /// The first address that cannot be listened on. Everything is as before then.
+    pub async fn prepare(&self, settings: &Settings) -> Result<Prepared, ListenError> {
+        let asked = [
+            (&self.agents, Some(settings.server.listen)),
+            (&self.operators, settings.admin.as_ref().map(|admin| admin.listen)),
+        ];
+        let moves = asked.into_iter().filter_map(|(side, asked)| side.moved_to(asked)).collect();
+        let mut prepared = Prepared { moves, runtime: self.runtime.clone() };
+        prepared.bind().await?;
+        Ok(prepared)
+    }
+
+    /// The keys and the addresses that are listened on now.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        let bound = |side: &Arc<Side>| Some((side.key, side.open().as_ref()?.bound));
+        [&self.agents, &self.operators].into_iter().filter_map(bound).collect()
+    }
+
+    /// Stops to listen, lets responses leave, and cuts what is open after that.
+    pub(super) async fn end(&self) {
+        tokio::join!(self.agents.connections.end(), self.operators.connections.end());
+    }
+}
+
+impl Prepared {
+    async fn bind(&mut self) -> Result<(), ListenError> {
+        let wanted: Vec<_> = self.moves.iter().filter_map(Move::wanted).collect();
+        for (key, address) in wanted {
+            let in_use = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+            let listener = match bind(address) {
+                Err(error) if in_use(&error) && self.make_room(address).await => bind(address),
+                bound => bound,
+            };
+            let listener = listener.map_err(|error| ListenError { key, address, error })?;
+            if let Some(it) = self.moves.iter_mut().find(|it| it.side.key == key) {
+                it.listener = Some(listener);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes those of our own that are to go anyway and stand in the way. Whether
+    /// there are any.
+    async fn make_room(&mut self, address: SocketAddr) -> bool {
+        let mut some = false;
+        for it in self.moves.iter_mut().filter(|it| it.stands_in_the_way_of(address)) {
+            let Some(was) = &it.was else { continue };
+            was.stop.cancel();
+            was.closed.cancelled().await;
+            it.gave_way = true;
+            some = true;
+        }
+        some
+    }
+
+    /// Takes connections at the new addresses, and no more at the old ones.
+    pub fn commit(mut self) {
+        let _runtime = self.runtime.enter();
+        for it in std::mem::take(&mut self.moves) {
+            let [begins, ends] = it.side.messages;
+            match (it.asked, it.listener) {
+                (Some(asked), Some(listener)) => {
+                    if let Some(bound) = it.side.listen(asked, listener) {
+                        let version = env!("CARGO_PKG_VERSION");
+                        info!(target: "server", address = %bound, version, "{begins}");
+                    }
+                }
+                // It listens there already, under another name: port 0.
+                (Some(asked), None) => {
+                    if let Some(open) = it.side.open().as_mut() {
+                        open.asked = asked;
+                    }
+                    continue;
+                }
+                (None, _) => *it.side.open() = None,
+            }
+            if let Some(was) = it.was {
+                was.stop.cancel();
+                info!(target: "server", address = %was.bound, "{ends}");
+            }
+        }
+    }
+}
+
+/// Closes what it bound, and listens again where it made room.
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        let _runtime = self.runtime.enter();
+        for it in &mut self.moves {
+            it.listener = None;
+        }
+        for it in self.moves.iter().filter(|it| it.gave_way) {
+            let Some(was) = &it.was else { continue };
+            match bind(was.bound) {
+                Ok(listener) => {
+                    it.side.listen(was.asked, listener);
+                }
+                // Somebody was faster. The next edit finds that nobody listens.
+                Err(error) => {
+                    *it.side.open() = None;
+                    error!(target: "server", address = %was.bound, %error, "can no longer listen; change `{}`, or free the address and touch the configuration", it.side.key);
+                }
+            }
+        }
+    }
+}
+
+impl Move {
+    /// The key, and the address that is to be bound for it.
+    fn wanted(&self) -> Option<(&'static str, SocketAddr)> {
+        let stays = |asked| self.was.as_ref().is_some_and(|was| was.bound == asked);
+        let asked = self.asked.filter(|asked| !stays(*asked))?;
+        Some((self.side.key, asked))
+    }
+
+    fn stands_in_the_way_of(&self, address: SocketAddr) -> bool {
+        let goes = self.asked.is_none() || self.wanted().is_some();
+        goes && !self.gave_way && self.was.as_ref().is_some_and(|was| overlap(was.bound, address))
+    }
+}
+
+impl Side {
+    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing if it stays where it is.
+    fn moved_to(self: &Arc<Self>, asked: Option<SocketAddr>) -> Option<Move> {
+        let was = self.open().clone();
+        let changed = was.as_ref().map(|was| was.asked) != asked;
+        changed.then(|| Move { side: self.clone(), was, asked, listener: None, gave_way: false })
+    }
+
+    /// Takes connections, from now on here. The answer is the real address.
+    fn listen(&self, asked: SocketAddr, listener: TcpListener) -> Option<SocketAddr> {
+        let bound = listener.local_addr().ok()?;
+        let stop = CancellationToken::new();
+        let closed = self.connections.accept(listener, stop.clone());
+        *self.open() = Some(Open { asked, bound, stop, closed });
+        Some(bound)
+    }
+}
+
+/// With room for the connections of a whole fleet that comes back at once.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Or the connections of a server that has just ended would keep its address.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
