@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     Environment, Problem, Severity, Source,
-    files::{Files, text_of},
+    files::Files,
     mask::quoted,
     page::Page,
     place::{Place, Step},
@@ -20,8 +20,13 @@ use super::{
     schema::Known,
     structure,
     tree::{Entries, Entry, Kind, Node, Span},
-    yaml::{self, Refusal},
 };
+
+mod reading;
+
+pub(super) use reading::read;
+
+use reading::{count, read_all};
 
 /// Values in all files together: a hundred megabytes of tree, or so.
 const MAX_NODES: usize = 500_000;
@@ -91,22 +96,25 @@ impl Parts {
     ) -> Vec<Source> {
         let sources = self.sources(main, environment);
         let mut nodes = self.tree.count();
-        for source in &sources {
+        let mut trees = read_all(&sources, self.max_nodes.saturating_sub(nodes));
+        for (index, source) in sources.iter().enumerate() {
             let start = files.add(source);
-            match read(source, "write `agents: {}` to have none in it, or remove the file") {
-                Ok(mut tree) => {
-                    nodes += tree.count();
-                    if nodes > self.max_nodes {
-                        let issue = format!("with this file, there are more than {} values", self.max_nodes);
-                        self.issue(&Place::root(), &Span::at(start), "too_complex", issue, None);
-                        self.is_too_much = true;
-                        return sources;
-                    }
+            let tree = trees.remove(&index);
+            nodes += tree.as_ref().map_or(self.max_nodes + 1, count);
+            if nodes > self.max_nodes {
+                let message = format!("with this file, there are more than {} values", self.max_nodes);
+                self.issue(&Place::root(), &Span::at(start), "too_complex", message, None);
+                self.is_too_much = true;
+                return sources;
+            }
+            match tree {
+                Some(Ok(mut tree)) => {
                     tree.shift(start);
                     self.starts.push(start);
                     self.merge(files, tree);
                 }
-                Err(problem) => self.refused.push((start, *problem)),
+                Some(Err(problem)) => self.refused.push((start, *problem)),
+                None => {}
             }
         }
         sources
@@ -313,33 +321,5 @@ impl Parts {
         help: Option<String>,
     ) {
         self.issues.push(Issue { severity, place: place.clone(), span: span.clone(), code, message, help });
-    }
-}
-
-/// The tree of a file, if it can be one of a configuration's. `begin` says what
-/// an empty one lacks.
-pub(super) fn read(source: &Source, begin: &'static str) -> Result<Node, Box<Problem>> {
-    let page = Page::new(text_of(source));
-    tree(&page, begin).map_err(|refusal| Box::new(Report::refusal(&source.path, &page, &refusal)))
-}
-
-fn tree(page: &Page<'_>, begin: &'static str) -> Result<Node, Refusal> {
-    let text = page.text();
-    let refusal =
-        |at: usize, code, message: &str, help| Refusal { at, code, message: message.to_owned(), help };
-    if text.len() > yaml::MAX_BYTES {
-        return Err(refusal(0, "too_large", "the file is larger than 1 MiB", None));
-    }
-    if let Some(at) = text.find('\0') {
-        return Err(refusal(at, "invalid_yaml", "there is a NUL byte, so this is no text file", None));
-    }
-    let tree = yaml::read(page)?;
-    match &tree.kind {
-        Kind::Map(_) => Ok(tree),
-        Kind::Null => Err(refusal(0, "empty", "the file holds no configuration", Some(begin))),
-        _ => {
-            let message = format!("the file holds {}, not a mapping", tree.describe());
-            Err(refusal(tree.span.bytes.start, "wrong_type", &message, Some(begin)))
-        }
     }
 }
