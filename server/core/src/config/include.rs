@@ -26,7 +26,7 @@ mod reading;
 
 pub(super) use reading::read;
 
-use reading::{count, read_all};
+use reading::{Read, read_all};
 
 /// Values in all files together: a hundred megabytes of tree, or so.
 const MAX_NODES: usize = 500_000;
@@ -57,6 +57,7 @@ pub(super) struct Parts {
     /// Problems of files that are not read at all: where each starts.
     refused: Vec<(usize, Problem)>,
     issues: Vec<Issue>,
+    has_duplicates: bool,
     pub(super) max_nodes: usize,
     /// Whether there is so much that the whole is not looked at.
     pub(super) is_too_much: bool,
@@ -77,6 +78,7 @@ impl Parts {
     pub(super) fn new(tree: Node) -> Self {
         let rest = Node { kind: Kind::Map(Entries::default()), span: Span::default() };
         Self {
+            has_duplicates: tree.has_duplicates(),
             tree,
             rest,
             starts: vec![0],
@@ -95,29 +97,37 @@ impl Parts {
         files: &mut Files,
     ) -> Vec<Source> {
         let sources = self.sources(main, environment);
+        let starts: Vec<usize> = sources.iter().map(|source| files.add(source)).collect();
         let mut nodes = self.tree.count();
-        let mut trees = read_all(&sources, self.max_nodes.saturating_sub(nodes));
-        for (index, source) in sources.iter().enumerate() {
-            let start = files.add(source);
-            let tree = trees.remove(&index);
-            nodes += tree.as_ref().map_or(self.max_nodes + 1, count);
-            if nodes > self.max_nodes {
+        let mut all = read_all(&sources, &starts, self.max_nodes.saturating_sub(nodes));
+        for (index, start) in starts.into_iter().enumerate() {
+            let read = all.remove(&index);
+            nodes += read.as_ref().map_or(self.max_nodes + 1, |read| read.nodes);
+            let Some(Read { tree, has_duplicates, .. }) = read.filter(|_| nodes <= self.max_nodes) else {
                 let message = format!("with this file, there are more than {} values", self.max_nodes);
                 self.issue(&Place::root(), &Span::at(start), "too_complex", message, None);
                 self.is_too_much = true;
-                return sources;
-            }
+                break;
+            };
+            self.has_duplicates |= has_duplicates;
             match tree {
-                Some(Ok(mut tree)) => {
-                    tree.shift(start);
+                Ok(tree) => {
                     self.starts.push(start);
                     self.merge(files, tree);
                 }
-                Some(Err(problem)) => self.refused.push((start, *problem)),
-                None => {}
+                Err(problem) => self.refused.push((start, *problem)),
             }
         }
         sources
+    }
+
+    /// Whether any mapping has a key twice. That of each file by itself is known.
+    pub(super) fn has_duplicates(&self) -> bool {
+        let mut mappings = vec![&self.tree];
+        mappings.extend(self.tree.entries().iter().map(|entry| &entry.value));
+        mappings
+            .extend(self.tree.get("plugins").into_iter().flat_map(Node::entries).map(|entry| &entry.value));
+        self.has_duplicates || mappings.into_iter().any(Node::has_duplicate_keys)
     }
 
     /// Reports what was found on the way.

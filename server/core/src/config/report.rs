@@ -66,6 +66,11 @@ impl<'a> Report<'a> {
         &self.parts.tree
     }
 
+    /// Whether there is a key twice, anywhere.
+    pub(super) fn has_duplicates(&self) -> bool {
+        self.parts.has_duplicates()
+    }
+
     fn mask(&self) -> &Mask {
         self.mask.get_or_init(|| Mask::of([&self.parts.tree, &self.parts.rest], self.files.text()))
     }

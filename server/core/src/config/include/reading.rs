@@ -17,39 +17,56 @@ use crate::config::{
     yaml::{self, Refusal},
 };
 
-/// The tree of a file, or why there is none.
-pub(super) type Tree = Result<Node, Box<Problem>>;
+/// What came of reading a file.
+pub(super) struct Read {
+    /// The tree, in its place in the whole text; or why there is none.
+    pub(super) tree: Tree,
+    /// How many values there are.
+    pub(super) nodes: usize,
+    pub(super) has_duplicates: bool,
+}
 
-/// The trees of files by their indexes, read by as many threads as help. Those
-/// after so many values are left out.
-pub(super) fn read_all(sources: &[Source], max_nodes: usize) -> BTreeMap<usize, Tree> {
+type Tree = Result<Node, Box<Problem>>;
+
+/// Reads files that start at these bytes, on as many threads as help, which do
+/// all that can be done to a tree by itself. Those after so many values are
+/// left out.
+pub(super) fn read_all(sources: &[Source], starts: &[usize], max_nodes: usize) -> BTreeMap<usize, Read> {
     let next = AtomicUsize::new(0);
     let nodes = AtomicUsize::new(0);
     let read_some = || {
-        let mut trees = Vec::new();
+        let mut all = Vec::new();
         while nodes.load(Ordering::Relaxed) <= max_nodes {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(source) = sources.get(index) else { break };
-            let tree = read(source, "write `agents: {}` to have none in it, or remove the file");
-            nodes.fetch_add(count(&tree), Ordering::Relaxed);
-            trees.push((index, tree));
+            let (Some(source), Some(start)) = (sources.get(index), starts.get(index)) else { break };
+            let read = Read::new(source, *start);
+            nodes.fetch_add(read.nodes, Ordering::Relaxed);
+            all.push((index, read));
         }
-        trees
+        all
     };
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(sources.len());
     thread::scope(|scope| {
         let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(read_some)).collect();
-        let mut trees = BTreeMap::from_iter(read_some());
+        let mut all = BTreeMap::from_iter(read_some());
         for helper in helpers {
-            trees.extend(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            all.extend(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
-        trees
+        all
     })
 }
 
-/// How many values there are.
-pub(super) fn count(tree: &Tree) -> usize {
-    tree.as_ref().map_or(0, Node::count)
+impl Read {
+    fn new(source: &Source, start: usize) -> Self {
+        let mut tree = read(source, "write `agents: {}` to have none in it, or remove the file");
+        let (mut nodes, mut has_duplicates) = (0, false);
+        if let Ok(tree) = &mut tree {
+            tree.shift(start);
+            nodes = tree.count();
+            has_duplicates = tree.has_duplicates();
+        }
+        Self { tree, nodes, has_duplicates }
+    }
 }
 
 /// The tree of a file, if it can be one of a configuration's. `begin` says what
