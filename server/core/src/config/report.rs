@@ -217,6 +217,11 @@ impl<'a> Report<'a> {
         self.problems.iter().any(|(_, problem)| problem.is_error())
     }
 
+    /// Whether no more errors will be told, so that their words need no thought.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.iter().filter(|(_, problem)| problem.is_error()).count() >= MAX_PROBLEMS
+    }
+
     /// All problems in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(|(at, _)| *at);

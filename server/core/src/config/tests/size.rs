@@ -81,6 +81,12 @@ fn large_configurations_compile_in_a_blink() {
     let compiled = compile(&main, &folder).unwrap();
     println!("{:>10} {:6.1} ms", "whole", (running() - begun).as_secs_f64() * 1000.0);
     assert_eq!(compiled.settings.agents.len(), 10_000);
+
+    let begun = running();
+    let wrong = folder.0.into_iter().map(|(path, text)| (path, text.replace("tenant: team", "tenant: taem")));
+    let problems = compile(&main, &Folder(wrong.collect())).unwrap_err();
+    println!("{:>10} {:6.1} ms", "all wrong", (running() - begun).as_secs_f64() * 1000.0);
+    assert_eq!(problems.last().unwrap().message, "and 9900 more problems, shown once these are gone");
 }
 
 fn report_of(problems: Vec<Problem>) -> String {
