@@ -245,12 +245,12 @@ impl Pipeline {
         else {
             return self.refuse(attempt, None, Refused::Panicked);
         };
+        log::plugins(&changes, &self.refusals, &refusals);
+        log::notes(&notes);
         let snapshot = self.live.publish(Content { config_sha256, settings, registry });
         follow();
         self.followers.changed(&snapshot);
         self.readiness.reloaded(LastReload::Applied);
-        log::plugins(&changes, &self.refusals, &refusals);
-        log::notes(&notes);
         log::in_force(&snapshot, attempt.trigger, &notes.diff);
         self.refuse_plugins(refusals);
         let source = self.remember(attempt, inputs, made, plugins, &sources);
