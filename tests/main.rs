@@ -15,6 +15,7 @@ mod admin;
 mod calls;
 mod cli;
 mod diff;
+mod every_key;
 mod include;
 mod logging;
 mod plugins;

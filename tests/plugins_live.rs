@@ -1,6 +1,6 @@
 //! Plugins that come, change and go while a server runs.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
@@ -223,11 +223,29 @@ async fn a_folder_of_plugins_may_be_made_later() {
     let server = bench.start();
     let client = Client::connect(&server, REVIEWER, Era::Stateless).await;
     assert_eq!(client.tools().await, ["core.echo"]);
-    copy(&aside, &bench.plugins());
+    run("cp -r \"$1\" \"$2\"", &aside, &bench.plugins());
     eventually_async("the tools", || async { (client.tools().await.len() == 7).then_some(()) }).await;
 }
 
-fn copy(from: &Path, to: &Path) {
-    let output = std::process::Command::new("cp").arg("-r").args([from, to]).output().unwrap();
+#[tokio::test]
+async fn it_does_not_matter_what_a_release_is_copied_with() {
+    let ways = ["cp -r \"$1/bench\" \"$2\"", "tar c -C \"$1\" bench | tar x -C \"$2\""];
+    let bench = Testbench::new();
+    let server = bench.start();
+    let client = Client::connect(&server, REVIEWER, Era::Session).await;
+    for (release, way) in (2..).zip(ways) {
+        let out = bench.path().join(format!("out-{release}"));
+        fs::create_dir(&out).unwrap();
+        bench.sign(&build(release), &out);
+        run(way, &out, &bench.plugins());
+        version_is(&client, &format!("1.0.{release}")).await;
+    }
+    let gone = server.logged(|line| line["message"] == "plugin removed");
+    assert_eq!(gone, None);
+}
+
+/// Runs a line of shell with two folders.
+fn run(line: &str, from: &Path, to: &Path) {
+    let output = Command::new("sh").args(["-c", line, "sh"]).args([from, to]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }

@@ -209,6 +209,18 @@ async fn calls_end_with_their_plugin_or_its_key_and_say_which() {
 }
 
 #[tokio::test]
+async fn calls_end_when_their_plugin_is_taken_out_of_its_folder() {
+    let bench = Testbench::new();
+    let (server, calls) = in_flight(&bench.config("{}"), &bench).await;
+    fs::remove_dir_all(bench.folder()).unwrap();
+    for call in calls {
+        let message = "the call was ended: plugin `bench` is no longer loaded";
+        assert_eq!(reason(&call.answered().await.1)["message"], message);
+    }
+    eventually("the records", || (outcomes(&server) == ["revoked", "revoked"]).then_some(()));
+}
+
+#[tokio::test]
 async fn calls_outlive_an_edit_that_revokes_nothing() {
     let bench = Testbench::new();
     let config = bench.config("{}");
@@ -217,7 +229,7 @@ async fn calls_outlive_an_edit_that_revokes_nothing() {
     for call in calls {
         assert_eq!(call.let_go().await["result"]["content"][0]["text"], "1.0.1");
     }
-    assert_eq!(outcomes(&server), ["ok", "ok"]);
+    eventually("the records", || (outcomes(&server) == ["ok", "ok"]).then_some(()));
 }
 
 #[tokio::test]

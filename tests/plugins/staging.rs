@@ -7,17 +7,24 @@ use std::{
 
 use mcp_universal_server::plugin::{Change, Committed, Loaded, PluginHost, Retired, Terms};
 use serde_json::{Value, json};
-use server_core::registry::{Plugin, Registry};
+use server_core::{
+    registry::{Plugin, Registry},
+    settings::PluginSettings,
+};
 
 use super::workbench::Workbench;
 use crate::support::testbench::{Testbench, build};
 
-fn load(bench: &Testbench, host: &PluginHost, config: &Value) -> Loaded {
+/// Settings for the one plugin only, so that what is told and counted is its own.
+fn settings(bench: &Testbench, config: &Value) -> PluginSettings {
     let mut settings = bench.settings(config);
-    // Only the one plugin, so that what is counted is its own.
     settings.bundled_dir = Some(bench.path().join("none"));
     settings.trusted_keys.retain(|name, _| name.as_str() == "acme");
-    host.load(&settings, &bench.path().join("state"))
+    settings
+}
+
+fn load(bench: &Testbench, host: &PluginHost, config: &Value) -> Loaded {
+    host.load(&settings(bench, config), &bench.path().join("state"))
 }
 
 fn plugin(registry: &Registry) -> Option<Arc<Plugin>> {
@@ -122,10 +129,7 @@ fn libraries_that_nothing_uses_any_more_are_counted_and_bounded() {
     let host = Workbench::host();
     let bytes = build(1).len() as u64;
     let load = |max: u64| {
-        let mut settings = bench.settings(&json!({}));
-        settings.bundled_dir = Some(bench.path().join("none"));
-        settings.trusted_keys.retain(|name, _| name.as_str() == "acme");
-        settings.max_retired_bytes = max;
+        let settings = PluginSettings { max_retired_bytes: max, ..settings(&bench, &json!({})) };
         host.load(&settings, &bench.path().join("state")).commit()
     };
     let version = |it: &Committed| plugin(&it.registry).unwrap().manifest.version.to_string();

@@ -54,6 +54,11 @@ impl Testbench {
         self.plugins().join("bench")
     }
 
+    /// The public key that its plugins are signed with.
+    pub(crate) fn key(&self) -> &str {
+        &self.public_line
+    }
+
     /// A folder for a test's own files.
     pub(crate) fn path(&self) -> &Path {
         self.root.path()

@@ -1,8 +1,8 @@
 //! The plugin `bench`, for the end-to-end tests: tools that take as long as a test
 //! wants, and a start that fails in every way a start can.
 //!
-//! Two texts in the library say which release it is and whether it describes
-//! itself. A test that changes them in the built file has another build of the
+//! Texts in the library say which release it is, whether it describes itself and
+//! what a tool needs. A test that changes them in the built file has another build of the
 //! plugin, without a compiler.
 
 use std::{
@@ -22,6 +22,8 @@ use plugin_api::prelude::*;
 const RELEASE: &str = "testbench release 00001";
 /// `never.` in place of the last word makes a library that hangs.
 const DESCRIBES: &str = "testbench describes itself always";
+/// `network:outbound` in place of the end is a capability that `bench.label` needs.
+const NEEDS: &str = "testbench needs nothing         ";
 
 /// What the operator configures, once the plugin was made with it.
 #[derive(Deserialize, JsonSchema)]
@@ -119,12 +121,19 @@ pub fn plugin() -> Plugin {
         .tool(Tool::new("bench.count", "Answers how often this instance was asked.", {
             move |_: &Call, ()| (calls.fetch_add(1, Ordering::Relaxed) + 1).to_string()
         }))
-        .tool(Tool::new("bench.label", "Answers the label that it is configured with.", |call: &Call, ()| {
-            Ok::<_, CallError>(call.config::<Config>()?.label.clone())
-        }))
+        .tool(label())
 }
 
 plugin_api::export!(plugin);
+
+fn label() -> Tool {
+    let answer = |call: &Call, ()| Ok::<_, CallError>(call.config::<Config>()?.label.clone());
+    let tool = Tool::new("bench.label", "Answers the label that it is configured with.", answer);
+    match black_box(NEEDS).rsplit(' ').next().unwrap_or_default().parse() {
+        Ok(capability) => tool.needs(capability),
+        Err(_) => tool,
+    }
+}
 
 fn version() -> String {
     let digits = black_box(RELEASE).rsplit(' ').next().unwrap_or_default();

@@ -4,8 +4,8 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{self, RecvTimeoutError, SyncSender},
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, RecvTimeoutError},
     },
     thread,
     time::Duration,
@@ -69,39 +69,53 @@ impl Starter {
     pub(crate) fn start(&self, start: &Start<'_>) -> Started {
         let plugin = &start.manifest.name;
         let attempt = Attempt { library: start.library, config: start.config.clone() };
-        if self.hung.lock().unwrap_or_else(PoisonError::into_inner).contains(&attempt) {
+        if self.hung().contains(&attempt) {
             return Err(self.busy(plugin));
         }
-        let work = self.prepare(start)?;
-        let (tell, told) = mpsc::sync_channel(1);
-        thread::Builder::new().name(format!("start {plugin}")).spawn(move || work(&tell)).map_err(
-            |error| {
-                Fault::new(
-                    "no_thread",
-                    format!("plugin `{plugin}` does not start: the system gives no thread for it: {error}"),
-                    "raise the server's limit on threads",
-                )
-            },
-        )?;
-        match told.recv_timeout(self.patience) {
-            Ok(started) => started,
-            Err(RecvTimeoutError::Timeout) => {
-                self.hung.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
-                Err(self.busy(plugin))
+        self.within_time(plugin, self.prepare(start)?).unwrap_or_else(|| {
+            self.hung().push(attempt);
+            match self.libraries.linking() {
+                Some(linking) => Err(linker_busy(plugin, &linking)),
+                None => Err(self.busy(plugin)),
             }
-            // What the SDK guards against happened on our side.
-            Err(RecvTimeoutError::Disconnected) => Err(Fault::new(
+        })
+    }
+
+    /// Does work on a thread of its own. `None` if that takes too long: then nobody
+    /// waits for what comes of it, and it is dropped there.
+    fn within_time(
+        &self,
+        plugin: &PluginName,
+        work: impl FnOnce() -> Started + Send + 'static,
+    ) -> Option<Started> {
+        let (tell, told) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name(format!("start {plugin}")).spawn(move || {
+            let _ = tell.send(work());
+        });
+        if let Err(error) = thread {
+            return Some(Err(Fault::new(
+                "no_thread",
+                format!("plugin `{plugin}` does not start: the system gives no thread for it: {error}"),
+                "raise the server's limit on threads",
+            )));
+        }
+        match told.recv_timeout(self.patience) {
+            Ok(started) => Some(started),
+            Err(RecvTimeoutError::Timeout) => None,
+            // A plugin's own panics are caught by the SDK: this one is ours.
+            Err(RecvTimeoutError::Disconnected) => Some(Err(Fault::new(
                 "host_panicked",
                 format!("plugin `{plugin}` does not start: starting it made the server panic"),
                 "please report this with the plugin that did it",
-            )),
+            ))),
         }
     }
 
-    fn prepare(
-        &self,
-        start: &Start<'_>,
-    ) -> Result<impl FnOnce(&SyncSender<Started>) + Send + 'static, Fault> {
+    fn hung(&self) -> MutexGuard<'_, Vec<Attempt>> {
+        self.hung.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn prepare(&self, start: &Start<'_>) -> Result<impl FnOnce() -> Started + Send + 'static, Fault> {
         let Start { manifest, library, image, config } = *start;
         let code = match (self.libraries.module(&library), image, self.libraries.linking()) {
             (Some(module), ..) => Code::Known(module?),
@@ -111,14 +125,12 @@ impl Starter {
         };
         let (manifest, config) = (manifest.clone(), Value::Object(config.clone()).to_string());
         let (libraries, services) = (self.libraries.clone(), self.services.clone());
-        Ok(move |tell: &SyncSender<Started>| {
+        Ok(move || {
             let module = match code {
                 Code::Known(module) => Ok(module),
                 Code::New(sealed) => libraries.load(&manifest.name, library, sealed),
             };
-            let started = module.and_then(|module| create(&module, &manifest, &config, &services));
-            // Nobody waits any more for one that took too long: it is dropped.
-            let _ = tell.send(started);
+            create(&module?, &manifest, &config, &services)
         })
     }
 
@@ -146,12 +158,43 @@ fn create(module: &Module, manifest: &Manifest, config: &str, services: &HostSer
     Ok(Arc::new(InProcess::new(plugin.clone(), object, services.calls().clone())))
 }
 
-fn linker_busy(plugin: &PluginName, other: &PluginName) -> Fault {
+/// A library's constructors run under a lock of the dynamic linker, which every
+/// new thread needs too: who never leaves them takes the process along, by and by.
+fn linker_busy(plugin: &PluginName, linking: &PluginName) -> Fault {
     Fault::new(
         "linker_busy",
         format!(
-            "plugin `{plugin}` cannot be loaded: the dynamic linker is still busy with the library of plugin `{other}`, and loads one at a time"
+            "plugin `{plugin}` does not start: the dynamic linker does not come back from the library of plugin `{linking}`"
         ),
-        format!("remove plugin `{other}`, and restart the server"),
+        format!(
+            "restart the server, with another release of plugin `{linking}`: until then, it can begin no thread and load nothing more"
+        ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::plugin::testing::{instance, services};
+
+    #[test]
+    fn work_has_a_limited_time_and_may_panic() {
+        let done = |patience, work: fn() -> Started| {
+            let starter = Starter::new(services(), patience);
+            let done = starter.within_time(&"core".parse().unwrap(), work);
+            done.map(|started| started.err().map(|fault| fault.at(Path::new("")).code))
+        };
+        let long = Duration::from_secs(60);
+        assert_eq!(done(long, || Ok(instance(&services(), |_, _, _| Ok(Vec::new())))), Some(None));
+        assert_eq!(done(long, || Err(differs("it is not there"))), Some(Some("library_changed")));
+        assert_eq!(done(long, || panic!("ours")), Some(Some("host_panicked")));
+        let never: fn() -> Started = || {
+            loop {
+                thread::park();
+            }
+        };
+        assert_eq!(done(Duration::ZERO, never), None);
+    }
 }

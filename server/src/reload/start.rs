@@ -19,8 +19,9 @@ use super::{
     bind_mount,
     changes::{Changes, Steady},
     control::{self, Control, Outcome, RefusedPlugin, Report, Trigger},
+    decision::save,
     kept::{self, History, Kept},
-    log, save,
+    log,
     staging::{Candidate, Notes, Stage, Staged, Work},
     status::{Attempt, ReloadStatus, Source},
     watcher::FileEvents,
@@ -190,6 +191,9 @@ impl First {
         status.update(|status| status.kept = history.list());
         status.attempted(Attempt { at: since, trigger: Trigger::Start, milliseconds: 0, report });
         let hint = Arc::new(Notify::new());
+        // A look sets the watches; without this one, nothing would be watched until
+        // the first poll.
+        hint.notify_one();
         let events = FileEvents::new(hint.clone(), status.clone());
         let kept = is_copy.then_some(sources);
         let work = Bench::Here(Box::new(Work {

@@ -181,7 +181,7 @@ pub(super) struct RawPlugins {
     /// no plugin uses them any more: a library that was loaded there is never
     /// unloaded. Where another one would go beyond it, the plugin goes on as it
     /// is, until the server starts again. 268435456 unless set.
-    #[schemars(range(min = 0, max = 1_099_511_627_776_u64), extend("examples" = [268_435_456]))]
+    #[schemars(range(max = 1_099_511_627_776u64), extend("examples" = [268_435_456]))]
     pub(super) max_retired_bytes: Option<u64>,
 }
 

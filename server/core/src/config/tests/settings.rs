@@ -27,6 +27,7 @@ fn what_is_not_said_has_a_safe_default() {
     assert_eq!(settings.state_dir, Path::new("state"));
     assert_eq!(settings.plugins.dir, None);
     assert_eq!(settings.plugins.bundled_dir, None);
+    assert_eq!(settings.plugins.max_retired_bytes, 268_435_456);
     let tenant = &settings.tenants["research"];
     let agent = &settings.agents["laptop"];
     assert_eq!(tenant.disclosure, Disclosure::Reasons);
@@ -112,13 +113,14 @@ fn a_key_has_the_scope_that_it_is_given() {
 fn relative_paths_start_at_the_folder_of_the_file() {
     let text = with(
         "    tokens: [\"${file:secrets/laptop}\"]",
-        "state: { dir: ./x/../state }\nplugins: { dir: /opt/plugins, bundled_dir: bundled }",
+        "state: { dir: ./x/../state }\nplugins: { dir: /opt/plugins, bundled_dir: bundled, max_retired_bytes: 0 }",
     )
     .replace("    token: \"${LAPTOP_TOKEN}\"\n", "");
     let compiled = compile(&Source { path: "/etc/mus/config.yaml".into(), text }, &World).unwrap();
     assert_eq!(compiled.settings.state_dir, Path::new("/etc/mus/x/../state"));
     assert_eq!(compiled.settings.plugins.dir, Some("/opt/plugins".into()));
     assert_eq!(compiled.settings.plugins.bundled_dir, Some("/etc/mus/bundled".into()));
+    assert_eq!(compiled.settings.plugins.max_retired_bytes, 0);
     assert_eq!(compiled.settings.agents["laptop"].tokens, [TokenDigest::of(LAPTOP)]);
 }
 
