@@ -45,6 +45,19 @@ pub(crate) fn cargo() -> Result<Command, Failure> {
     Ok(cargo)
 }
 
+/// The folder that cargo builds in.
+pub(crate) fn target() -> Result<PathBuf, Failure> {
+    let output = cargo()?
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    let metadata = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
+    text(&metadata, "/target_directory")
+        .map(PathBuf::from)
+        .ok_or_else(|| "cargo did not say where it builds".to_owned())
+}
+
 /// Builds the server and the bundled plugins.
 pub(crate) fn build(profile: Profile) -> Result<Built, Failure> {
     let mut build = cargo()?;
