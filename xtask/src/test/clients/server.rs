@@ -14,8 +14,9 @@ use tempfile::TempDir;
 use crate::{Failure, cargo::text};
 
 /// The tokens of the agents, for the server and for the scripts.
-pub(super) const TOKENS: [(&str, &str); 2] = [
+pub(super) const TOKENS: [(&str, &str); 3] = [
     ("CLIENT_TOKEN", "client-token-0123456789-0123456789-abcdef"),
+    ("BRIEF_TOKEN", "brief-token-0123456789-0123456789-abcdefg"),
     ("CONFORMANCE_TOKEN", "conformance-token-0123456789-0123456789-a"),
 ];
 
