@@ -21,7 +21,13 @@ struct Step {
     seconds: u64,
 }
 
-const STEPS: &[Step] = &[Step { name: "conformance", script: "conformance.mjs", seconds: 300 }];
+const STEPS: &[Step] = &[
+    Step { name: "conformance suite", script: "conformance.mjs", seconds: 300 },
+    Step { name: "Inspector", script: "inspector.mjs", seconds: 300 },
+    Step { name: "Python SDK", script: "python_sdk.py", seconds: 300 },
+    Step { name: "TypeScript SDKs", script: "typescript_sdk.mjs", seconds: 300 },
+    Step { name: "Claude Code", script: "claude_code.mjs", seconds: 300 },
+];
 
 /// Runs all of them, also after one that failed, each against a server of its own.
 pub(super) fn run(report: &mut Report) -> Result<(), Failure> {
