@@ -1,14 +1,20 @@
 //! Runs the clients that people use, and the official conformance suite, against
 //! the real server.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::time::Duration;
 
+use fixture::Fixture;
 use installation::Installation;
 use server::Server;
 
 use super::{report::Report, totals::Totals};
-use crate::{Failure, cargo::Profile, stage};
+use crate::{
+    Failure,
+    cargo::{self, Profile},
+    stage,
+};
 
+mod fixture;
 mod installation;
 mod script;
 mod server;
@@ -32,24 +38,27 @@ const STEPS: &[Step] = &[
 /// Runs all of them, also after one that failed, each against a server of its own.
 pub(super) fn run(report: &mut Report) -> Result<(), Failure> {
     let server = stage::run(Profile::Dev)?;
-    let mut installation = None;
-    report.check("clients", "npm ci, pip install", || {
-        installation = Some(Installation::complete()?);
+    let mut ready = None;
+    report.check("clients", "build the fixture, npm ci, pip install", || {
+        let fixture = Fixture::complete(&cargo::root()?.join("tests/clients/config.yaml"))?;
+        ready = Some((fixture, Installation::complete()?));
         Ok(Totals::of_check(true))
     })?;
-    let Some(installation) = installation else {
+    let Some((fixture, installation)) = ready else {
         return Ok(());
     };
     for step in STEPS {
-        report.check(step.name, step.script, || step.run(&installation, &server))?;
+        report.check(step.name, step.script, || {
+            let server = Server::start(&server, &fixture.config)?;
+            step.run(&installation, &server)
+        })?;
     }
     Ok(())
 }
 
 impl Step {
-    fn run(&self, installation: &Installation, server: &Path) -> Result<Totals, Failure> {
-        let server = Server::start(server, &installation.folder.join("config.yaml"))?;
-        let mut command: Command = installation.interpreter(self.script);
+    fn run(&self, installation: &Installation, server: &Server) -> Result<Totals, Failure> {
+        let mut command = installation.interpreter(self.script);
         command
             .arg(self.script)
             .current_dir(&installation.folder)

@@ -31,11 +31,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts the program on a copy of this configuration and waits until it listens.
-    pub(super) fn start(program: &Path, config: &Path) -> Result<Self, Failure> {
+    /// Starts the program on this configuration and waits until it listens.
+    pub(super) fn start(program: &Path, config: &str) -> Result<Self, Failure> {
         let starting = |error: std::io::Error| format!("cannot start the server: {error}");
         let folder = TempDir::new().map_err(starting)?;
-        fs::copy(config, folder.path().join("config.yaml")).map_err(starting)?;
+        fs::write(folder.path().join("config.yaml"), config).map_err(starting)?;
         let log = folder.path().join("log");
         let child = Command::new(program)
             .arg("serve")
