@@ -138,6 +138,20 @@ async def speak(mode, version):
             if listener:
                 listener.cancel()
 
+    async def takes_what_a_tool_with_an_output_schema_answers_fails_and_is_denied_with():
+        async with connected(mode) as client:
+            async with granted("*"):
+                while "test_structured" not in await names(client):
+                    await asyncio.sleep(0.02)
+                result = await client.call_tool("test_structured", {"a": 2, "b": 3})
+                assert result.structured_content == {"total": 5}, result
+                assert (await client.call_tool("test_structured", {"a": 2})).is_error
+                assert (await client.call_tool("test_broken_structured", {})).is_error
+            # The client still knows the schema, and holds a denial against it.
+            while not (result := await client.call_tool("test_structured", {"a": 2, "b": 3})).is_error:
+                await asyncio.sleep(0.02)
+            assert result.meta[DENIAL]["reasons"] and result.structured_content is None, result
+
     async def needs_a_token():
         try:
             async with connected(mode, token="wrong"):
@@ -146,7 +160,12 @@ async def speak(mode, version):
             pass
 
     checks = [connects, lists, calls, is_denied, is_told_what_is_unknown, has_a_prompt, reads_a_resource]
-    for body in [*checks, hears_of_a_change, needs_a_token]:
+    checks += [
+        hears_of_a_change,
+        takes_what_a_tool_with_an_output_schema_answers_fails_and_is_denied_with,
+        needs_a_token,
+    ]
+    for body in checks:
         await check(f"{version}: {body.__name__.replace('_', ' ')}", body)
 
 

@@ -78,6 +78,23 @@ async function speak(label, sdk, options) {
     await eventually("the second change", () => changes() > 1);
     assert.deepEqual(await tools(client), ["core.sum"]);
   });
+  await connected("takes what a tool with an output schema answers, fails and is denied with", async (client) => {
+    const sum = (input) => client.callTool({ name: "test_structured", arguments: input });
+    await granted("*", async () => {
+      await eventually("the tools", async () => (await tools(client)).includes("test_structured"));
+      assert.deepEqual((await sum({ a: 2, b: 3 })).structuredContent, { total: 5 });
+      assert.equal((await sum({ a: 2 })).isError, true);
+      assert.equal((await client.callTool({ name: "test_broken_structured" })).isError, true);
+      assert.equal((await client.callTool({ name: "test_error_handling" })).isError, true);
+    });
+    // The client still knows the schema, and holds a denial against it.
+    const denied = await eventually("the denial", async () => {
+      const result = await sum({ a: 2, b: 3 });
+      return result.isError && result;
+    });
+    assert.equal(denied._meta[DENIAL].reasons[0].message, "agent `client` is not granted tool `test_structured`");
+    assert.equal(denied.structuredContent, undefined);
+  });
   await check(`${label}: needs a token`, async () => {
     await assert.rejects(connect(sdk, options, "wrong"), /token is not valid|HTTP 401/);
   });
