@@ -20,7 +20,7 @@ const [address] = await once(createInterface(proxy.stdout), "line");
 for (const revision of ["2025-11-25", "2026-07-28"]) {
   const results = `${TEST_FOLDER}/${revision}`;
   const asked = ["server", "--url", `${address}/mcp`, "--requirements", revision, "-o", results];
-  const suite = spawn(process.execPath, [SUITE, ...asked], { stdio: ["ignore", "pipe", "inherit"] });
+  const suite = spawn(process.execPath, [SUITE, ...asked], { stdio: ["ignore", "pipe", "inherit"], timeout: 120_000 });
   let output = "";
   suite.stdout.on("data", (piece) => (output += piece));
   const [code] = await once(suite, "close");

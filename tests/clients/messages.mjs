@@ -4,9 +4,9 @@
 import { once } from "node:events";
 import http from "node:http";
 
-/// Serves the API. `answer` is given what a request with tools holds, and gives
-/// the one content block to answer with; a request without tools is none of the
-/// conversation, and gets some text.
+// Serves the API. `answer` is given what a request with tools holds, and gives
+// the one content block to answer with; a request without tools is none of the
+// conversation, and gets some text.
 export async function serveMessages(answer) {
   let count = 0;
   const server = http.createServer(async (request, response) => {

@@ -64,7 +64,8 @@ impl Step {
             .current_dir(&installation.folder)
             .env("TEST_URL", server.url())
             .env("TEST_FOLDER", server.folder())
-            .envs(server::TOKENS);
+            .envs(server::TOKENS)
+            .env("NO_PROXY", "127.0.0.1");
         script::run(command, Duration::from_secs(self.seconds))
     }
 }

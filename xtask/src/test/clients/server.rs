@@ -20,6 +20,10 @@ pub(super) const TOKENS: [(&str, &str); 3] = [
     ("CONFORMANCE_TOKEN", "conformance-token-0123456789-0123456789-a"),
 ];
 
+/// What may stand in the environment and would steer this server.
+const NOT_MEANT: [&str; 6] =
+    ["MCP_BUNDLED_DIR", "MCP_BUNDLED_KEY", "MCP_CONFIG", "MCP_LISTEN", "MCP_TOKEN", "RUST_LOG"];
+
 /// How long it may take to start. Generous: it only matters when something is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -37,16 +41,17 @@ impl Server {
         let folder = TempDir::new().map_err(starting)?;
         fs::write(folder.path().join("config.yaml"), config).map_err(starting)?;
         let log = folder.path().join("log");
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg("serve")
             .current_dir(folder.path())
-            .env_remove("MCP_CONFIG")
-            .env_remove("RUST_LOG")
             .envs(TOKENS)
             .stdin(Stdio::null())
-            .stdout(File::create(&log).map_err(starting)?)
-            .spawn()
-            .map_err(starting)?;
+            .stdout(File::create(&log).map_err(starting)?);
+        for name in NOT_MEANT {
+            command.env_remove(name);
+        }
+        let child = command.spawn().map_err(starting)?;
         let mut server = Self { folder, child, address: String::new() };
         server.address = server.listening(&log)?;
         Ok(server)
