@@ -15,6 +15,7 @@ const { TEST_URL, TEST_FOLDER, CLIENT_TOKEN, PATH } = process.env;
 const PROGRAM = `${process.cwd()}/node_modules/@anthropic-ai/claude-code-linux-${process.arch}/claude`;
 const TOOLS = "mcp__mus__*,ListMcpResourcesTool,ReadMcpResourceTool";
 const [SUM, ECHO] = ["mcp__mus__core_sum", "mcp__mus__core_echo"];
+let calls = 0;
 
 await connects();
 await works("2026-07-28", "auto");
@@ -37,9 +38,9 @@ async function connects() {
 async function works(revision, negotiation) {
   const home = await newHome(revision);
   const seen = {};
-  const said = (name, body) => check(`${revision}: ${name}`, body);
+  const checked = (name, body) => check(`${revision}: ${name}`, body);
 
-  await said("a conversation comes to its end", () =>
+  await checked("a conversation comes to its end", () =>
     converse(home, negotiation, "Go on.", async function* (asked) {
       seen.tools = tools(asked);
       asked = yield use(SUM, { a: 2, b: 3 });
@@ -66,34 +67,34 @@ async function works(revision, negotiation) {
       }
     }),
   );
-  await said("that revision was spoken", async () => assert.deepEqual(await negotiated(home), new Set([revision])));
-  await said("the model has the tools that are granted", () => assert.deepEqual(seen.tools, [SUM]));
-  await said("a call gives the model its result", () => assert.deepEqual(seen.sum, { error: false, text: "5" }));
-  await said("a mistake in the arguments is told to the model", () =>
+  await checked("that revision was spoken", async () => assert.deepEqual(await negotiated(home), new Set([revision])));
+  await checked("the model has the tools that are granted", () => assert.deepEqual(seen.tools, [SUM]));
+  await checked("a call gives the model its result", () => assert.deepEqual(seen.sum, { error: false, text: "5" }));
+  await checked("a mistake in the arguments is told to the model", () =>
     assert.deepEqual(seen.mistake, {
       error: true,
       text: "the arguments: `b` is missing (see the arguments that `core.sum` lists)",
     }),
   );
-  await said("the model finds the resources", () => {
+  await checked("the model finds the resources", () => {
     const uris = JSON.parse(seen.resources.text).map((resource) => resource.uri);
     assert.deepEqual(uris, ["about://policies", "about://server"]);
   });
-  await said("the model reads a resource", () => {
+  await checked("the model reads a resource", () => {
     const [{ text }] = JSON.parse(seen.resource.text).contents;
     assert.equal(JSON.parse(text).agent, "client");
   });
-  await said("a tool that comes is used in the same conversation", () => {
+  await checked("a tool that comes is used in the same conversation", () => {
     assert.deepEqual(seen.more, [ECHO, SUM]);
     assert.deepEqual(seen.echo, { error: false, text: "it came" });
   });
-  await said("a tool that went is denied, with the reason and what would help", () =>
+  await checked("a tool that went is denied, with the reason and what would help", () =>
     assert.deepEqual(seen.denial, {
       error: true,
       text: "agent `client` is not granted tool `core.echo` (add `core.echo` to `agents.client.tools`)",
     }),
   );
-  await said("a prompt reaches the model, with its argument", async () => {
+  await checked("a prompt reaches the model, with its argument", async () => {
     let prompt;
     await converse(home, negotiation, "/mcp__mus__review_pr one-line", async function* (asked) {
       prompt = JSON.stringify(asked.messages);
@@ -104,14 +105,14 @@ async function works(revision, negotiation) {
 
 // What the model calls.
 function use(name, input) {
-  use.count = (use.count ?? 0) + 1;
-  return { type: "tool_use", id: `toolu_${use.count}`, name, input };
+  calls += 1;
+  return { type: "tool_use", id: `toolu_${calls}`, name, input };
 }
 
 // What the model is told that its last call gave.
 function result(asked) {
   const blocks = asked.messages.flatMap((message) => message.content);
-  const { content, is_error } = blocks.find((block) => block.tool_use_id === `toolu_${use.count}`);
+  const { content, is_error } = blocks.find((block) => block.tool_use_id === `toolu_${calls}`);
   const text = typeof content === "string" ? content : content.map((block) => block.text).join("\n");
   return { error: is_error ?? false, text };
 }

@@ -46,7 +46,6 @@ fn stage(built: &Built, home: &Path) -> io::Result<()> {
     }
     let scratch = Scratch::new(home.join(".stage"))?;
     let fresh = sign(&built.server, &built.plugins, &scratch.0, BUNDLED)?;
-    readable(&fresh)?;
     swap(&fresh, &place, &scratch.0.join("old"))?;
     fs::write(recorded, stamp::of(built, &place)?)
 }
@@ -88,6 +87,7 @@ pub(crate) fn sign(server: &Path, plugins: &[PathBuf], scratch: &Path, name: &st
     }
     fs::remove_file(scratch.join("bundled.key"))?;
     fs::rename(scratch.join(KEY), fresh.join(KEY))?;
+    readable(&fresh)?;
     Ok(fresh)
 }
 

@@ -39,7 +39,7 @@ const STEPS: &[Step] = &[
 pub(super) fn run(report: &mut Report) -> Result<(), Failure> {
     let server = stage::run(Profile::Dev)?;
     let mut ready = None;
-    report.check("clients", "build the fixture, npm ci, pip install", || {
+    report.check("installation", "the fixture, npm ci, pip install", || {
         let fixture = Fixture::complete(&cargo::root()?.join("tests/clients/config.yaml"))?;
         ready = Some((fixture, Installation::complete()?));
         Ok(Totals::of_check(true))
