@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Failure, cargo::Profile};
+use crate::{Failure, cargo::Profile, test::Part};
 
 pub(crate) const HELP: &str = "\
 Builds, signs, runs and tests the project.
@@ -17,10 +17,12 @@ cargo xtask serve [--release] [-- ARGUMENTS]
     set nowhere, starts the server on the checkout's config.yaml, and prints the
     `claude mcp add` line once it is ready. ARGUMENTS go to the server.
 
-cargo xtask test
+cargo xtask test [--clients]
     Runs every check that needs nothing but the Rust toolchain: format, lints,
     unit, end-to-end and documentation tests, documentation. The last line sums
     the tests; a check other than a test counts as one.
+    --clients runs these instead: the conformance suite and the clients that
+    people use, installed under `target/` from npm and PyPI.
 
 --release builds with optimisation, which takes longer.";
 
@@ -33,7 +35,8 @@ pub(crate) enum Task {
     Serve(Profile, Vec<String>),
     /// `serve`'s own second half, for the server at this path; not for people.
     Announce(PathBuf),
-    Test,
+    /// What of the checks to run.
+    Test(Vec<Part>),
 }
 
 /// Reads the arguments that follow the program's name.
@@ -53,7 +56,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
             nothing_more(rest).map(|()| Task::Stage(profile))
         }
         "serve" => profile(arguments).map(|(profile, rest)| Task::Serve(profile, rest)),
-        "test" => nothing_more(arguments).map(|()| Task::Test),
+        "test" => parts(arguments).map(Task::Test),
         other => Err(unknown(other)),
     }
 }
@@ -69,6 +72,14 @@ fn profile(mut arguments: impl Iterator<Item = String>) -> Result<(Profile, Vec<
         }
     }
     Ok((profile, Vec::new()))
+}
+
+/// The parts that the flags ask for; without any, what everybody can run.
+fn parts(flags: impl Iterator<Item = String>) -> Result<Vec<Part>, Failure> {
+    let parts = flags
+        .map(|flag| Part::of_flag(&flag).ok_or_else(|| unknown(&flag)))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(if parts.is_empty() { vec![Part::Toolchain] } else { parts })
 }
 
 fn nothing_more(arguments: impl IntoIterator<Item = String>) -> Result<(), Failure> {
@@ -100,12 +111,15 @@ mod tests {
             Ok(Task::Serve(Profile::Release, vec!["--verbose".to_owned(), "x".to_owned()])),
         );
         check("announce target/server", Ok(Task::Announce("target/server".into())));
-        check("test", Ok(Task::Test));
+        check("test", Ok(Task::Test(vec![Part::Toolchain])));
+        check("test --clients", Ok(Task::Test(vec![Part::Clients])));
     }
 
     #[test]
     fn what_is_not_understood_is_named() {
         check("tests", Err("`tests` is not understood here; see `cargo xtask --help`"));
+        check("test clients", Err("`clients` is not understood here; see `cargo xtask --help`"));
+        check("test --clients --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
         check("test --docker", Err("`--docker` is not understood here; see `cargo xtask --help`"));
         check("stage --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
         check("stage -- more", Err("`more` is not understood here; see `cargo xtask --help`"));

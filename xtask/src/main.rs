@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Task::Stage(profile) => stage::run(profile).map(|_| ()),
         Task::Serve(profile, arguments) => serve::run(profile, &arguments),
         Task::Announce(server) => serve::announce::run(&server),
-        Task::Test => test::run(),
+        Task::Test(parts) => test::run(&parts),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
