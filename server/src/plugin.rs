@@ -11,7 +11,7 @@
 
 use std::{
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -40,6 +40,7 @@ pub mod sign;
 mod signature;
 pub mod signing_key;
 mod start;
+pub mod trial;
 mod trust;
 pub mod verify;
 
@@ -61,6 +62,9 @@ use trust::KeyRing;
 /// How long the first code of a plugin may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The program that runs, also once another one was installed in its place.
+const PROGRAM: &str = "/proc/self/exe";
+
 /// Loads plugins, again and again.
 pub struct PluginHost {
     installation: Installation,
@@ -75,11 +79,13 @@ pub struct Terms {
     pub today: Arc<dyn Fn() -> Date + Send + Sync>,
     /// How long the first code of a plugin may take.
     pub patience: Duration,
+    /// The program that tries plugins out: this one.
+    pub program: PathBuf,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { today: Arc::new(trust::today), patience: PATIENCE }
+        Self { today: Arc::new(trust::today), patience: PATIENCE, program: PROGRAM.into() }
     }
 }
 
@@ -106,7 +112,7 @@ impl PluginHost {
     /// The same, on terms of one's own.
     #[must_use]
     pub fn on_terms(services: HostServices, installation: Installation, terms: Terms) -> Self {
-        let starter = Arc::new(Starter::new(services, terms.patience));
+        let starter = Arc::new(Starter::new(services, &terms));
         Self { installation, terms, shared: Arc::new(Shared { starter, state: Mutex::default() }) }
     }
 
