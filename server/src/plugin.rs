@@ -4,8 +4,8 @@
 //! The way of a plugin, each step a type of its own so that none can be left out:
 //! `folder` (nobody else could have written it) → `package` (a trusted key signed
 //! it, may say all it says, and the library is the one that was signed) → `load`
-//! (operator and key let it into this process) → `start` (its code comes up in
-//! time) → `loaded` (the registry, not yet in force) → committed.
+//! (operator and key let it into this process) → `trial` (its code comes up in
+//! another one) → `start` (and in this one, in time) → `loaded` (the registry, not yet in force) → committed.
 //!
 //! A plugin that is refused never stops the others.
 
@@ -131,9 +131,9 @@ impl PluginHost {
     /// a plugin that is the same as before, with the same configuration, is not
     /// loaded again but goes on as it is; so does one whose files are of no use any
     /// more, for as long as its key and the settings let it. Reads files and waits
-    /// for the plugins' own first code, for [`Terms::patience`] each, so call it
-    /// where a thread may block. Code that ends the process does so: that is the
-    /// price of `in_process`.
+    /// for the plugins' own first code, for [`Terms::patience`] each and in a trial as
+    /// long again, so call it where a thread may block. Code that ends its process
+    /// does so in the trial; if it does so later, that is the price of `in_process`.
     pub fn load(&self, settings: &PluginSettings, state_dir: &Path) -> Loaded {
         let bundled = self.installation.folder(settings);
         let (running, last_key) = {

@@ -59,10 +59,10 @@ pub(super) fn run(
     let child = Trial(child);
     let report = ask(&mut ours, &request, &child, deadline);
     let ended = child.has_ended();
-    let status = child.end()?;
+    let status = child.end();
     match report? {
         Some(report) => Ok(End::Reported(report)),
-        None if ended? => Ok(End::Ended(status)),
+        None if ended => Ok(End::Ended(status?)),
         None => Ok(End::TimeIsOver),
     }
 }
@@ -89,13 +89,13 @@ fn ask(
         match stream.read(&mut piece) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if child.has_ended()? {
+                if child.has_ended() {
                     return Ok(None);
                 }
             }
             Ok(0) | Err(_) => {
                 // It closes its side when it ends, a moment before it has.
-                if child.has_ended()? {
+                if child.has_ended() {
                     return Ok(None);
                 }
                 thread::sleep(Duration::from_millis(1));
@@ -116,10 +116,10 @@ struct Trial(Child);
 impl Trial {
     /// Whether it has ended. It is not reaped yet, so that its number, which is
     /// its group's too, is not given out again.
-    fn has_ended(&self) -> io::Result<bool> {
-        let Some(pid) = self.pid() else { return Ok(true) };
+    fn has_ended(&self) -> bool {
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        Ok(waitid(WaitId::Pid(pid), look)?.is_some())
+        let runs = |pid| matches!(waitid(WaitId::Pid(pid), look), Ok(None));
+        !self.pid().is_some_and(runs)
     }
 
     /// Leaves nothing of it.

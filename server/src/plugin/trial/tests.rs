@@ -1,3 +1,5 @@
+use std::{fs, time::Instant};
+
 use super::*;
 use crate::plugin::{image::LibraryImage, testing::package};
 
@@ -13,7 +15,7 @@ fn script(lines: &str) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("program");
     let new = folder.path().join("new");
-    std::fs::write(&new, lines).unwrap();
+    fs::write(&new, lines).unwrap();
     let made = process::Command::new("sh")
         .args(["-c", "cp $1 $2 && chmod +x $2", "sh"])
         .args([&new, &program])
@@ -72,6 +74,23 @@ fn how_a_trial_ends_is_what_comes_of_it() {
         ("sleep 600 & exit 4", crashes("exit code 4")),
     ] {
         assert_eq!(script(&format!("#!/bin/sh\n{lines}\n")), outcome, "{lines}");
+    }
+}
+
+#[test]
+fn what_a_trial_started_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = folder.path().join("number");
+    let lines = format!("sleep 600 &\necho $! >{}\necho '\"works\"'\nwait", number.display());
+    assert_eq!(script(&format!("#!/bin/sh\n{lines}\n")), Outcome::Works);
+    let process = fs::read_to_string(number).unwrap();
+    // A process that has ended has no command line, whether it is reaped or not.
+    let command = Path::new("/proc").join(process.trim()).join("cmdline");
+    let ended = || fs::read(&command).map_or(true, |line| line.is_empty());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !ended() {
+        assert!(Instant::now() < deadline, "{process} runs on");
+        std::thread::yield_now();
     }
 }
 
