@@ -5,7 +5,8 @@
 //! `folder` (nobody else could have written it) → `package` (a trusted key signed
 //! it, may say all it says, and the library is the one that was signed) → `load`
 //! (operator and key let it into this process) → `trial` (its code comes up in
-//! another one) → `start` (and in this one, in time) → `loaded` (the registry, not yet in force) → committed.
+//! another one) → `start` (and in this one, in time) → `loaded` (the registry, not
+//! yet in force) → committed.
 //!
 //! A plugin that is refused never stops the others.
 
