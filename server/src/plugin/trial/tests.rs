@@ -89,7 +89,7 @@ fn what_a_trial_started_ends_with_it() {
     let ended = || fs::read(&command).map_or(true, |line| line.is_empty());
     let deadline = Instant::now() + Duration::from_secs(30);
     while !ended() {
-        assert!(Instant::now() < deadline, "{process} runs on");
+        assert!(Instant::now() < deadline, "{} runs on", process.trim());
         std::thread::yield_now();
     }
 }
