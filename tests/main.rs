@@ -24,6 +24,7 @@ mod plugins;
 mod plugins_live;
 mod reload;
 mod reload_files;
+mod reload_model;
 mod reload_start;
 mod reload_survives;
 mod revocation;

@@ -8,7 +8,11 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::{
     reload::ready,
-    support::{Server, client::stateless, eventually_async},
+    support::{
+        Server,
+        client::{http_from_elsewhere, stateless},
+        eventually_async,
+    },
 };
 
 pub(super) const ADMIN: &str = "admin-token-0123456789-0123456789-abcdefg";
@@ -147,7 +151,8 @@ tenants:
     /// The status of a call with a token.
     async fn enter(&self, piece: Piece, edit: usize) -> u16 {
         let echo = json!({ "name": "core.echo", "arguments": { "text": "hello" } });
-        let response = stateless(&self.server, &piece.token(edit), "tools/call", echo).send().await.unwrap();
+        let request = stateless(&self.server, &piece.token(edit), "tools/call", echo).build().unwrap();
+        let response = http_from_elsewhere().execute(request).await.unwrap();
         let status = response.status().as_u16();
         let body: Value = response.json().await.unwrap();
         assert!(status == 401 || body["result"]["content"][0]["text"] == "hello", "{status} {body}");

@@ -73,8 +73,9 @@ async fn a_mounted_file_is_warned_of_and_told_of_once_when_it_is_replaced() {
     let stale = || async {
         let status: Value = get("/status").await.unwrap().json().await.unwrap();
         let metrics = get("/metrics").await.unwrap().text().await.unwrap();
-        let gauge = metrics.lines().find(|line| line.contains("config_file_stale_bind_mount ")).unwrap();
-        (status["config"]["stale_bind_mount"] == true, gauge.ends_with(" 1"))
+        let gauge =
+            metrics.lines().find(|line| line.contains("_stale_bind_mount ") && !line.starts_with('#'));
+        (status["config"]["stale_bind_mount"] == true, gauge.unwrap().ends_with(" 1"))
     };
 
     // In place, the edits come through, by the poll.

@@ -65,12 +65,14 @@ async fn nano_as_somebody_types() {
 
     everywhere(&mut Desk::open(), |edit| {
         let (number, line) = edit.line();
-        // Words that wrap or lines that indent themselves are no matter of ours.
-        let mut nano = Terminal::open(&format!("nano --ignorercfiles +{number} '{}'", edit.path.display()));
+        let mut nano = Terminal::open(&format!(
+            "nano --ignorercfiles --cutfromcursor +{number} '{}'",
+            edit.path.display()
+        ));
         nano.wait_for("Exit");
         nano.type_in(CUT);
         nano.type_in(line);
-        nano.type_in(&format!("\r{WRITE}"));
+        nano.type_in(WRITE);
         nano.wait_for("File Name to Write");
         nano.type_in("\r");
         nano.wait_for("Wrote");
