@@ -138,9 +138,7 @@ tenants:
             let granted = tools.names();
             let mut expected = granted.clone();
             if name == KEEPER {
-                expected.extend(
-                    ["count", "hold", "instance", "label", "sleep", "version"].map(|it| bench_tool(it)),
-                );
+                expected.extend(["count", "hold", "instance", "label", "sleep", "version"].map(bench_tool));
                 assert_eq!(self.call(&token, "bench.version").await, format!("1.0.{}", model.release));
                 assert_eq!(self.call(&token, "bench.instance").await, self.instance);
             }
