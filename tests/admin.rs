@@ -19,6 +19,7 @@ use crate::support::{
 mod commands;
 mod followers;
 mod metrics;
+mod orders;
 
 const ADMIN: &str = "admin-token-0123456789-0123456789-abcdefg";
 

@@ -129,6 +129,14 @@ async fn a_release_that_does_not_start_leaves_the_old_one_serving() {
             "hangs",
             "plugin refused: plugin `bench` does not start: still busy after 10 s; release 1000001 of `bench` goes on",
         ),
+        (
+            "aborts",
+            "plugin refused: plugin `bench` does not start: its library ended the process that tried it (signal 6, SIGABRT); release 1000001 of `bench` goes on",
+        ),
+        (
+            "exits",
+            "plugin refused: plugin `bench` does not start: its library ended the process that tried it (exit code 3); release 1000001 of `bench` goes on",
+        ),
     ] {
         let bench = Testbench::new();
         let server = Server::start(&bench.config(&format!("{{ start: {start}, only: 1.0.2 }}")));
@@ -142,6 +150,25 @@ async fn a_release_that_does_not_start_leaves_the_old_one_serving() {
         // Told once, although a load came after it.
         assert_eq!(refused(&server).len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_trial_ends_with_its_server() {
+    let bench = Testbench::new();
+    let attempts = bench.path().join("attempts");
+    let config = bench.config(&format!("{{ start: hangs, only: 1.0.2, attempts: {} }}", attempts.display()));
+    let mut server = Server::start(&config);
+    let before = fs::read_to_string(&attempts).unwrap();
+    bench.install(&build(2));
+    let process = eventually("the trial", || {
+        let now = fs::read_to_string(&attempts).unwrap();
+        now.strip_prefix(&before)?.strip_suffix('\n').map(|it| Path::new("/proc").join(it))
+    });
+    let command = || fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+    assert_eq!(command(), "mcp-universal-server\0plugin\0trial\0");
+    server.signal("-KILL");
+    server.ended();
+    eventually("the trial to end", || command().is_empty().then_some(()));
 }
 
 /// Copies a signed release piece by piece. In between, the old one must serve.

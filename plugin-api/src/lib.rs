@@ -68,6 +68,10 @@
 //!   subscribed, or see the list.
 //! - **State.** Keep none that you need between calls: the server may run several
 //!   instances of a plugin, and replaces them when it likes.
+//! - **The start.** Before a server takes a plugin in, it makes it once in a process
+//!   that it ends at once, with the same configuration and an empty environment. So
+//!   do nothing in the definition, or while the configuration is read, that must
+//!   happen once only.
 //! - **Panics** are caught, reported to the caller as an error and logged. They
 //!   must unwind, so leave `panic = "abort"` out of the profile.
 //! - **Unsafe.** There is none to write. [`export!`] expands to an exported

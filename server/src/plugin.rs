@@ -4,14 +4,15 @@
 //! The way of a plugin, each step a type of its own so that none can be left out:
 //! `folder` (nobody else could have written it) → `package` (a trusted key signed
 //! it, may say all it says, and the library is the one that was signed) → `load`
-//! (operator and key let it into this process) → `start` (its code comes up in
-//! time) → `loaded` (the registry, not yet in force) → committed.
+//! (operator and key let it into this process) → `trial` (its code comes up in
+//! another one) → `start` (and in this one, in time) → `loaded` (the registry, not
+//! yet in force) → committed.
 //!
 //! A plugin that is refused never stops the others.
 
 use std::{
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -40,6 +41,7 @@ pub mod sign;
 mod signature;
 pub mod signing_key;
 mod start;
+pub mod trial;
 mod trust;
 pub mod verify;
 
@@ -61,6 +63,9 @@ use trust::KeyRing;
 /// How long the first code of a plugin may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The program that runs, also once another one was installed in its place.
+const PROGRAM: &str = "/proc/self/exe";
+
 /// Loads plugins, again and again.
 pub struct PluginHost {
     installation: Installation,
@@ -75,11 +80,13 @@ pub struct Terms {
     pub today: Arc<dyn Fn() -> Date + Send + Sync>,
     /// How long the first code of a plugin may take.
     pub patience: Duration,
+    /// The program that tries plugins out: this one.
+    pub program: PathBuf,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { today: Arc::new(trust::today), patience: PATIENCE }
+        Self { today: Arc::new(trust::today), patience: PATIENCE, program: PROGRAM.into() }
     }
 }
 
@@ -106,7 +113,7 @@ impl PluginHost {
     /// The same, on terms of one's own.
     #[must_use]
     pub fn on_terms(services: HostServices, installation: Installation, terms: Terms) -> Self {
-        let starter = Arc::new(Starter::new(services, terms.patience));
+        let starter = Arc::new(Starter::new(services, &terms));
         Self { installation, terms, shared: Arc::new(Shared { starter, state: Mutex::default() }) }
     }
 
@@ -125,9 +132,9 @@ impl PluginHost {
     /// a plugin that is the same as before, with the same configuration, is not
     /// loaded again but goes on as it is; so does one whose files are of no use any
     /// more, for as long as its key and the settings let it. Reads files and waits
-    /// for the plugins' own first code, for [`Terms::patience`] each, so call it
-    /// where a thread may block. Code that ends the process does so: that is the
-    /// price of `in_process`.
+    /// for the plugins' own first code, for [`Terms::patience`] each and in a trial as
+    /// long again, so call it where a thread may block. Code that ends its process
+    /// does so in the trial; if it does so later, that is the price of `in_process`.
     pub fn load(&self, settings: &PluginSettings, state_dir: &Path) -> Loaded {
         let bundled = self.installation.folder(settings);
         let (running, last_key) = {

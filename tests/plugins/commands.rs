@@ -139,6 +139,17 @@ fn what_no_server_could_load_is_not_signed() {
 }
 
 #[test]
+fn the_servers_own_command_is_not_for_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = plugin(folder.path(), ["trial"], "");
+    let refused = "error: the server tries plugins with this command; it is of no use to anybody else\n";
+    assert_eq!(said(&output), (64, "", refused));
+    let output = plugin(folder.path(), ["--help"], "");
+    let (code, help, _) = said(&output);
+    assert_eq!((code, help.contains("verify"), help.contains("trial")), (0, true, false), "{help}");
+}
+
+#[test]
 fn verify_says_what_the_server_of_a_configuration_would() {
     let bench = Workbench::new();
     let config = |trusted: &str, entry: &str| {

@@ -21,7 +21,7 @@ use server_core::{
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{bundled, testbench::replace};
+use crate::support::{PROGRAM, bundled, testbench::replace};
 
 /// `plugins.d/core`, signed by `acme`, and settings that let it run.
 pub(crate) struct Workbench {
@@ -102,6 +102,8 @@ impl Workbench {
     }
 
     pub(crate) fn host_on(terms: Terms) -> PluginHost {
+        // The program that runs is the test.
+        let terms = Terms { program: PROGRAM.into(), ..terms };
         let facts = ServerFacts {
             name: "mcp-universal-server".to_owned(),
             version: "0.1.0".to_owned(),

@@ -1,5 +1,10 @@
 //! Clients: rmcp's in both eras, and bare HTTP.
 
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
 use rmcp::{
     RoleClient,
     model::{CallToolRequestParams, CallToolResult, ProtocolVersion},
@@ -68,6 +73,14 @@ pub(crate) fn only_text(result: &CallToolResult) -> String {
 /// A client that sends what a test tells it to.
 pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// The same, from a loopback address of its own: whoever fails to enter again and
+/// again from the same one is made to wait.
+pub(crate) fn http_from_elsewhere() -> reqwest::Client {
+    static ADDRESS: AtomicU32 = AtomicU32::new(0x7f00_0100);
+    let address = Ipv4Addr::from_bits(ADDRESS.fetch_add(1, Ordering::Relaxed));
+    reqwest::Client::builder().no_proxy().local_address(IpAddr::from(address)).build().unwrap()
 }
 
 /// A POST to `/mcp` in the stateless era, with all that it demands.

@@ -6,11 +6,13 @@
 //! plugin, without a compiler.
 
 use std::{
+    env,
     fs::{self, File},
     hash::{BuildHasher, Hasher, RandomState},
     hint::black_box,
     io::{self, Write},
     path::{Path, PathBuf},
+    process,
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::Duration,
@@ -44,7 +46,8 @@ struct Wanted {
     /// What `bench.label` answers.
     #[serde(default)]
     label: String,
-    /// A file that gets a line for every attempt to make the plugin.
+    /// A file that gets a line for every attempt to make the plugin: the process's
+    /// number.
     #[serde(default)]
     attempts: Option<PathBuf>,
 }
@@ -58,6 +61,10 @@ enum Start {
     Fails,
     Panics,
     Hangs,
+    Aborts,
+    Exits,
+    /// Fails, and says what it sees of the process that it is in.
+    Looks,
 }
 
 impl TryFrom<Wanted> for Config {
@@ -76,6 +83,9 @@ impl TryFrom<Wanted> for Config {
             #[expect(clippy::panic, reason = "that is what a test wants to see")]
             Start::Panics => panic!("it was told to panic"),
             Start::Hangs => hang(),
+            Start::Aborts => process::abort(),
+            Start::Exits => process::exit(3),
+            Start::Looks => Err(look_around().unwrap_or_else(|error| error.to_string())),
         }
     }
 }
@@ -141,7 +151,25 @@ fn version() -> String {
 }
 
 fn note(file: &Path) -> io::Result<()> {
-    File::options().create(true).append(true).open(file)?.write_all(b"attempt\n")
+    let line = format!("{}\n", process::id());
+    File::options().create(true).append(true).open(file)?.write_all(line.as_bytes())
+}
+
+/// The process's environment, open files, and what the kernel says of its rights.
+fn look_around() -> io::Result<String> {
+    let variables = env::vars_os().count();
+    let mut files = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let file = fs::read_link(entry?.path())?.display().to_string();
+        // But for this look itself, and for numbers, which are others each time.
+        if !file.starts_with("/proc/") {
+            files.push(file.split(':').next().unwrap_or_default().to_owned());
+        }
+    }
+    files.sort_unstable();
+    let status = fs::read_to_string("/proc/self/status")?;
+    let rights = status.lines().find(|line| line.starts_with("NoNewPrivs")).unwrap_or_default();
+    Ok(format!("{variables} variables, {rights}, {}", files.join(" ")))
 }
 
 fn hold(file: &Path) -> Result<(), CallError> {

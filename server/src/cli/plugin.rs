@@ -9,6 +9,7 @@ use crate::cli::Failure;
 mod inspect;
 mod keygen;
 mod sign;
+mod trial;
 mod verify;
 
 /// Make, sign and look into plugins
@@ -32,6 +33,9 @@ pub enum Command {
     Verify(verify::Arguments),
     /// Show what a plugin says it is, without running or believing it
     Inspect(inspect::Arguments),
+    /// Try a plugin out for the server that started this
+    #[command(hide = true)]
+    Trial,
 }
 
 /// Does what was asked. `config` is the configuration file that was named.
@@ -41,5 +45,6 @@ pub fn run(command: Command, config: Option<PathBuf>, out: &mut dyn Write) -> Re
         Command::Sign(arguments) => sign::run(&arguments, out),
         Command::Verify(arguments) => verify::run(&arguments, config, out),
         Command::Inspect(arguments) => inspect::run(&arguments, out),
+        Command::Trial => trial::run(),
     }
 }

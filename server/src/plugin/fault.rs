@@ -20,6 +20,11 @@ impl Fault {
         Self { code, message: message.into(), help: help.into() }
     }
 
+    /// Code, message and help.
+    pub(crate) fn into_parts(self) -> (&'static str, String, String) {
+        (self.code, self.message, self.help)
+    }
+
     /// The refusal of what lies at `place`.
     pub(crate) fn at(self, place: &Path) -> Refusal {
         Refusal { place: place.to_owned(), code: self.code, message: self.message, help: self.help }

@@ -9,7 +9,7 @@ mod module;
 mod sealed;
 
 pub(crate) use instance::InProcess;
-pub(crate) use libraries::{Libraries, Sha};
+pub(crate) use libraries::{Known, Libraries, Sha};
 pub(crate) use library::Library;
 pub(crate) use module::Module;
 pub(crate) use sealed::Sealed;

@@ -174,7 +174,7 @@ impl Loader {
     /// once `plugin` has left its present library behind.
     fn check_room(&self, plugin: &PluginName, library: &Sha) -> Result<(), Fault> {
         let libraries = self.starter.libraries();
-        if libraries.module(library).is_some() {
+        if libraries.known(library).is_some() {
             return Ok(());
         }
         let staying =

@@ -1,8 +1,11 @@
 //! Runs the first code of a plugin: its library's constructors, its description
 //! of itself, and the function that makes it. That is foreign code, which may
-//! never return, so it has a thread of its own and a limited time.
+//! never return or end the process, so it is tried in another process first. Here
+//! it has a thread of its own and a limited time.
 
 use std::{
+    collections::HashMap,
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, RecvTimeoutError},
@@ -14,30 +17,31 @@ use std::{
 use plugin_contract::{Manifest, PluginName};
 use serde_json::{Map, Value};
 use server_core::registry::Instance;
+use sha2::{Digest, Sha256};
 
 use super::{
+    Terms,
     fault::Fault,
     image::{LibraryImage, differs},
-    in_process::{InProcess, Libraries, Module, Sealed, Sha},
+    in_process::{InProcess, Known, Libraries, Library, Module, Sealed, Sha},
     load::agree,
     services::{HostServices, Withdrawn},
+    trial::{self, Outcome, Request},
 };
 
 /// Starts plugins in this process.
 pub(crate) struct Starter {
     services: HostServices,
     patience: Duration,
+    program: PathBuf,
     libraries: Arc<Libraries>,
-    /// What never came back. To try it again would cost another thread.
-    hung: Mutex<Vec<Attempt>>,
+    /// What passed a trial, and what is not to be tried again: it would crash or
+    /// hang again, and here a hang costs another thread.
+    tried: Mutex<HashMap<Attempt, Result<(), Fault>>>,
 }
 
-/// What a start depends on.
-#[derive(Clone, Debug, PartialEq)]
-struct Attempt {
-    library: Sha,
-    config: Map<String, Value>,
-}
+/// The digest of what a start depends on: library and configuration.
+type Attempt = [u8; 32];
 
 /// What is to be started.
 pub(crate) struct Start<'p> {
@@ -49,15 +53,16 @@ pub(crate) struct Start<'p> {
 }
 
 enum Code {
-    Known(Module),
+    Known(Arc<Library>, Module),
     New(Sealed),
 }
 
 type Started = Result<Arc<dyn Instance>, Fault>;
 
 impl Starter {
-    pub(crate) fn new(services: HostServices, patience: Duration) -> Self {
-        Self { services, patience, libraries: Arc::default(), hung: Mutex::default() }
+    pub(crate) fn new(services: HostServices, terms: &Terms) -> Self {
+        let Terms { patience, program, .. } = terms.clone();
+        Self { services, patience, program, libraries: Arc::default(), tried: Mutex::default() }
     }
 
     /// The libraries in this process.
@@ -65,20 +70,39 @@ impl Starter {
         &self.libraries
     }
 
-    /// Starts a plugin, or gives up waiting for it.
+    /// Starts a plugin that passes a trial, or gives up waiting for it.
     pub(crate) fn start(&self, start: &Start<'_>) -> Started {
         let plugin = &start.manifest.name;
-        let attempt = Attempt { library: start.library, config: start.config.clone() };
-        if self.hung().contains(&attempt) {
-            return Err(self.busy(plugin));
+        let config = Value::Object(start.config.clone()).to_string();
+        let attempt = Sha256::new().chain_update(start.library).chain_update(&config).finalize().into();
+        let tried = self.tried().get(&attempt).cloned();
+        if let Some(Err(fault)) = tried {
+            return Err(fault);
         }
-        self.within_time(plugin, self.prepare(start)?).unwrap_or_else(|| {
-            self.hung().push(attempt);
-            match self.libraries.linking() {
-                Some(linking) => Err(linker_busy(plugin, &linking)),
-                None => Err(self.busy(plugin)),
-            }
+        let code = self.code(start)?;
+        if tried.is_none() {
+            self.pass_a_trial(attempt, code.file(), &Request::new(start.manifest, &config))?;
+        }
+        self.within_time(plugin, self.work(start, code, config)).unwrap_or_else(|| {
+            let fault = match self.libraries.linking() {
+                Some(linking) => linker_busy(plugin, &linking),
+                None => self.busy(plugin),
+            };
+            self.tried().insert(attempt, Err(fault.clone()));
+            Err(fault)
         })
+    }
+
+    /// What comes of a trial is remembered, unless it might be otherwise next time.
+    fn pass_a_trial(&self, attempt: Attempt, library: &Sealed, request: &Request) -> Result<(), Fault> {
+        let result = match trial::run(&self.program, library, request, self.patience) {
+            Outcome::Works => Ok(()),
+            Outcome::Fails(fault) => return Err(fault),
+            Outcome::Crashes(fault) => Err(fault),
+            Outcome::Hangs => Err(self.busy(request.plugin())),
+        };
+        self.tried().insert(attempt, result.clone());
+        result
     }
 
     /// Does work on a thread of its own. `None` if that takes too long: then nobody
@@ -111,27 +135,35 @@ impl Starter {
         }
     }
 
-    fn hung(&self) -> MutexGuard<'_, Vec<Attempt>> {
-        self.hung.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tried(&self) -> MutexGuard<'_, HashMap<Attempt, Result<(), Fault>>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn prepare(&self, start: &Start<'_>) -> Result<impl FnOnce() -> Started + Send + 'static, Fault> {
-        let Start { manifest, library, image, config } = *start;
-        let code = match (self.libraries.module(&library), image, self.libraries.linking()) {
-            (Some(module), ..) => Code::Known(module?),
-            (None, None, _) => return Err(differs("it is not there")),
-            (None, Some(_), Some(other)) => return Err(linker_busy(&manifest.name, &other)),
-            (None, Some(image), None) => Code::New(Sealed::of(image)?),
-        };
-        let (manifest, config) = (manifest.clone(), Value::Object(config.clone()).to_string());
+    fn code(&self, start: &Start<'_>) -> Result<Code, Fault> {
+        let Start { manifest, library, image, .. } = *start;
+        match (self.libraries.known(&library), image, self.libraries.linking()) {
+            (Some(Known { library, module }), ..) => Ok(Code::Known(library, module?)),
+            (None, None, _) => Err(differs("it is not there")),
+            (None, Some(_), Some(other)) => Err(linker_busy(&manifest.name, &other)),
+            (None, Some(image), None) => Ok(Code::New(Sealed::of(image)?)),
+        }
+    }
+
+    fn work(
+        &self,
+        start: &Start<'_>,
+        code: Code,
+        config: String,
+    ) -> impl FnOnce() -> Started + Send + 'static {
+        let (manifest, library) = (start.manifest.clone(), start.library);
         let (libraries, services) = (self.libraries.clone(), self.services.clone());
-        Ok(move || {
+        move || {
             let module = match code {
-                Code::Known(module) => Ok(module),
-                Code::New(sealed) => libraries.load(&manifest.name, library, sealed),
+                Code::Known(_, module) => module,
+                Code::New(sealed) => libraries.load(&manifest.name, library, sealed)?,
             };
-            create(&module?, &manifest, &config, &services)
-        })
+            create(&module, &manifest, &config, &services)
+        }
     }
 
     fn busy(&self, plugin: &PluginName) -> Fault {
@@ -145,7 +177,17 @@ impl Starter {
     }
 }
 
-fn create(module: &Module, manifest: &Manifest, config: &str, services: &HostServices) -> Started {
+impl Code {
+    fn file(&self) -> &Sealed {
+        match self {
+            Self::Known(library, _) => library.file(),
+            Self::New(sealed) => sealed,
+        }
+    }
+}
+
+/// Makes a plugin of a module that says what was signed.
+pub(crate) fn create(module: &Module, manifest: &Manifest, config: &str, services: &HostServices) -> Started {
     let plugin = &manifest.name;
     agree(manifest, &module.describe()?)?;
     let withdrawn = Withdrawn::default();
@@ -184,7 +226,7 @@ mod tests {
     #[test]
     fn work_has_a_limited_time_and_may_panic() {
         let done = |patience, work: fn() -> Started| {
-            let starter = Starter::new(services(), patience);
+            let starter = Starter::new(services(), &Terms { patience, ..Terms::default() });
             let done = starter.within_time(&"core".parse().unwrap(), work);
             done.map(|started| started.err().map(|fault| fault.at(Path::new("")).code))
         };

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use plugin_contract::PluginName;
@@ -35,15 +35,17 @@ struct Table {
     linking: Option<PluginName>,
 }
 
-struct Known {
-    bytes: u64,
-    module: Result<Module, Fault>,
+/// A library that was loaded, and its module, if it has one.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) library: Arc<Library>,
+    pub(crate) module: Result<Module, Fault>,
 }
 
 impl Libraries {
-    /// The module of a library that was loaded before, if it has one.
-    pub(crate) fn module(&self, library: &Sha) -> Option<Result<Module, Fault>> {
-        self.table().known.get(library).map(|known| known.module.clone())
+    /// A library that was loaded before.
+    pub(crate) fn known(&self, library: &Sha) -> Option<Known> {
+        self.table().known.get(library).cloned()
     }
 
     /// The plugin whose library the dynamic linker has not come back from. It
@@ -54,15 +56,14 @@ impl Libraries {
 
     /// Loads the library of a plugin. Foreign code runs, which may not return.
     pub(crate) fn load(&self, plugin: &PluginName, id: Sha, sealed: Sealed) -> Result<Module, Fault> {
-        let bytes = sealed.size();
         self.table().linking = Some(plugin.clone());
         let library = Library::load(sealed);
         self.table().linking = None;
-        let library = library?;
+        let library = Arc::new(library?);
         // It is in memory from here on, whatever comes of it.
-        self.table().known.insert(id, Known { bytes, module: Err(silent()) });
+        self.table().known.insert(id, Known { library: library.clone(), module: Err(silent()) });
         let module = Module::of(&library);
-        self.table().known.insert(id, Known { bytes, module: module.clone() });
+        self.table().known.insert(id, Known { library, module: module.clone() });
         module
     }
 
@@ -72,7 +73,7 @@ impl Libraries {
         let retired = table.known.iter().filter(|(id, _)| !used.contains(*id));
         retired.fold(Retired::default(), |sum, (_, known)| Retired {
             libraries: sum.libraries + 1,
-            bytes: sum.bytes + known.bytes,
+            bytes: sum.bytes + known.library.file().size(),
         })
     }
 

@@ -48,6 +48,11 @@ impl Library {
         Ok(Self { handle, file: ManuallyDrop::new(file) })
     }
 
+    /// The memory that it was loaded from.
+    pub(crate) fn file(&self) -> &Sealed {
+        &self.file
+    }
+
     /// The header that every plugin exports, not yet looked at.
     pub(super) fn header(&self) -> Result<AbiHeaderRef, Fault> {
         let no_plugin = || {

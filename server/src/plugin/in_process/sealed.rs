@@ -8,11 +8,14 @@ use std::{
 };
 
 use rustix::{
-    fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create},
+    fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create},
     io::Errno,
 };
 
 use crate::plugin::{fault::Fault, image::LibraryImage};
+
+const SEALS: SealFlags =
+    SealFlags::WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK).union(SealFlags::SEAL);
 
 /// A file without a name that holds a verified library.
 #[derive(Debug)]
@@ -33,6 +36,15 @@ impl Sealed {
         })
     }
 
+    /// One that another process made and sealed.
+    pub(crate) fn received(fd: OwnedFd) -> io::Result<Self> {
+        if !fcntl_get_seals(&fd)?.contains(SEALS) {
+            return Err(io::Error::other("it is not sealed"));
+        }
+        let size = u64::try_from(fstat(&fd)?.st_size).map_err(io::Error::other)?;
+        Ok(Self { fd, size })
+    }
+
     /// Its bytes, by number.
     pub(crate) fn size(&self) -> u64 {
         self.size
@@ -42,12 +54,8 @@ impl Sealed {
         let mut file = File::from(create()?);
         file.write_all(image.library().bytes())?;
         let fd = OwnedFd::from(file);
-        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-        fcntl_add_seals(&fd, seals)?;
-        if !fcntl_get_seals(&fd)?.contains(seals) {
-            return Err(io::Error::other("the memory could not be sealed"));
-        }
-        Ok(Self { fd, size: image.library().size() })
+        fcntl_add_seals(&fd, SEALS)?;
+        Self::received(fd)
     }
 }
 

@@ -1,9 +1,10 @@
-use std::{fs, time::Duration};
+use std::fs;
 
 use server_core::{registry::Provenance, settings::Isolation};
 
 use super::*;
 use crate::plugin::{
+    Terms,
     start::Starter,
     testing::{instance, package, put, services},
     trust::today,
@@ -33,7 +34,7 @@ fn candidate(name: &str) -> Candidate {
 fn admit(state: &Path, candidates: Vec<Candidate>) -> (Vec<String>, Vec<String>, Vec<&'static str>) {
     let settings = PluginSettings::default();
     let (keys, _) = KeyRing::new(&settings, Path::new(""), None, today());
-    let starter = Arc::new(Starter::new(services(), Duration::ZERO));
+    let starter = Arc::new(Starter::new(services(), &Terms::default()));
     let names: Vec<_> = candidates.iter().map(|it| it.running.plugin.manifest.name.clone()).collect();
     let mut round = Round::new(settings, keys, state, Loader::new(starter, 0, AllRunning::default()));
     round.candidates = candidates;
