@@ -3,8 +3,8 @@
 #![expect(deprecated, reason = "the older revisions have logging, and subscriptions by request")]
 
 use rmcp::model::{
-    CallToolRequestParams, ClientRequest, NumberOrString, ProgressToken, Request, RequestMetaObject,
-    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+    CallToolRequestParams, ClientRequest, Request, SubscribeRequestParams, SubscriptionFilter,
+    UnsubscribeRequestParams,
 };
 use rmcp::service::PeerRequestOptions;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{
     LAPTOP, REVIEWER,
     client::{Client, ERAS, Era, http, only_text, stateless},
-    conformance, eventually, eventually_async,
+    conformance, eventually_async,
     talkative::{Heard, Talker},
 };
 
@@ -131,27 +131,25 @@ async fn what_a_plugin_withdraws_changes_the_lists_of_those_who_see_it() {
 #[tokio::test]
 async fn a_cancelled_call_ends_its_code_and_gives_its_slot_back() {
     let (server, _plugins) = conformance::server(", concurrency: 1");
-    let cancelled =
-        || server.log().iter().filter(|line| line["message"] == "cancelled, and so it ends").count();
+    let lines = |message: &str| server.log().iter().filter(|line| line["message"] == message).count();
     for (era, before) in ERAS.into_iter().zip(0..) {
         let laptop = Client::connect(&server, LAPTOP, era).await;
         let arguments = json!({ "milliseconds": 600_000 }).as_object().unwrap().clone();
         let params = CallToolRequestParams::new("test_slow").with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(Request::new(params));
-        let mut meta = RequestMetaObject::default();
-        meta.set_progress_token(ProgressToken(NumberOrString::Number(1)));
-        let options = PeerRequestOptions::no_options().with_meta(meta);
+        let options = PeerRequestOptions::no_options();
         let handle = laptop.0.send_cancellable_request(request, options).await.unwrap();
-        eventually_async("the call to have the agent's one slot", || async {
-            laptop.call("test_simple_text", json!({})).await.unwrap().is_error.filter(|error| *error)
-        })
-        .await;
+        let begun = || async { (lines("it begins") > before).then_some(()) };
+        eventually_async("the call to begin", begun).await;
+        let busy = laptop.call("test_simple_text", json!({})).await.unwrap();
+        assert!(only_text(&busy).contains("has 1 calls running"), "{era:?} {busy:?}");
         handle.cancel(Some("changed my mind".to_owned())).await.unwrap();
         eventually_async("the slot to be free", || async {
             laptop.call("test_simple_text", json!({})).await.unwrap().is_error.filter(|error| !error)
         })
         .await;
-        eventually("the plugin to see it", || (cancelled() > before).then_some(()));
+        let seen = || async { (lines("cancelled, and so it ends") > before).then_some(()) };
+        eventually_async("the plugin to see it", seen).await;
     }
 }
 
