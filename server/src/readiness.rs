@@ -6,6 +6,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// Shared between whoever changes it and `/readyz`.
@@ -13,9 +14,11 @@ use serde::Serialize;
 pub struct Readiness {
     draining: AtomicBool,
     last_reload: Mutex<LastReload>,
+    last_success: Mutex<Option<Timestamp>>,
 }
 
-/// How the last reload went.
+/// What came of the files when they were read last. Plugins that come and go by
+/// themselves say nothing of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum LastReload {
@@ -45,9 +48,23 @@ impl Readiness {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// A reload has ended.
+    /// The files were read, and what they hold is in force.
+    pub fn succeeded(&self) {
+        *self.last_success.lock().unwrap_or_else(PoisonError::into_inner) = Some(Timestamp::now());
+    }
+
+    /// The files were read again.
     pub fn reloaded(&self, result: LastReload) {
+        if result == LastReload::Applied {
+            self.succeeded();
+        }
         *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner) = result;
+    }
+
+    /// When the files were read last and what they held was in force.
+    #[must_use]
+    pub fn last_success(&self) -> Option<Timestamp> {
+        *self.last_success.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the last reload went.

@@ -3,6 +3,10 @@
 use prometheus_parse::{Sample, Scrape, Value as Measured};
 
 use super::*;
+use crate::{
+    reload::{ready, ready_when},
+    support::testbench::{Testbench, build},
+};
 
 async fn scrape(door: &Door) -> Scrape {
     let response = door.get("/metrics").send().await.unwrap();
@@ -50,6 +54,48 @@ async fn reloads_are_measured_under_the_names_that_alerts_use() {
     assert_eq!(value(&after, "config_reload_total", &refused), Some(1.0));
     let Measured::Histogram(buckets) = &samples(&after, "config_reload_seconds")[0].value else { panic!() };
     assert_eq!(buckets.last().map(|last| (last.less_than, last.count)), Some((f64::INFINITY, 2.0)));
+}
+
+/// Whether the alert of a configuration that is not in force is off, and when the
+/// files were good the last time.
+async fn files_are_good(door: &Door) -> (bool, f64) {
+    let scrape = scrape(door).await;
+    let good = value(&scrape, "config_last_reload_successful", &[]).unwrap();
+    (good == 1.0, value(&scrape, "config_last_reload_success_timestamp_seconds", &[]).unwrap())
+}
+
+#[tokio::test]
+async fn the_alert_ends_when_a_wrong_edit_is_taken_back() {
+    let door = Door::open();
+    for result in ["refused", "applied", "refused", "applied"] {
+        let text =
+            config().replace("research\n", if result == "refused" { "reserch\n" } else { "research\n" });
+        fs::write(door.server.config(), text).unwrap();
+        ready_when(&door.server, result, |answer| answer["last_reload"]["result"] == result).await;
+        assert_eq!(files_are_good(&door).await.0, result == "applied");
+    }
+}
+
+#[tokio::test]
+async fn a_release_that_comes_says_nothing_of_files_that_were_refused() {
+    let bench = Testbench::new();
+    let admin = "admin: { listen: \"127.0.0.1:0\", token: \"${ADMIN_TOKEN}\" }\n";
+    let start = format!("{}{admin}", bench.config("{}"));
+    let door = Door::open_with(&start, |_, _| {});
+    let (_, since) = files_are_good(&door).await;
+    fs::write(door.server.config(), start.replacen("research\n", "reserch\n", 2)).unwrap();
+    let refused = |answer: &Value| answer["last_reload"]["result"] == "refused";
+    ready_when(&door.server, "the refusal", refused).await;
+    bench.install(&build(2));
+    let answer = ready_when(&door.server, "the release", |answer| answer["generation"] == 2).await;
+    assert!(refused(&answer), "{answer}");
+    assert_eq!(files_are_good(&door).await, (false, since));
+    fs::write(door.server.config(), &start).unwrap();
+    ready_when(&door.server, "the old file", |answer| !refused(answer)).await;
+    assert_eq!(
+        (ready(&door.server).await["generation"].clone(), files_are_good(&door).await.0),
+        (json!(2), true)
+    );
 }
 
 #[tokio::test]

@@ -18,7 +18,10 @@ use prometheus_client::{
 };
 
 use super::{Shared, problem::Problem};
-use crate::reload::{Outcome, State as Reloads};
+use crate::{
+    readiness::{LastReload, Readiness},
+    reload::State as Reloads,
+};
 
 const OPENMETRICS: &str = "application/openmetrics-text";
 
@@ -72,7 +75,7 @@ impl Collector for Scrape {
         )?;
         let sha256 = [("sha256", snapshot.config_sha256.as_str())];
         to.info("config_info", "The configuration in force", &sha256)?;
-        reloads(&mut to, &sources.reloads.now())?;
+        reloads(&mut to, &sources.reloads.now(), &sources.readiness)?;
         to.histogram("config_reload_seconds", "How long attempts to reload took", sources.reloads.seconds())?;
         let retired = (sources.retired)();
         let help = "Libraries of plugins that nothing uses any more and that stay in memory";
@@ -98,15 +101,11 @@ impl Collector for Scrape {
     }
 }
 
-fn reloads(to: &mut Writer<'_, '_>, state: &Reloads) -> fmt::Result {
-    let mut attempts = state.attempts.iter().filter(|attempt| attempt.report.result != Outcome::Mismatch);
-    let is_good = |outcome| matches!(outcome, Outcome::Applied | Outcome::Unchanged);
-    let good = attempts.clone().next().is_none_or(|attempt| is_good(attempt.report.result));
+fn reloads(to: &mut Writer<'_, '_>, state: &Reloads, readiness: &Readiness) -> fmt::Result {
+    let good = matches!(readiness.last_reload(), LastReload::None | LastReload::Applied);
     let help = "Whether what the files held when they were read last is in force";
     to.gauge("config_last_reload_successful", help, u64::from(good))?;
-    let at =
-        attempts.find(|attempt| is_good(attempt.report.result)).map(|attempt| attempt.at).or(state.since);
-    if let Some(at) = at {
+    if let Some(at) = readiness.last_success().or(state.since) {
         let help = "When the files were read last and what they held came into force or was";
         to.gauge("config_last_reload_success_timestamp_seconds", help, at.as_second())?;
     }

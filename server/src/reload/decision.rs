@@ -75,7 +75,9 @@ impl Pipeline {
         let snapshot = self.live.publish(Content { config_sha256, settings, registry });
         follow();
         self.followers.changed(&snapshot);
-        self.readiness.reloaded(LastReload::Applied);
+        if made != Made::Plugins {
+            self.readiness.reloaded(LastReload::Applied);
+        }
         log::in_force(&snapshot, attempt.trigger, &notes.diff);
         self.refuse_plugins(refusals);
         let source = self.remember(attempt, inputs, made, plugins, &sources);

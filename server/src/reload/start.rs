@@ -180,6 +180,7 @@ impl First {
             report.result = Outcome::Refused;
             report.reason = Some(refused.to_string());
         } else {
+            readiness.succeeded();
             let state_dir = snapshot.settings.state_dir.clone();
             let _ = task::spawn_blocking(move || save(&state_dir, &kept)).await;
         }
