@@ -17,12 +17,19 @@ cargo xtask serve [--release] [-- ARGUMENTS]
     set nowhere, starts the server on the checkout's config.yaml, and prints the
     `claude mcp add` line once it is ready. ARGUMENTS go to the server.
 
-cargo xtask test [--clients]
+cargo xtask test [--clients] [--system]
     Runs every check that needs nothing but the Rust toolchain: format, lints,
     unit, end-to-end and documentation tests, documentation. The last line sums
     the tests; a check other than a test counts as one.
     --clients runs these instead: the conformance suite and the clients that
     people use, installed under `target/` from npm and PyPI.
+    --system runs these instead: the end-to-end tests that need vim, nano, rsync,
+    `script`, and root's right to mount. What is missing is a failure.
+
+cargo xtask soak [--rounds N] [--seed N]
+    Edits configurations by chance while a server runs on them, and holds the
+    server against a model: 1000 edits, or N, and other ones every time unless a
+    seed is given.
 
 --release builds with optimisation, which takes longer.";
 
@@ -37,6 +44,11 @@ pub(crate) enum Task {
     Announce(PathBuf),
     /// What of the checks to run.
     Test(Vec<Part>),
+    /// How many edits, and which.
+    Soak {
+        rounds: u64,
+        seed: Option<u64>,
+    },
 }
 
 /// Reads the arguments that follow the program's name.
@@ -57,6 +69,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
         }
         "serve" => profile(arguments).map(|(profile, rest)| Task::Serve(profile, rest)),
         "test" => parts(arguments).map(Task::Test),
+        "soak" => soak(arguments),
         other => Err(unknown(other)),
     }
 }
@@ -80,6 +93,20 @@ fn parts(flags: impl Iterator<Item = String>) -> Result<Vec<Part>, Failure> {
         .map(|flag| Part::of_flag(&flag).ok_or_else(|| unknown(&flag)))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(if parts.is_empty() { vec![Part::Toolchain] } else { parts })
+}
+
+fn soak(mut arguments: impl Iterator<Item = String>) -> Result<Task, Failure> {
+    let (mut rounds, mut seed) = (1000, None);
+    while let Some(flag) = arguments.next() {
+        let number = arguments.next().and_then(|text| text.parse().ok());
+        match (flag.as_str(), number) {
+            ("--rounds", Some(number)) => rounds = number,
+            ("--seed", Some(number)) => seed = Some(number),
+            ("--rounds" | "--seed", None) => return Err(format!("`{flag}` needs a number after it")),
+            _ => return Err(unknown(&flag)),
+        }
+    }
+    Ok(Task::Soak { rounds, seed })
 }
 
 fn nothing_more(arguments: impl IntoIterator<Item = String>) -> Result<(), Failure> {
@@ -113,6 +140,9 @@ mod tests {
         check("announce target/server", Ok(Task::Announce("target/server".into())));
         check("test", Ok(Task::Test(vec![Part::Toolchain])));
         check("test --clients", Ok(Task::Test(vec![Part::Clients])));
+        check("test --system --clients", Ok(Task::Test(vec![Part::System, Part::Clients])));
+        check("soak", Ok(Task::Soak { rounds: 1000, seed: None }));
+        check("soak --seed 7 --rounds 60", Ok(Task::Soak { rounds: 60, seed: Some(7) }));
     }
 
     #[test]
@@ -121,6 +151,8 @@ mod tests {
         check("test clients", Err("`clients` is not understood here; see `cargo xtask --help`"));
         check("test --clients --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
         check("test --docker", Err("`--docker` is not understood here; see `cargo xtask --help`"));
+        check("soak --rounds many", Err("`--rounds` needs a number after it"));
+        check("soak --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
         check("stage --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
         check("stage -- more", Err("`more` is not understood here; see `cargo xtask --help`"));
     }

@@ -11,6 +11,7 @@ use arguments::Task;
 mod arguments;
 mod cargo;
 mod serve;
+mod soak;
 mod stage;
 mod test;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Task::Serve(profile, arguments) => serve::run(profile, &arguments),
         Task::Announce(server) => serve::announce::run(&server),
         Task::Test(parts) => test::run(&parts),
+        Task::Soak { rounds, seed } => soak::run(rounds, seed),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use crate::Failure;
 
 mod clients;
 mod report;
+mod system;
 mod toolchain;
 mod totals;
 
@@ -16,6 +17,8 @@ pub(crate) enum Part {
     Toolchain,
     /// What needs the clients that people use, from their registries.
     Clients,
+    /// What needs editors, rsync, and the right to mount.
+    System,
 }
 
 impl Part {
@@ -23,6 +26,7 @@ impl Part {
     pub(crate) fn of_flag(flag: &str) -> Option<Self> {
         match flag {
             "--clients" => Some(Self::Clients),
+            "--system" => Some(Self::System),
             _ => None,
         }
     }
@@ -31,6 +35,7 @@ impl Part {
         match self {
             Self::Toolchain => toolchain::run(report),
             Self::Clients => clients::run(report),
+            Self::System => system::run(report),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Check {
 }
 
 /// Runs the tests, shows what they say, and counts them.
-fn tests(command: &mut Command) -> Result<Totals, Failure> {
+pub(super) fn tests(command: &mut Command) -> Result<Totals, Failure> {
     let running = |error: io::Error| format!("cannot run cargo: {error}");
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(running)?;
     let mut totals = Totals::default();
