@@ -23,6 +23,10 @@ pub(crate) enum Profile {
     Release,
 }
 
+/// What measures: a program, the floors beside it, and a plugin to measure with.
+const BENCH: &str = "bench";
+const MANY: &str = "plugin-many";
+
 /// What a build made.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Built {
@@ -30,6 +34,17 @@ pub(crate) struct Built {
     pub(crate) server: PathBuf,
     /// Each bundled plugin's library.
     pub(crate) plugins: Vec<PathBuf>,
+    /// What measures them, if that was built too.
+    pub(crate) bench: Option<Measuring>,
+}
+
+/// What measures.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Measuring {
+    /// The executable.
+    pub(crate) program: PathBuf,
+    /// The library of a plugin with many tools.
+    pub(crate) plugin: PathBuf,
 }
 
 /// The workspace's folder.
@@ -47,11 +62,22 @@ pub(crate) fn cargo() -> Result<Command, Failure> {
 
 /// Builds the server and the bundled plugins.
 pub(crate) fn build(profile: Profile) -> Result<Built, Failure> {
+    build_with(profile, &[])
+}
+
+/// The same, and what measures them. All of it at once, so that the server is
+/// the one that is shipped and shares what it is built from.
+pub(crate) fn build_measured(profile: Profile) -> Result<Built, Failure> {
+    build_with(profile, &[BENCH, MANY])
+}
+
+fn build_with(profile: Profile, more: &[&str]) -> Result<Built, Failure> {
     let mut build = cargo()?;
     build.args(["build", "--message-format=json-render-diagnostics", "--package", SERVER]);
     for plugin in BUNDLED {
         build.args(["--package", &format!("plugin-{plugin}")]);
     }
+    build.args(more.iter().flat_map(|package| ["--package", package]));
     if profile == Profile::Release {
         build.arg("--release");
     }
@@ -78,7 +104,10 @@ fn artifacts(messages: &str) -> Result<Built, Failure> {
         let found = of(&target).find_map(library);
         found.ok_or_else(|| not_built(&target))
     });
+    let program = of(BENCH).find_map(|it| text(it, "/executable"));
+    let plugin = of(&MANY.replace('-', "_")).find_map(library);
     Ok(Built {
+        bench: program.zip(plugin).map(|(program, plugin)| Measuring { program: program.into(), plugin }),
         plugins: plugins.collect::<Result<_, _>>()?,
         server: server.ok_or_else(|| not_built(SERVER))?.into(),
     })

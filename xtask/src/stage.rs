@@ -26,10 +26,15 @@ const BUNDLED: &str = "bundled-plugins";
 /// Builds and stages; answers with the server's executable.
 pub(crate) fn run(profile: Profile) -> Result<PathBuf, Failure> {
     let built = cargo::build(profile)?;
-    let home = built.server.parent().unwrap_or(Path::new("."));
-    stage(&built, home)
-        .map_err(|error| format!("cannot stage the bundled plugins in {}: {error}", home.display()))?;
+    beside(&built)?;
     Ok(built.server)
+}
+
+/// Stages what was built.
+pub(crate) fn beside(built: &Built) -> Result<(), Failure> {
+    let home = built.server.parent().unwrap_or(Path::new("."));
+    stage(built, home)
+        .map_err(|error| format!("cannot stage the bundled plugins in {}: {error}", home.display()))
 }
 
 fn stage(built: &Built, home: &Path) -> io::Result<()> {
@@ -149,7 +154,7 @@ mod tests {
         for plugin in &plugins {
             fs::write(plugin, "code").unwrap();
         }
-        Built { server, plugins: plugins.to_vec() }
+        Built { server, plugins: plugins.to_vec(), bench: None }
     }
 
     fn names(folder: &Path) -> Vec<String> {
