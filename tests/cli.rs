@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    LAPTOP, Server, TWO_AGENTS,
+    LAPTOP, REVIEWER, Server, TWO_AGENTS,
     client::{Client, ERAS, http},
     eventually, eventually_async, program,
 };
@@ -23,7 +23,7 @@ fn run(arguments: &[&str], config: Option<&str>) -> (Output, tempfile::TempDir) 
         .args(arguments)
         .current_dir(folder.path())
         .env("LAPTOP_TOKEN", LAPTOP)
-        .env("REVIEWER_TOKEN", "reviewer-token-0123456789-0123456789-abcd")
+        .env("REVIEWER_TOKEN", REVIEWER)
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -46,6 +46,31 @@ fn stderr(output: &Output) -> String {
 fn check_accepts_a_right_configuration() {
     let (output, _folder) = run(&["check"], Some(TWO_AGENTS));
     assert_eq!((code(&output), stdout(&output).as_str()), (0, "config.yaml: ok\n"), "{}", stderr(&output));
+}
+
+#[test]
+fn check_says_who_would_gain_or_lose_what_compared_with_what_was_in_force() {
+    let server = Server::start(TWO_AGENTS);
+    let next = server.config().with_file_name("next.yaml");
+    fs::write(&next, TWO_AGENTS.replace("deny: [\"core.sum\"]", "deny: [\"core.echo\"]")).unwrap();
+    let output = program()
+        .args(["check", "next.yaml"])
+        .current_dir(next.parent().unwrap())
+        .env("LAPTOP_TOKEN", LAPTOP)
+        .env("REVIEWER_TOKEN", REVIEWER)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let expected = "\
+next.yaml: ok
+
+Compared with the configuration that was in force last:
+
+  Agents
+    agent reviewer loses core.echo
+    agent reviewer gains core.sum
+";
+    assert_eq!((said.as_str(), output.status.code()), (expected, Some(0)));
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod diff;
 mod every_key;
 mod include;
 mod logging;
+mod mcp;
 mod plugins;
 mod plugins_live;
 mod reload;

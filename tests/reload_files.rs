@@ -114,7 +114,7 @@ async fn a_file_without_a_final_line_break_counts_after_three_seconds() {
     fs::write(server.config(), TWO_AGENTS.trim_end()).unwrap();
     ready_when(&server, "the second generation", |answer| answer["generation"] == 2).await;
     assert!(begun.elapsed() >= Duration::from_secs(3));
-    let line = server.logged(|line| line["code"] == "no_final_line_break").unwrap();
+    let line = eventually("the warning", || server.logged(|line| line["code"] == "no_final_line_break"));
     assert_eq!(line["message"], "the file does not end with a line break, so it may have been cut short");
 }
 

@@ -35,14 +35,14 @@ fn spare() -> String {
 }
 
 /// A call that lasts until its file is gone.
-struct Held {
+pub(crate) struct Held {
     file: PathBuf,
     answer: JoinHandle<(u16, String)>,
 }
 
 impl Held {
     /// Begins one, and waits until the plugin is at work on it.
-    async fn begin(server: &Server, bench: &Testbench, token: &str, era: Era) -> Self {
+    pub(crate) async fn begin(server: &Server, bench: &Testbench, token: &str, era: Era) -> Self {
         let (agent, _) = token.split_once('-').unwrap();
         let file = bench.path().join(format!("{agent}-{era:?}"));
         let params = json!({ "name": "bench.hold", "arguments": { "file": file } });
@@ -72,7 +72,7 @@ impl Held {
     }
 
     /// Lets the plugin's code return.
-    async fn let_go(self) -> Value {
+    pub(crate) async fn let_go(self) -> Value {
         fs::remove_file(&self.file).unwrap();
         self.answered().await.1
     }

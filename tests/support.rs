@@ -15,6 +15,8 @@ use serde_json::Value;
 
 pub(crate) mod bundled;
 pub(crate) mod client;
+pub(crate) mod conformance;
+pub(crate) mod talkative;
 pub(crate) mod testbench;
 
 /// The program under test.

@@ -1,11 +1,16 @@
 //! The call in progress, through which a handler asks the host.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, sync::Arc, time::Duration};
 
-use plugin_contract::op::{AgentAbout, ErrorCode, LogLevel, LogLine, OpError, ServerAbout, host as op};
+use plugin_contract::op::{
+    self as contract, AgentAbout, Answers, CallState, ClientAbout, ClientLog, ClientLogLevel, Detach,
+    ErrorCode, LogLevel, LogLine, Offer, Offered, OpError, Progress, Question, ServerAbout, Updated,
+    host as op,
+};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use crate::CallError;
+use crate::{Answered, Ask, CallError};
 
 /// The call that a handler answers.
 pub struct Call {
@@ -40,17 +45,17 @@ impl Call {
     pub fn log(&self, level: LogLevel, message: impl Into<String>) {
         let message = message.into();
         // A call does not fail for want of a log line.
-        let _: Result<(), _> = self.ask(op::LOG, &LogLine { level, message });
+        let _: Result<(), _> = self.host(op::LOG, &LogLine { level, message });
     }
 
     /// What the server is, and which plugins it runs.
     pub fn server(&self) -> Result<ServerAbout, HostError> {
-        self.ask(op::ABOUT_SERVER, &())
+        self.host(op::ABOUT_SERVER, &())
     }
 
     /// What the calling agent may do, and its limits.
     pub fn agent(&self) -> Result<AgentAbout, HostError> {
-        self.ask(op::ABOUT_AGENT, &())
+        self.host(op::ABOUT_AGENT, &())
     }
 
     /// The operator's configuration. `C` is the type that the plugin declares
@@ -64,7 +69,88 @@ impl Call {
         })
     }
 
-    fn ask<I: Serialize, O: DeserializeOwned>(&self, op: &str, input: &I) -> Result<O, HostError> {
+    /// What the client of the call can be asked and told.
+    pub fn client(&self) -> Result<ClientAbout, HostError> {
+        self.host(op::ABOUT_CLIENT, &())
+    }
+
+    /// Tells the client how far the call is, if it wants to know. What is done
+    /// must grow with every report; say what it will be at the end where you know.
+    pub fn progress(&self, done: f64, total: impl Into<Option<f64>>, message: impl Into<String>) {
+        let message = Some(message.into()).filter(|message| !message.is_empty());
+        let progress = Progress { progress: done, total: total.into(), message };
+        // A call does not fail for want of a report.
+        let _: Result<(), _> = self.host(op::PROGRESS, &progress);
+    }
+
+    /// Writes to the client's log, if it takes messages of that level: text, or any
+    /// other JSON. Leave secrets and personal data out of it.
+    pub fn client_log(&self, level: ClientLogLevel, data: impl Into<Value>) {
+        let _: Result<(), _> = self.host(op::CLIENT_LOG, &ClientLog { level, data: data.into() });
+    }
+
+    /// Whether nobody waits for the answer any more: the client cancelled or went
+    /// away, or time is up. Work that goes on for long looks from time to time,
+    /// and returns.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.state().is_ok_and(|state| state.cancelled)
+    }
+
+    /// How long there is somebody to wait for the answer.
+    pub fn remaining(&self) -> Result<Duration, HostError> {
+        Ok(Duration::from_millis(self.state()?.remaining_ms))
+    }
+
+    /// Lets the call go on after its request is answered, where the client can come
+    /// back for the result, and says whether it does. The agent's limits hold all
+    /// the same. Questions from here on are put to a client that looks after it, so
+    /// ask what the person is waiting for before.
+    pub fn detach(&self) -> Result<bool, HostError> {
+        self.host(op::DETACH, &Detach { required: false })
+    }
+
+    /// The same, for what makes no sense otherwise: a client that cannot come back
+    /// is told so. Pass the error on with `?`.
+    pub fn must_detach(&self) -> Result<(), HostError> {
+        self.host(op::DETACH, &Detach { required: true }).map(|_: bool| ())
+    }
+
+    fn state(&self) -> Result<CallState, HostError> {
+        self.host(op::CALL_STATE, &())
+    }
+
+    /// Asks the client, and answers what it said. The key names the question within
+    /// the call; see [the crate's documentation](crate#asking) for what happens
+    /// meanwhile.
+    pub fn ask<A: Ask>(&self, key: &str, question: &A) -> Result<A::Answer, HostError> {
+        self.ask_all([(key, question.question())])?.get::<A>(key)
+    }
+
+    /// Asks several questions at once, each under a key of its own.
+    pub fn ask_all<'k>(
+        &self,
+        questions: impl IntoIterator<Item = (&'k str, Question)>,
+    ) -> Result<Answered, HostError> {
+        let questions = questions.into_iter().map(|(key, question)| (key.to_owned(), question)).collect();
+        let answers: Answers = self.host(op::ASK, &contract::Ask { questions })?;
+        Ok(Answered(answers))
+    }
+
+    /// Tells those who subscribed to it that a resource of the plugin's holds
+    /// something else now.
+    pub fn resource_updated(&self, uri: impl Into<String>) -> Result<(), HostError> {
+        self.host(op::RESOURCE_UPDATED, &Updated { uri: uri.into() })
+    }
+
+    /// Withdraws a tool, a resource or a prompt that the plugin lists, for everyone,
+    /// or offers it again; clients learn that the list has changed. It lasts until
+    /// the plugin is loaded anew, so say it again where it matters.
+    pub fn offer(&self, thing: Offered, available: bool) -> Result<(), HostError> {
+        self.host(op::OFFER, &Offer { thing, available })
+    }
+
+    fn host<I: Serialize, O: DeserializeOwned>(&self, op: &str, input: &I) -> Result<O, HostError> {
         let unreadable = |what: &str, error: serde_json::Error| {
             let message = format!("the {what} of `{op}` is not understood: {error}");
             HostError::new(op, OpError::new(ErrorCode::Failed, message))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plugin_contract::{ApiVersion, Manifest, UriTemplate};
 
-use crate::{Plugin, plugin::ConfigType, prompt, resource, tool};
+use crate::{Plugin, completion::Completer, plugin::ConfigType, prompt, resource, tool};
 
 mod problems;
 #[cfg(test)]
@@ -35,6 +35,8 @@ pub(crate) struct Definition {
     pub(crate) resources: BTreeMap<String, resource::Run>,
     pub(crate) templates: Vec<(UriTemplate, resource::RunTemplate)>,
     pub(crate) prompts: BTreeMap<String, prompt::Run>,
+    /// By the name of the prompt or the template, and the argument's.
+    pub(crate) completers: BTreeMap<(String, String), Completer>,
 }
 
 impl Definition {
@@ -59,6 +61,7 @@ impl Definition {
         let (prompts, run_prompts) =
             plugin.prompts.into_iter().filter_map(|prompt| problems.prompt(prompt)).unzip();
 
+        let completers = std::mem::take(&mut problems.completers);
         let (true, Some(name), Some(version), Some(release)) = (problems.is_empty(), name, version, release)
         else {
             return Err(InvalidPlugin { problems: problems.into_sentences() });
@@ -84,6 +87,7 @@ impl Definition {
             resources: run_resources,
             templates: run_templates,
             prompts: run_prompts,
+            completers,
         })
     }
 }

@@ -48,11 +48,19 @@ impl fmt::Display for CallError {
 // `CallError` must not be an `Error` itself, or this would overlap with
 // `From<T> for T`.
 impl<E: Error + 'static> From<E> for CallError {
-    /// A refusal by the host stays one; everything else has failed. The message
-    /// names the error and what caused it.
+    /// A refusal by the host stays one, and so does a question that is open;
+    /// everything else has failed. The message names the error and what caused it.
     fn from(error: E) -> Self {
         let error: &(dyn Error + 'static) = &error;
-        let denied = error.downcast_ref::<HostError>().is_some_and(|error| error.code() == ErrorCode::Denied);
+        let code = match error.downcast_ref::<HostError>().map(HostError::code) {
+            Some(
+                code @ (ErrorCode::Denied
+                | ErrorCode::InputRequired
+                | ErrorCode::ClientCannot
+                | ErrorCode::NoAnswer),
+            ) => code,
+            _ => ErrorCode::Failed,
+        };
         let mut message = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
@@ -60,7 +68,6 @@ impl<E: Error + 'static> From<E> for CallError {
             message.push_str(&cause.to_string());
             source = cause.source();
         }
-        let code = if denied { ErrorCode::Denied } else { ErrorCode::Failed };
         Self::new(code, message)
     }
 }
@@ -91,6 +98,8 @@ mod tests {
     fn what_the_host_denies_stays_denied() {
         for (code, expected) in [
             (ErrorCode::Denied, ErrorCode::Denied),
+            (ErrorCode::InputRequired, ErrorCode::InputRequired),
+            (ErrorCode::ClientCannot, ErrorCode::ClientCannot),
             (ErrorCode::InvalidInput, ErrorCode::Failed),
             (ErrorCode::Unsupported, ErrorCode::Failed),
         ] {

@@ -41,6 +41,16 @@ pub(crate) fn schema<I: Input>() -> Option<Map<String, Value>> {
     (schema.get("type")? == "object").then(|| std::mem::take(schema))
 }
 
+/// The JSON Schema 2020-12 of an output, likewise.
+pub(crate) fn output_schema<O: JsonSchema>() -> Option<Map<String, Value>> {
+    let mut settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.inline_subschemas = true;
+    let mut schema = settings.into_generator().into_root_schema_for::<O>();
+    let schema = schema.as_object_mut()?;
+    schema.remove("title");
+    (schema.get("type")? == "object").then(|| std::mem::take(schema))
+}
+
 /// Whether the type is `()`, or a struct without fields and braces.
 fn takes_nothing<I: Input>() -> bool {
     let schema = schemars::generate::SchemaGenerator::default().into_root_schema_for::<I>();

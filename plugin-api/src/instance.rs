@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use plugin_contract::op::{
-    CallTool, ErrorCode, GetPrompt, OpError, PromptResult, ReadResource, ResourceContents, ToolResult,
-    plugin as op,
+    CallTool, Complete, Completes, Completion, ErrorCode, GetPrompt, OpError, PromptResult, ReadResource,
+    ResourceContents, ToolResult, plugin as op,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{
-    Call, CallError,
+    Call, CallError, Completing,
     call::{Config, Services},
     definition::Definition,
     guard,
@@ -39,6 +39,7 @@ impl Instance {
                 op::CALL_TOOL => answer(input, |request| self.call_tool(&call, request)),
                 op::READ_RESOURCE => answer(input, |request| self.read_resource(&call, request)),
                 op::GET_PROMPT => answer(input, |request| self.get_prompt(&call, request)),
+                op::COMPLETE => answer(input, |request| self.complete(&call, &request)),
                 _ => Err(OpError::new(
                     ErrorCode::Unsupported,
                     format!("plugin `{}` does not know the operation `{op}`", self.definition.manifest.name),
@@ -74,6 +75,20 @@ impl Instance {
         match self.definition.prompts.get(name) {
             Some(run) => guarded(("prompt", name), || run(call, request.arguments)),
             None => Err(self.not_found("prompt", name)),
+        }
+    }
+
+    /// What nobody completes has no completions; that is no error.
+    fn complete(&self, call: &Call, request: &Complete) -> Result<Completion, OpError> {
+        let (kind, name) = match &request.of {
+            Completes::Prompt(name) => ("prompt", name.as_str()),
+            Completes::Template(template) => ("resource template", template.as_str()),
+        };
+        match self.definition.completers.get(&(name.to_owned(), request.argument.clone())) {
+            Some(complete) => guarded((kind, name), || {
+                complete(call, Completing { value: &request.value, decided: &request.decided })
+            }),
+            None => Ok(Completion::default()),
         }
     }
 

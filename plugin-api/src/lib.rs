@@ -44,12 +44,28 @@
 //!   argument is an error. A tool without input takes `()`. The inputs of a
 //!   [`Prompt`] and of a [`ResourceTemplate`] are structs too, whose fields are
 //!   all text.
-//! - **Answers.** A handler answers `String`, [`Content`], `Vec<Content>`,
-//!   [`ToolResult`], or a `Result` of one of them with [`CallError`], which `?`
-//!   makes of any other error. Prompts and resources have their own, likewise.
+//! - **Answers.** A handler answers `String`, [`Content`] (text, a picture, a
+//!   recording, a resource or a link to one), `Vec<Content>`, [`ToolResult`], or a
+//!   `Result` of one of them with [`CallError`], which `?` makes of any other
+//!   error. With [`Json`] around a struct that derives `Serialize` and
+//!   `JsonSchema`, the tool publishes the struct's schema, the server checks every
+//!   result against it, and clients that show only text get the same as text.
+//!   Prompts and resources have their own, likewise; a resource may be `Vec<u8>`.
+//!   A result larger than the agent's limit is refused, not cut.
 //! - **The host.** A plugin has no network, files or environment of its own when
 //!   it runs isolated. What it may do goes through [`Call`], which also knows
 //!   the [configuration](Plugin::config) the operator gave it.
+//! - **While a call runs** it can report its [progress](Call::progress), write to
+//!   the [client's log](Call::client_log), and see that it is
+//!   [cancelled](Call::is_cancelled) or how much [time](Call::remaining) it has.
+//!   The server bounds how much of that goes out, and tells clients by itself that
+//!   a silent call still runs.
+//! - **Long work.** Where the client can come back for the result,
+//!   [`Call::detach`] lets the call go on after its request was answered, within
+//!   the same limits; elsewhere it changes nothing.
+//! - **News.** A plugin says that a resource [has changed](Call::resource_updated),
+//!   and withdraws or [offers](Call::offer) what it lists. Those hear of it who
+//!   subscribed, or see the list.
 //! - **State.** Keep none that you need between calls: the server may run several
 //!   instances of a plugin, and replaces them when it likes.
 //! - **Panics** are caught, reported to the caller as an error and logged. They
@@ -58,13 +74,57 @@
 //!   symbol, so use `#![deny(unsafe_code)]` and not `forbid`. The symbol is the
 //!   same in every plugin, so a program can link the `rlib` of one of them only.
 
+//!
+//! # Asking
+//!
+//! A handler can ask the client of its call: the person with a [`Form`], the model
+//! with [`Sampling`], and for the folders that it works in with [`ClientRoots`].
+//!
+//! ```
+//! use plugin_api::prelude::*;
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Confirmation {
+//!     /// Delete the page for good?
+//!     delete: bool,
+//! }
+//!
+//! fn delete(call: &Call, (): ()) -> Result<String, CallError> {
+//!     let form = Form::<Confirmation>::new("The page has 12 links to it.");
+//!     match call.ask("confirm", &form)? {
+//!         Elicited::Accept { content } if content.delete => Ok("It is deleted.".to_owned()),
+//!         _ => Ok("It is still there.".to_owned()),
+//!     }
+//! }
+//! ```
+//!
+//! Where a client has a session, [`Call::ask`] waits for the answer. Where it has
+//! none, the question goes out as the answer of the request; the client makes the
+//! same request again with what it knows by then, and **the handler runs again from
+//! its beginning**, past the questions that are answered. The error by which the
+//! first run ends there looks like any other, so pass it on with `?`. To be right
+//! both ways, a handler that asks
+//!
+//! - does nothing before its last question that must not be done twice;
+//! - gives each question a key of its own, and asks the same ones again for the
+//!   same arguments; [`Call::ask_all`] saves rounds;
+//! - is not [`inline`](Tool::inline).
+//!
+//! The server seals what the client carries from one round to the next: nobody can
+//! change it, nor use it for another agent, other arguments, or after a quarter of
+//! an hour. Answers are checked against the form's schema, and still come from
+//! outside like any other input. Ask [`Call::client`] first where the tool can do
+//! without; a client that cannot be asked is told what it lacks.
+
 #[cfg(panic = "abort")]
 compile_error!(
     "a plugin must unwind, so that a panic fails one call and not the server: \
      remove `panic = \"abort\"` from the profile in Cargo.toml"
 );
 
+mod ask;
 mod call;
+mod completion;
 mod definition;
 mod error;
 #[doc(hidden)]
@@ -72,36 +132,40 @@ pub mod export;
 mod guard;
 mod input;
 mod instance;
+mod looks;
 mod plugin;
 mod prompt;
 mod resource;
 pub mod testing;
 mod tool;
 
+pub use ask::{Answered, Ask, ClientRoots, Form};
 pub use call::{Call, HostError};
+pub use completion::{Completing, IntoCompletion};
 pub use definition::InvalidPlugin;
 pub use error::CallError;
 pub use input::Input;
 pub use plugin::Plugin;
 pub use prompt::{IntoPromptResult, Prompt};
 pub use resource::{IntoResourceContents, Resource, ResourceTemplate};
-pub use tool::{IntoToolResult, Tool};
+pub use tool::{IntoToolResult, Json, Output, Tool};
 
 pub use plugin_contract::{
     Capability, Manifest,
     op::{
-        AgentAbout, Content, DeniedTool, ErrorCode, LimitsAbout, LogLevel, LogLine, OpError, PluginAbout,
-        PromptMessage, PromptResult, ResourceContent, ResourceContents, Role, ServerAbout, ToolAbout,
-        ToolResult,
+        AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, DeniedTool, Elicitation,
+        Elicited, ErrorCode, LimitsAbout, LogLevel, LogLine, Meta, Offered, OpError, PluginAbout,
+        PromptMessage, PromptResult, Question, ResourceContent, ResourceContents, ResourceLink, Role, Root,
+        Roots, Sampled, Sampling, ServerAbout, ToolAbout, ToolResult,
     },
 };
 
 /// What nearly every plugin uses.
 pub mod prelude {
     pub use crate::{
-        Call, CallError, Capability, Content, LogLevel, Plugin, Prompt, PromptMessage, PromptResult,
-        Resource, ResourceTemplate, Tool, ToolResult,
+        Call, CallError, Capability, ClientLogLevel, Content, Elicited, Form, Json, LogLevel, Plugin, Prompt,
+        PromptMessage, PromptResult, Resource, ResourceContent, ResourceTemplate, Tool, ToolResult,
     };
     pub use schemars::JsonSchema;
-    pub use serde::Deserialize;
+    pub use serde::{Deserialize, Serialize};
 }

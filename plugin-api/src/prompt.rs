@@ -6,8 +6,10 @@ use plugin_contract::op::{PromptMessage, PromptResult};
 use serde_json::Value;
 
 use crate::{
-    Call, CallError, Input,
+    Call, CallError, Completing, Input, IntoCompletion,
+    completion::{Completer, completer},
     input::{self, TextField},
+    looks::{Looks, looks},
 };
 
 /// A prompt that people can pick in their client.
@@ -17,8 +19,12 @@ pub struct Prompt {
     pub(crate) description: String,
     /// `None` if the handler takes no struct.
     pub(crate) arguments: Option<Vec<TextField>>,
+    pub(crate) completers: BTreeMap<String, Completer>,
+    pub(crate) looks: Looks,
     pub(crate) run: Run,
 }
+
+looks!(Prompt);
 
 pub(crate) type Run =
     Box<dyn Fn(&Call, BTreeMap<String, String>) -> Result<PromptResult, CallError> + Send + Sync>;
@@ -46,6 +52,8 @@ impl Prompt {
             title: None,
             description,
             arguments: input::text_fields::<I>(),
+            completers: BTreeMap::new(),
+            looks: Looks::default(),
             run: Box::new(move |call, arguments| {
                 let arguments =
                     arguments.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
@@ -64,6 +72,17 @@ impl Prompt {
         self.title = Some(title.into());
         self
     }
+
+    /// Helps a person who types the argument.
+    #[must_use]
+    pub fn complete<R: IntoCompletion>(
+        mut self,
+        argument: impl Into<String>,
+        answer: impl Fn(&Call, Completing<'_>) -> R + Send + Sync + 'static,
+    ) -> Self {
+        self.completers.insert(argument.into(), completer(answer));
+        self
+    }
 }
 
 impl IntoPromptResult for PromptResult {
@@ -74,7 +93,7 @@ impl IntoPromptResult for PromptResult {
 
 impl IntoPromptResult for Vec<PromptMessage> {
     fn into_prompt_result(self) -> Result<PromptResult, CallError> {
-        Ok(PromptResult { description: None, messages: self })
+        Ok(PromptResult { messages: self, ..PromptResult::default() })
     }
 }
 

@@ -1,17 +1,23 @@
 //! Resources, at fixed URIs and by template.
 
-use plugin_contract::op::{ResourceContent, ResourceContents};
+use std::collections::BTreeMap;
+
+use plugin_contract::op::{Annotations, Meta, ResourceContent, ResourceContents};
 use serde_json::{Map, Value};
 
 use crate::{
-    Call, CallError, Input,
+    Call, CallError, Completing, Input, IntoCompletion,
+    completion::{Completer, completer},
     input::{self, TextField},
+    looks::{Looks, looks},
 };
 
 /// A resource at a fixed URI.
 pub struct Resource {
     pub(crate) uri: String,
     pub(crate) about: About,
+    pub(crate) size: Option<u64>,
+    pub(crate) looks: Looks,
     pub(crate) run: Run,
 }
 
@@ -24,6 +30,8 @@ pub struct Resource {
 pub struct ResourceTemplate {
     pub(crate) uri_template: String,
     pub(crate) about: About,
+    pub(crate) completers: BTreeMap<String, Completer>,
+    pub(crate) looks: Looks,
     /// `None` if the handler takes no struct.
     pub(crate) variables: Option<Vec<TextField>>,
     pub(crate) run: RunTemplate,
@@ -39,6 +47,7 @@ pub(crate) struct About {
     pub(crate) title: Option<String>,
     pub(crate) description: String,
     pub(crate) mime_type: Option<String>,
+    pub(crate) annotations: Option<Annotations>,
 }
 
 /// What a resource's handler may answer.
@@ -67,12 +76,21 @@ macro_rules! about {
                 self.about.description = description.into();
                 self
             }
+
+            /// Hints for clients.
+            #[must_use]
+            pub fn annotations(mut self, annotations: Annotations) -> Self {
+                self.about.annotations = Some(annotations);
+                self
+            }
         }
     };
 }
 
 about!(Resource);
 about!(ResourceTemplate);
+looks!(Resource);
+looks!(ResourceTemplate);
 
 impl Resource {
     /// A resource of the given media type that `handler` reads. The name is
@@ -87,8 +105,17 @@ impl Resource {
         Self {
             uri: uri.into(),
             about: About::new(name.into(), &mime_type),
+            size: None,
+            looks: Looks::default(),
             run: Box::new(move |call, uri| handler(call).into_resource_contents(uri, Some(&mime_type))),
         }
+    }
+
+    /// How many bytes it has, if that does not change.
+    #[must_use]
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = Some(bytes);
+        self
     }
 }
 
@@ -107,6 +134,8 @@ impl ResourceTemplate {
         Self {
             uri_template: uri_template.into(),
             about: About::new(name.into(), &mime_type),
+            completers: BTreeMap::new(),
+            looks: Looks::default(),
             variables: input::text_fields::<I>(),
             run: Box::new(move |call, uri, values| {
                 let values: Result<Map<_, _>, CallError> = values
@@ -117,11 +146,23 @@ impl ResourceTemplate {
             }),
         }
     }
+
+    /// Helps a person who types the variable.
+    #[must_use]
+    pub fn complete<R: IntoCompletion>(
+        mut self,
+        variable: impl Into<String>,
+        answer: impl Fn(&Call, Completing<'_>) -> R + Send + Sync + 'static,
+    ) -> Self {
+        self.completers.insert(variable.into(), completer(answer));
+        self
+    }
 }
 
 impl About {
     fn new(name: String, mime_type: &str) -> Self {
-        Self { name, title: None, description: String::new(), mime_type: Some(mime_type.to_owned()) }
+        let mime_type = Some(mime_type.to_owned());
+        Self { name, title: None, description: String::new(), mime_type, annotations: None }
     }
 }
 
@@ -137,9 +178,27 @@ impl IntoResourceContents for String {
         uri: &str,
         mime_type: Option<&str>,
     ) -> Result<ResourceContents, CallError> {
-        let content =
-            ResourceContent { uri: uri.to_owned(), mime_type: mime_type.map(str::to_owned), text: self };
-        Ok(ResourceContents { contents: vec![content] })
+        let (uri, mime_type) = (uri.to_owned(), mime_type.map(str::to_owned));
+        ResourceContent::Text { uri, mime_type, text: self, meta: Meta::new() }
+            .into_resource_contents("", None)
+    }
+}
+
+/// What is no text.
+impl IntoResourceContents for Vec<u8> {
+    fn into_resource_contents(
+        self,
+        uri: &str,
+        mime_type: Option<&str>,
+    ) -> Result<ResourceContents, CallError> {
+        let mime_type = mime_type.unwrap_or("application/octet-stream");
+        ResourceContent::blob(uri, mime_type, self).into_resource_contents(uri, None)
+    }
+}
+
+impl IntoResourceContents for ResourceContent {
+    fn into_resource_contents(self, _: &str, _: Option<&str>) -> Result<ResourceContents, CallError> {
+        Ok(ResourceContents { contents: vec![self], meta: Meta::new() })
     }
 }
 

@@ -18,18 +18,52 @@
 //! assert_eq!(result.unwrap().content, [Content::text("tester")]);
 //! ```
 //!
+//! A plugin that asks finds the answers that a test gives, as in a session:
+//!
+//! ```
+//! use plugin_api::{ClientAbout, prelude::*, testing::Harness};
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Name {
+//!     name: String,
+//! }
+//!
+//! fn plugin() -> Plugin {
+//!     Plugin::new("hello", "1.0.0").tool(Tool::new(
+//!         "hello.you",
+//!         "Greets the person.",
+//!         |call: &Call, (): ()| -> Result<String, CallError> {
+//!             match call.ask("name", &Form::<Name>::new("What is your name?"))? {
+//!                 Elicited::Accept { content } => Ok(format!("Hello, {}!", content.name)),
+//!                 Elicited::Decline | Elicited::Cancel => Ok("Hello, whoever you are!".to_owned()),
+//!             }
+//!         },
+//!     ))
+//! }
+//!
+//! let harness = Harness::new(plugin())
+//!     .client(ClientAbout { elicitation: true, ..ClientAbout::default() })
+//!     .answer("name", serde_json::json!({"action": "accept", "content": {"name": "Ada"}}));
+//! let result = harness.call_tool("hello.you", serde_json::json!({}));
+//! assert_eq!(result.unwrap().content, [Content::text("Hello, Ada!")]);
+//! ```
+//!
 //! Requests take the way that they take in a server, as bytes. One thing is
 //! missing: the server checks a tool's arguments against its schema first, and
 //! that required arguments of a prompt are there. Here only serde does, so that a
 //! plugin's tests need no JSON Schema validator.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use plugin_contract::{
     Manifest,
     op::{
-        AgentAbout, ErrorCode, LimitsAbout, LogLine, OpError, PromptResult, ResourceContents, ServerAbout,
-        ToolResult, host, plugin as op,
+        AgentAbout, Answers, Ask, CallState, ClientAbout, ClientLog, Completion, Detach, ErrorCode,
+        LimitsAbout, LogLine, Offer, OpError, Progress, PromptResult, ResourceContents, ServerAbout,
+        ToolResult, Updated, host, plugin as op,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -51,7 +85,25 @@ struct ScriptedHost(Mutex<Script>);
 struct Script {
     server: Option<ServerAbout>,
     agent: Option<AgentAbout>,
+    client: ClientAbout,
+    answers: BTreeMap<String, Value>,
+    cancelled: bool,
     log: Vec<LogLine>,
+    said: Vec<Said>,
+}
+
+/// What a plugin told somebody else than the server's log.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Said {
+    /// The client, how far it is.
+    Progress(Progress),
+    /// The client's log.
+    Log(ClientLog),
+    /// Those who subscribed, that a resource has changed.
+    Updated(String),
+    /// Everyone, that something is to be had, or is not.
+    Offer(Offer),
 }
 
 impl Harness {
@@ -86,6 +138,28 @@ impl Harness {
         self
     }
 
+    /// What [`Call::client`](crate::Call::client) answers; by default a client that
+    /// can be asked nothing.
+    #[must_use]
+    pub fn client(self, client: ClientAbout) -> Self {
+        self.host.with(|script| script.client = client);
+        self
+    }
+
+    /// What the client answers to the question of that key, in MCP's own shape.
+    #[must_use]
+    pub fn answer(self, key: &str, answer: Value) -> Self {
+        self.host.with(|script| script.answers.insert(key.to_owned(), answer));
+        self
+    }
+
+    /// Calls from now on are cancelled when they begin.
+    #[must_use]
+    pub fn cancelled(self) -> Self {
+        self.host.with(|script| script.cancelled = true);
+        self
+    }
+
     /// The plugin's manifest.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
@@ -105,6 +179,28 @@ impl Harness {
     /// Fills in a prompt.
     pub fn get_prompt(&self, name: &str, arguments: Value) -> Result<PromptResult, OpError> {
         self.ask(op::GET_PROMPT, &json!({"name": name, "arguments": arguments}))
+    }
+
+    /// Completes an argument of a prompt.
+    pub fn complete_prompt(&self, name: &str, argument: &str, value: &str) -> Result<Completion, OpError> {
+        self.ask(op::COMPLETE, &json!({"of": {"prompt": name}, "argument": argument, "value": value}))
+    }
+
+    /// Completes a variable of a resource template.
+    pub fn complete_template(
+        &self,
+        uri_template: &str,
+        variable: &str,
+        value: &str,
+    ) -> Result<Completion, OpError> {
+        let of = json!({"template": uri_template});
+        self.ask(op::COMPLETE, &json!({"of": of, "argument": variable, "value": value}))
+    }
+
+    /// What the plugin has told clients so far.
+    #[must_use]
+    pub fn said(&self) -> Vec<Said> {
+        self.host.with(|script| script.said.clone())
     }
 
     /// What the plugin has logged so far.
@@ -164,21 +260,58 @@ impl ScriptedHost {
     }
 }
 
+impl Script {
+    fn answer(&mut self, op: &str, input: &[u8]) -> Result<Vec<u8>, OpError> {
+        let missing = |what: &str| {
+            OpError::new(ErrorCode::Failed, format!("the test's harness has no {what} for `{op}`"))
+        };
+        match op {
+            host::LOG => self.log.push(read(input)),
+            host::PROGRESS => self.said.push(Said::Progress(read(input))),
+            host::CLIENT_LOG => self.said.push(Said::Log(read(input))),
+            host::RESOURCE_UPDATED => self.said.push(Said::Updated(read::<Updated>(input).uri)),
+            host::OFFER => self.said.push(Said::Offer(read(input))),
+            host::ABOUT_SERVER => return self.server.as_ref().map(write).ok_or_else(|| missing("server")),
+            host::ABOUT_AGENT => return self.agent.as_ref().map(write).ok_or_else(|| missing("agent")),
+            host::ABOUT_CLIENT => return Ok(write(&self.client)),
+            host::CALL_STATE => {
+                return Ok(write(&CallState { cancelled: self.cancelled, remaining_ms: 30_000 }));
+            }
+            host::DETACH => return self.detach(read(input)).map(|detached| write(&detached)),
+            host::ASK => return self.asked(read(input)).map(|answers| write(&answers)),
+            _ => return Err(missing("such operation")),
+        }
+        Ok(write(&()))
+    }
+
+    fn detach(&self, detach: Detach) -> Result<bool, OpError> {
+        if detach.required && !self.client.tasks {
+            let message = "the client does not offer tasks, which this needs";
+            return Err(OpError::new(ErrorCode::ClientCannot, message));
+        }
+        Ok(self.client.tasks)
+    }
+
+    fn asked(&self, ask: Ask) -> Result<Answers, OpError> {
+        let mut answers = BTreeMap::new();
+        for (key, question) in ask.questions {
+            if !question.suits(&self.client) {
+                let message =
+                    format!("the client does not offer `{}`, which this needs", question.capability());
+                return Err(OpError::new(ErrorCode::ClientCannot, message));
+            }
+            let answer = self.answers.get(&key).cloned().ok_or_else(|| {
+                OpError::new(ErrorCode::NoAnswer, format!("the test's harness has no answer to `{key}`"))
+            })?;
+            answers.insert(key, answer);
+        }
+        Ok(Answers { answers })
+    }
+}
+
 impl Services for ScriptedHost {
     fn invoke(&self, op: &str, _: &[u8], input: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
-        let answer = self.with(|script| match op {
-            host::LOG => {
-                script.log.push(read(input));
-                Ok(write(&()))
-            }
-            host::ABOUT_SERVER => script.server.as_ref().map(write).ok_or("server"),
-            host::ABOUT_AGENT => script.agent.as_ref().map(write).ok_or("agent"),
-            _ => Err("such operation"),
-        });
-        answer.map_err(|missing| {
-            let message = format!("the test's harness has no {missing} for `{op}`");
-            write(&OpError::new(ErrorCode::Failed, message))
-        })
+        self.with(|script| script.answer(op, input)).map_err(|error| write(&error))
     }
 }
 

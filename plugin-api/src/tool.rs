@@ -7,9 +7,14 @@ use plugin_contract::{
     manifest::ToolAnnotations,
     op::{Content, ToolResult},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Call, CallError, Input, input};
+use crate::{
+    Call, CallError, Input, input,
+    looks::{Looks, looks},
+};
 
 /// A tool that models can call.
 pub struct Tool {
@@ -17,9 +22,11 @@ pub struct Tool {
     pub(crate) title: Option<String>,
     pub(crate) description: String,
     pub(crate) input_schema: Option<Map<String, Value>>,
+    pub(crate) output: Output,
     pub(crate) capabilities: BTreeSet<Capability>,
     pub(crate) inline: bool,
     pub(crate) annotations: ToolAnnotations,
+    pub(crate) looks: Looks,
     pub(crate) run: Run,
 }
 
@@ -29,7 +36,30 @@ pub(crate) type Run = Box<dyn Fn(&Call, Map<String, Value>) -> Result<ToolResult
 pub trait IntoToolResult {
     /// The result that the client gets.
     fn into_tool_result(self) -> Result<ToolResult, CallError>;
+
+    /// What kind of result that is.
+    #[must_use]
+    fn output() -> Output {
+        Output::Content
+    }
 }
+
+/// What kind of result a tool has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Content only.
+    Content,
+    /// Structured, and the same as text. `None` if it is no struct.
+    Structured(Option<Map<String, Value>>),
+}
+
+/// A structured result: a struct with named fields, whose schema the tool
+/// publishes and the server checks. Clients that show only content get the same
+/// as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+looks!(Tool);
 
 impl Tool {
     /// A tool that `handler` answers. The description is for the model: what the
@@ -45,11 +75,32 @@ impl Tool {
             title: None,
             description: description.into(),
             input_schema: input::schema::<I>(),
+            output: R::output(),
             capabilities: BTreeSet::new(),
             inline: false,
             annotations: ToolAnnotations::default(),
+            looks: Looks::default(),
             run: Box::new(move |call, arguments| handler(call, read(arguments)?).into_tool_result()),
         }
+    }
+
+    /// A tool with an input schema of one's own, an object in JSON Schema 2020-12.
+    /// The server validates against it before the handler gets the arguments.
+    pub fn with_schema<R: IntoToolResult>(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        input_schema: Value,
+        handler: impl Fn(&Call, Map<String, Value>) -> R + Send + Sync + 'static,
+    ) -> Self {
+        let tool = Self::new(name, description, move |_, (): ()| -> Result<R, CallError> {
+            Err(CallError::failed("its handler takes arguments"))
+        });
+        let input_schema = match input_schema {
+            Value::Object(schema) => Some(schema),
+            _ => None,
+        };
+        let run: Run = Box::new(move |call, arguments| handler(call, arguments).into_tool_result());
+        Self { input_schema, run, ..tool }
     }
 
     /// A name for people.
@@ -114,7 +165,7 @@ impl IntoToolResult for ToolResult {
 
 impl IntoToolResult for Vec<Content> {
     fn into_tool_result(self) -> Result<ToolResult, CallError> {
-        Ok(ToolResult { content: self, is_error: false })
+        Ok(ToolResult::new(self))
     }
 }
 
@@ -136,8 +187,24 @@ impl IntoToolResult for &str {
     }
 }
 
+impl<T: Serialize + JsonSchema> IntoToolResult for Json<T> {
+    fn into_tool_result(self) -> Result<ToolResult, CallError> {
+        let value = serde_json::to_value(self.0)?;
+        let content = vec![Content::text(value.to_string())];
+        Ok(ToolResult { structured: Some(value), ..ToolResult::new(content) })
+    }
+
+    fn output() -> Output {
+        Output::Structured(input::output_schema::<T>())
+    }
+}
+
 impl<T: IntoToolResult> IntoToolResult for Result<T, CallError> {
     fn into_tool_result(self) -> Result<ToolResult, CallError> {
         self?.into_tool_result()
+    }
+
+    fn output() -> Output {
+        T::output()
     }
 }

@@ -66,9 +66,8 @@ fn plugin() -> Plugin {
         .tool(Tool::new("sample.blocks", "Answers two blocks.", |_, (): ()| {
             vec![Content::text("one"), Content::text("two")]
         }))
-        .tool(Tool::new("sample.gave_up", "Says that it failed.", |_, (): ()| ToolResult {
-            content: vec![Content::text("no luck")],
-            is_error: true,
+        .tool(Tool::new("sample.gave_up", "Says that it failed.", |_, (): ()| {
+            ToolResult::failed(vec![Content::text("no luck")])
         }))
         .tool(Tool::new("sample.parse", "Fails.", |_, (): ()| -> Result<String, CallError> {
             Ok("x".parse::<u8>()?.to_string())
@@ -91,7 +90,7 @@ fn error<T>(code: ErrorCode, message: &str) -> Result<T, OpError> {
 }
 
 fn text(text: &str) -> Result<ToolResult, OpError> {
-    Ok(ToolResult { content: vec![Content::text(text)], is_error: false })
+    Ok(ToolResult::new(vec![Content::text(text)]))
 }
 
 #[test]
@@ -100,16 +99,8 @@ fn a_tool_answers_in_the_shape_its_handler_likes() {
     for (tool, arguments, result) in [
         ("sample.greet", json!({"name": "Ada"}), text("Hello, Ada!")),
         ("sample.me", json!({}), text("tester on mcp-universal-server")),
-        (
-            "sample.blocks",
-            json!({}),
-            Ok(ToolResult { content: vec![Content::text("one"), Content::text("two")], is_error: false }),
-        ),
-        (
-            "sample.gave_up",
-            json!({}),
-            Ok(ToolResult { content: vec![Content::text("no luck")], is_error: true }),
-        ),
+        ("sample.blocks", json!({}), Ok(ToolResult::new(vec![Content::text("one"), Content::text("two")]))),
+        ("sample.gave_up", json!({}), Ok(ToolResult::failed(vec![Content::text("no luck")]))),
     ] {
         assert_eq!(harness.call_tool(tool, arguments), result, "{tool}");
     }
@@ -205,13 +196,7 @@ fn a_resource_is_read_at_its_uri_or_by_its_template() {
             error(ErrorCode::NotFound, "plugin `sample` has no resource `sample://rust/a/b`"),
         ),
     ] {
-        let expected = result.map(|text| {
-            vec![ResourceContent {
-                uri: uri.to_owned(),
-                mime_type: Some("text/plain".to_owned()),
-                text: text.to_owned(),
-            }]
-        });
+        let expected = result.map(|text| vec![ResourceContent::text(uri, "text/plain", text)]);
         assert_eq!(harness.read_resource(uri).map(|read| read.contents), expected, "{uri}");
     }
 }
@@ -227,6 +212,7 @@ fn a_prompt_is_filled_in() {
             Ok(PromptResult {
                 description: Some("Sums a book up.".to_owned()),
                 messages: vec![PromptMessage::user("Sum up Emma."), PromptMessage::assistant(tone)],
+                ..PromptResult::default()
             })
         );
     }

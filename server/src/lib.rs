@@ -3,6 +3,7 @@
 //! MCP.
 
 pub mod admin;
+mod allowance;
 pub mod app;
 pub mod call_log;
 pub mod cli;

@@ -37,6 +37,7 @@ mod status;
 mod watcher;
 
 pub use control::{Ask, Control, Outcome, RefusedPlugin, Report, Trigger};
+pub use kept::last_good;
 pub use refused::Refused;
 pub use start::{First, Origin, first};
 pub use status::{Attempt, KeptGeneration, ReloadStatus, Source, State};

@@ -19,16 +19,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    mcp::{Audience, Handler},
+    mcp::{Audience, Handler, PACE},
     readiness::Readiness,
 };
+use cancels::Cancels;
 use refusal::Refusal;
 use sessions::Sessions;
 use throttle::Throttle;
 
 pub(crate) mod bearer;
 mod body;
+mod cancels;
 mod connections;
+mod early;
 mod endpoint;
 mod held;
 mod listeners;
@@ -60,6 +63,9 @@ struct Shared {
     audience: Arc<Audience>,
     sessions: Arc<Sessions>,
     throttle: Throttle,
+    cancels: Arc<Cancels>,
+    /// See [`early`].
+    pace: Duration,
     rmcp: StreamableHttpService<Handler, Sessions>,
     calls: TaskTracker,
     /// Ends the streams that would go on for ever.
@@ -74,11 +80,17 @@ impl Door {
     /// A door to `gateway`.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, readiness: Arc<Readiness>) -> Self {
+        Self::with_pace(gateway, readiness, PACE)
+    }
+
+    /// The same, where clients are told every `pace` that a call still runs.
+    #[must_use]
+    pub fn with_pace(gateway: Arc<Gateway>, readiness: Arc<Readiness>, pace: Duration) -> Self {
         let (draining, cut, stopped) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let audience = Audience::new(gateway.live().clone(), draining.clone());
         let sessions = Sessions::new(audience.clone(), draining.clone());
-        let handler = Handler::new(gateway.clone(), audience.clone(), cut.clone());
+        let handler = Handler::new(gateway.clone(), audience.clone(), cut.clone(), pace);
         // Host and Origin are checked before, by the current configuration.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
@@ -87,13 +99,15 @@ impl Door {
             .with_max_request_body_bytes(body::LIMIT)
             .with_cancellation_token(stopped.clone());
         let rmcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions.clone(), config);
-        let (throttle, calls) = (Throttle::new(), TaskTracker::new());
+        let (throttle, calls, cancels) = (Throttle::new(), TaskTracker::new(), Arc::default());
         Self(Arc::new(Shared {
             gateway,
             readiness,
             audience,
             sessions,
             throttle,
+            cancels,
+            pace,
             rmcp,
             calls,
             draining,

@@ -1,6 +1,10 @@
 //! What follows the configuration: the listeners and the log's level.
 
 use super::*;
+use crate::{
+    revocation::Held,
+    support::{REVIEWER, eventually_async, testbench::Testbench},
+};
 
 /// An address that was free just now.
 fn free() -> SocketAddr {
@@ -30,6 +34,40 @@ async fn both_doors_move_by_an_edit() {
     });
     let laptop = Client::connect(&door.server, LAPTOP, ERAS[0]).await;
     assert_eq!(laptop.text("core.sum", json!({ "a": 1, "b": 1 })).await, "2");
+}
+
+#[tokio::test]
+async fn calls_in_flight_go_on_when_the_address_changes() {
+    let bench = Testbench::new();
+    let (before, rest) =
+        bench.config("{}").split_once("agents:\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let admin = "admin: { listen: \"127.0.0.1:0\", token: \"${ADMIN_TOKEN}\" }\n";
+    let config = format!("{before}{admin}agents:\n{rest}");
+    let mut door = Door::open_with(&config, |_, _| {});
+    let mut calls = Vec::new();
+    for era in ERAS {
+        calls.push(Held::begin(&door.server, &bench, REVIEWER, era).await);
+    }
+    assert_eq!(door.status().await["in_flight"], json!({ "reviewer": 2 }));
+    for address in [free(), SocketAddr::new([0, 0, 0, 0].into(), door.server.address.port())] {
+        let old = door.server.address;
+        door.write(&config.replacen("127.0.0.1:0", &address.to_string(), 1));
+        let (code, applied) = answer(door.post("/reload")).await;
+        assert_eq!((code, &applied["result"]), (200, &json!("applied")), "{applied}");
+        door.server.address = SocketAddr::new([127, 0, 0, 1].into(), address.port());
+        if old.port() != address.port() {
+            eventually("the old door to close", || std::net::TcpStream::connect(old).is_err().then_some(()));
+        }
+        let laptop = Client::connect(&door.server, LAPTOP, ERAS[1]).await;
+        assert_eq!(laptop.text("core.sum", json!({ "a": 1, "b": 1 })).await, "2");
+    }
+    for call in calls {
+        assert_eq!(call.let_go().await["result"]["content"][0]["text"], "1.0.1");
+    }
+    eventually_async("the calls to be over", || async {
+        (door.status().await["in_flight"] == json!({})).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::{
     Failure,
     bench::{Bench, Name},
     cargo::Profile,
+    test::Part,
 };
 
 pub(crate) const HELP: &str = "\
@@ -21,10 +22,12 @@ cargo xtask serve [--release] [-- ARGUMENTS]
     set nowhere, starts the server on the checkout's config.yaml, and prints the
     `claude mcp add` line once it is ready. ARGUMENTS go to the server.
 
-cargo xtask test
+cargo xtask test [--clients]
     Runs every check that needs nothing but the Rust toolchain: format, lints,
     unit, end-to-end and documentation tests, documentation. The last line sums
     the tests; a check other than a test counts as one.
+    --clients runs these instead: the conformance suite and the clients that
+    people use, installed under `target/` from npm and PyPI.
 
 cargo xtask bench [calls | reload] [--seconds N] [--smoke]
     Builds with optimisation and measures, beside what the server is built on or
@@ -46,7 +49,8 @@ pub(crate) enum Task {
     /// `serve`'s own second half, for the server at this path; not for people.
     Announce(PathBuf),
     Bench(Bench),
-    Test,
+    /// What of the checks to run.
+    Test(Vec<Part>),
 }
 
 /// Reads the arguments that follow the program's name.
@@ -67,7 +71,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
         }
         "serve" => profile(arguments).map(|(profile, rest)| Task::Serve(profile, rest)),
         "bench" => bench(arguments).map(Task::Bench),
-        "test" => nothing_more(arguments).map(|()| Task::Test),
+        "test" => parts(arguments).map(Task::Test),
         other => Err(unknown(other)),
     }
 }
@@ -103,6 +107,14 @@ fn bench(mut arguments: impl Iterator<Item = String>) -> Result<Bench, Failure> 
         }
     }
     Ok(bench)
+}
+
+/// The parts that the flags ask for; without any, what everybody can run.
+fn parts(flags: impl Iterator<Item = String>) -> Result<Vec<Part>, Failure> {
+    let parts = flags
+        .map(|flag| Part::of_flag(&flag).ok_or_else(|| unknown(&flag)))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(if parts.is_empty() { vec![Part::Toolchain] } else { parts })
 }
 
 fn nothing_more(arguments: impl IntoIterator<Item = String>) -> Result<(), Failure> {
@@ -143,12 +155,15 @@ mod tests {
             "bench --seconds 5 reload",
             Ok(Task::Bench(Bench { only: Some(Name::Reload), smoke: false, seconds: 5 })),
         );
-        check("test", Ok(Task::Test));
+        check("test", Ok(Task::Test(vec![Part::Toolchain])));
+        check("test --clients", Ok(Task::Test(vec![Part::Clients])));
     }
 
     #[test]
     fn what_is_not_understood_is_named() {
         check("tests", Err("`tests` is not understood here; see `cargo xtask --help`"));
+        check("test clients", Err("`clients` is not understood here; see `cargo xtask --help`"));
+        check("test --clients --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
         check("test --docker", Err("`--docker` is not understood here; see `cargo xtask --help`"));
         check("stage --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
         check("bench calls reload", Err("`reload` is not understood here; see `cargo xtask --help`"));

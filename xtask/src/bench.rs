@@ -8,6 +8,10 @@ use crate::{
     stage,
 };
 
+/// The package that measures, and the plugin with many tools that it takes.
+const PROGRAM: &str = "bench";
+const MANY: &str = "many";
+
 /// What to measure, and how.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Bench {
@@ -34,18 +38,20 @@ impl Default for Bench {
 /// Measures, also after a bench that failed.
 pub(crate) fn run(bench: &Bench) -> Result<(), Failure> {
     let profile = if bench.smoke { Profile::Dev } else { Profile::Release };
-    let built = cargo::build_measured(profile)?;
+    let built = cargo::build(profile, &[MANY], &[PROGRAM])?;
     stage::beside(&built)?;
-    let measuring = built.bench.ok_or("cargo did not say where it put what measures")?;
+    let ([plugin], [program]) = (&built.more[..], &built.programs[..]) else {
+        return Err("cargo did not build what measures".to_owned());
+    };
     let all = [(Name::Calls, "calls"), (Name::Reload, "reload")];
     let mut failed = Vec::new();
     for (_, name) in all.into_iter().filter(|(name, _)| bench.only.is_none_or(|only| only == *name)) {
         let (mode, seconds) = if bench.smoke { ("smoke", 1) } else { ("judge", bench.seconds) };
-        let status = Command::new(&measuring.program)
+        let status = Command::new(program)
             .args([name, mode, &seconds.to_string()])
-            .args([&built.server, &measuring.plugin])
+            .args([&built.server, plugin])
             .status()
-            .map_err(|error| format!("cannot run {}: {error}", measuring.program.display()))?;
+            .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
         if !status.success() {
             failed.push(name);
         }

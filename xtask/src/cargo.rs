@@ -23,10 +23,6 @@ pub(crate) enum Profile {
     Release,
 }
 
-/// What measures: a program, the floors beside it, and a plugin to measure with.
-const BENCH: &str = "bench";
-const MANY: &str = "plugin-many";
-
 /// What a build made.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Built {
@@ -34,17 +30,10 @@ pub(crate) struct Built {
     pub(crate) server: PathBuf,
     /// Each bundled plugin's library.
     pub(crate) plugins: Vec<PathBuf>,
-    /// What measures them, if that was built too.
-    pub(crate) bench: Option<Measuring>,
-}
-
-/// What measures.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Measuring {
-    /// The executable.
-    pub(crate) program: PathBuf,
-    /// The library of a plugin with many tools.
-    pub(crate) plugin: PathBuf,
+    /// The library of each other plugin that was asked for.
+    pub(crate) more: Vec<PathBuf>,
+    /// The executable of each other package that was asked for.
+    pub(crate) programs: Vec<PathBuf>,
 }
 
 /// The workspace's folder.
@@ -60,24 +49,28 @@ pub(crate) fn cargo() -> Result<Command, Failure> {
     Ok(cargo)
 }
 
-/// Builds the server and the bundled plugins.
-pub(crate) fn build(profile: Profile) -> Result<Built, Failure> {
-    build_with(profile, &[])
+/// The folder that cargo builds in.
+pub(crate) fn target() -> Result<PathBuf, Failure> {
+    let output = cargo()?
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    let metadata = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
+    text(&metadata, "/target_directory")
+        .map(PathBuf::from)
+        .ok_or_else(|| "cargo did not say where it builds".to_owned())
 }
 
-/// The same, and what measures them. All of it at once, so that the server is
-/// the one that is shipped and shares what it is built from.
-pub(crate) fn build_measured(profile: Profile) -> Result<Built, Failure> {
-    build_with(profile, &[BENCH, MANY])
-}
-
-fn build_with(profile: Profile, more: &[&str]) -> Result<Built, Failure> {
+/// Builds the server, the bundled plugins, more plugins and more programs: all at
+/// once, so that cargo builds what they share in one way.
+pub(crate) fn build(profile: Profile, more: &[&str], programs: &[&str]) -> Result<Built, Failure> {
     let mut build = cargo()?;
     build.args(["build", "--message-format=json-render-diagnostics", "--package", SERVER]);
-    for plugin in BUNDLED {
+    for plugin in BUNDLED.iter().chain(more) {
         build.args(["--package", &format!("plugin-{plugin}")]);
     }
-    build.args(more.iter().flat_map(|package| ["--package", package]));
+    build.args(programs.iter().flat_map(|package| ["--package", package]));
     if profile == Profile::Release {
         build.arg("--release");
     }
@@ -86,11 +79,11 @@ fn build_with(profile: Profile, more: &[&str]) -> Result<Built, Failure> {
     if !output.status.success() {
         return Err("the build failed; what it says stands above".to_owned());
     }
-    artifacts(&String::from_utf8_lossy(&output.stdout))
+    artifacts(&String::from_utf8_lossy(&output.stdout), more, programs)
 }
 
-/// Picks the server and the bundled plugins out of cargo's messages.
-fn artifacts(messages: &str) -> Result<Built, Failure> {
+/// Picks the server and the plugins out of cargo's messages.
+fn artifacts(messages: &str, more: &[&str], programs: &[&str]) -> Result<Built, Failure> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let artifacts =
         messages.filter(|message| text(message, "/reason") == Some("compiler-artifact")).collect::<Vec<_>>();
@@ -98,18 +91,23 @@ fn artifacts(messages: &str) -> Result<Built, Failure> {
         let target = target.to_owned();
         artifacts.iter().filter(move |it| text(it, "/target/name") == Some(&target))
     };
-    let server = of(SERVER).find_map(|it| text(it, "/executable"));
-    let plugins = BUNDLED.iter().map(|plugin| {
-        let target = format!("plugin_{plugin}");
-        let found = of(&target).find_map(library);
-        found.ok_or_else(|| not_built(&target))
-    });
-    let program = of(BENCH).find_map(|it| text(it, "/executable"));
-    let plugin = of(&MANY.replace('-', "_")).find_map(library);
+    let program = |package: &str| {
+        let found = of(package).find_map(|it| text(it, "/executable"));
+        found.map(PathBuf::from).ok_or_else(|| not_built(package))
+    };
+    let libraries = |plugins: &[&str]| {
+        let libraries = plugins.iter().map(|plugin| {
+            let target = format!("plugin_{plugin}");
+            let found = of(&target).find_map(library);
+            found.ok_or_else(|| not_built(&target))
+        });
+        libraries.collect::<Result<Vec<_>, _>>()
+    };
     Ok(Built {
-        bench: program.zip(plugin).map(|(program, plugin)| Measuring { program: program.into(), plugin }),
-        plugins: plugins.collect::<Result<_, _>>()?,
-        server: server.ok_or_else(|| not_built(SERVER))?.into(),
+        plugins: libraries(BUNDLED)?,
+        more: libraries(more)?,
+        programs: programs.iter().map(|package| program(package)).collect::<Result<_, _>>()?,
+        server: program(SERVER)?,
     })
 }
 
@@ -147,6 +145,8 @@ mod tests {
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_core"},"filenames":["/t/libplugin_core.rlib","/t/libplugin_core.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_about"},"filenames":["/t/libplugin_about.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_prompts"},"filenames":["/t/libplugin_prompts.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_extra"},"filenames":["/t/libplugin_extra.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"measure"},"filenames":["/t/measure"],"executable":"/t/measure"}
         {"reason":"compiler-artifact","target":{"kind":["lib"],"name":"mcp_universal_server"},"filenames":["/t/libmcp_universal_server.rlib"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"mcp-universal-server"},"filenames":["/t/mcp-universal-server"],"executable":"/t/mcp-universal-server"}
         {"reason":"build-finished","success":true}
@@ -154,10 +154,12 @@ mod tests {
 
     #[test]
     fn the_paths_are_those_that_cargo_says() {
-        let built = artifacts(MESSAGES).unwrap();
+        let built = artifacts(MESSAGES, &["extra"], &["measure"]).unwrap();
         assert_eq!(built.server, Path::new("/t/mcp-universal-server"));
         let plugins = ["/t/libplugin_about.so", "/t/libplugin_core.so", "/t/libplugin_prompts.so"];
         assert_eq!(built.plugins, plugins.map(PathBuf::from));
+        assert_eq!(built.more, [Path::new("/t/libplugin_extra.so")]);
+        assert_eq!(built.programs, [Path::new("/t/measure")]);
     }
 
     #[test]
@@ -168,7 +170,7 @@ mod tests {
         ] {
             let messages =
                 MESSAGES.lines().filter(|line| !line.contains(without)).collect::<Vec<_>>().join("\n");
-            assert_eq!(artifacts(&messages), Err(expected.to_owned()));
+            assert_eq!(artifacts(&messages, &[], &[]), Err(expected.to_owned()));
         }
     }
 }

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Task::Serve(profile, arguments) => serve::run(profile, &arguments),
         Task::Announce(server) => serve::announce::run(&server),
         Task::Bench(bench) => bench::run(&bench),
-        Task::Test => test::run(),
+        Task::Test(parts) => test::run(&parts),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

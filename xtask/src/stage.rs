@@ -23,14 +23,17 @@ mod stamp;
 /// The folder beside the executable that the server loads bundled plugins from.
 const BUNDLED: &str = "bundled-plugins";
 
+/// The file among signed plugins with the public half of the key that signed them.
+pub(crate) const KEY: &str = "bundled.pub";
+
 /// Builds and stages; answers with the server's executable.
 pub(crate) fn run(profile: Profile) -> Result<PathBuf, Failure> {
-    let built = cargo::build(profile)?;
+    let built = cargo::build(profile, &[], &[])?;
     beside(&built)?;
     Ok(built.server)
 }
 
-/// Stages what was built.
+/// Stages what was built beside the server.
 pub(crate) fn beside(built: &Built) -> Result<(), Failure> {
     let home = built.server.parent().unwrap_or(Path::new("."));
     stage(built, home)
@@ -47,9 +50,7 @@ fn stage(built: &Built, home: &Path) -> io::Result<()> {
         return Ok(());
     }
     let scratch = Scratch::new(home.join(".stage"))?;
-    let fresh = scratch.0.join(BUNDLED);
-    sign(built, &scratch.0, &fresh)?;
-    readable(&fresh)?;
+    let fresh = sign(&built.server, &built.plugins, &scratch.0, BUNDLED)?;
     swap(&fresh, &place, &scratch.0.join("old"))?;
     fs::write(recorded, stamp::of(built, &place)?)
 }
@@ -75,21 +76,29 @@ impl Drop for Scratch {
     }
 }
 
-/// Signs every plugin into `fresh` with a new key, and puts its public half there.
-fn sign(built: &Built, scratch: &Path, fresh: &Path) -> io::Result<()> {
-    fs::create_dir(fresh)?;
-    server(built, scratch, &["plugin", "keygen", "bundled", "--no-password"], None)?;
-    let key = scratch.join("bundled.key");
-    for plugin in &built.plugins {
-        server(built, scratch, &["plugin", "sign", "--key", "bundled.key", "--out", BUNDLED], Some(plugin))?;
+/// Signs every plugin into a folder of this name in `scratch`, with a new key whose
+/// public half is put there too.
+pub(crate) fn sign(server: &Path, plugins: &[PathBuf], scratch: &Path, name: &str) -> io::Result<PathBuf> {
+    let fresh = scratch.join(name);
+    fs::create_dir(&fresh)?;
+    run_server(server, scratch, &["plugin", "keygen", "bundled", "--no-password"], None)?;
+    for plugin in plugins {
+        run_server(
+            server,
+            scratch,
+            &["plugin", "sign", "--key", "bundled.key", "--out", name],
+            Some(plugin),
+        )?;
     }
-    fs::remove_file(key)?;
-    fs::rename(scratch.join("bundled.pub"), fresh.join("bundled.pub"))
+    fs::remove_file(scratch.join("bundled.key"))?;
+    fs::rename(scratch.join(KEY), fresh.join(KEY))?;
+    readable(&fresh)?;
+    Ok(fresh)
 }
 
 /// Runs a command of the server that was just built.
-fn server(built: &Built, folder: &Path, arguments: &[&str], file: Option<&Path>) -> io::Result<()> {
-    let mut command = Command::new(&built.server);
+fn run_server(server: &Path, folder: &Path, arguments: &[&str], file: Option<&Path>) -> io::Result<()> {
+    let mut command = Command::new(server);
     command.args(arguments).args(file).current_dir(folder).stdin(Stdio::null());
     let output = command.output()?;
     if output.status.success() {
@@ -154,7 +163,7 @@ mod tests {
         for plugin in &plugins {
             fs::write(plugin, "code").unwrap();
         }
-        Built { server, plugins: plugins.to_vec(), bench: None }
+        Built { server, plugins: plugins.to_vec(), ..Built::default() }
     }
 
     fn names(folder: &Path) -> Vec<String> {

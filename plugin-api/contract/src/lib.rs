@@ -18,5 +18,5 @@ pub mod template;
 
 pub use capability::{Capability, UnknownCapability};
 pub use manifest::{ApiVersion, Artifact, Manifest, Package};
-pub use name::{InvalidName, PluginName, PromptName, ResourceUri, ToolName};
+pub use name::{IconSource, InvalidName, PluginName, PromptName, ResourceUri, ToolName};
 pub use template::{InvalidTemplate, UriTemplate};

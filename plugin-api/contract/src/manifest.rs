@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Capability, PluginName, PromptName, ResourceUri, ToolName};
+use crate::{
+    Capability, PluginName, PromptName, ResourceUri, ToolName,
+    op::{Annotations, Icon, Meta},
+};
 
 /// The `schema` of every `plugin.json`. A signature covers it, so that a file
 /// signed for another purpose is never taken for a plugin's.
@@ -107,6 +110,9 @@ pub struct ToolSpec {
     pub description: String,
     /// JSON Schema 2020-12 of the arguments. The host validates against it.
     pub input_schema: Map<String, Value>,
+    /// JSON Schema 2020-12 of the structured result. The host validates against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Map<String, Value>>,
     /// What the tool needs of the host.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub capabilities: BTreeSet<Capability>,
@@ -116,6 +122,12 @@ pub struct ToolSpec {
     /// Hints for clients, of which none is a promise.
     #[serde(default, skip_serializing_if = "ToolAnnotations::is_empty")]
     pub annotations: ToolAnnotations,
+    /// Pictures for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub icons: Vec<Icon>,
+    /// For whom the keys are made.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
+    pub meta: Meta,
 }
 
 /// MCP's hints about a tool's behaviour.
@@ -159,6 +171,18 @@ pub struct ResourceSpec {
     /// Its media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
+    /// Bytes, if they are known and do not change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Hints for clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Annotations>,
+    /// Pictures for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub icons: Vec<Icon>,
+    /// For whom the keys are made.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
+    pub meta: Meta,
 }
 
 /// Resources whose URIs share a template.
@@ -178,6 +202,18 @@ pub struct ResourceTemplateSpec {
     /// The media type that all of them share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
+    /// Hints for clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Annotations>,
+    /// The variables that the plugin can complete.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub completes: BTreeSet<String>,
+    /// Pictures for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub icons: Vec<Icon>,
+    /// For whom the keys are made.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
+    pub meta: Meta,
 }
 
 /// A prompt, as `prompts/list` shows it.
@@ -195,6 +231,12 @@ pub struct PromptSpec {
     /// What it takes; MCP's prompt arguments are all text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<PromptArgumentSpec>,
+    /// Pictures for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub icons: Vec<Icon>,
+    /// For whom the keys are made.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
+    pub meta: Meta,
 }
 
 /// One argument of a prompt.
@@ -209,6 +251,9 @@ pub struct PromptArgumentSpec {
     /// The host refuses a request without it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
+    /// The plugin can complete it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub completes: bool,
 }
 
 /// The version of this crate's interface, `major.minor`. A host speaks every

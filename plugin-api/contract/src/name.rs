@@ -130,3 +130,16 @@ name!(
         }),
     "`scheme://rest` in visible ASCII, at most 2048 characters"
 );
+
+name!(
+    /// Where an icon is. Clients load it by themselves, so it is on the web or
+    /// comes along, and is on no other host of the network that they are in.
+    IconSource,
+    "icon source",
+    |text| text.bytes().all(|b| b.is_ascii_graphic())
+        && match text.strip_prefix("https://") {
+            Some(rest) => !rest.is_empty() && text.len() <= 2048,
+            None => text.starts_with("data:image/") && text.len() <= 32_768,
+        },
+    "an `https://` URL of at most 2048 characters, or a `data:image/` URL of at most 32768"
+);

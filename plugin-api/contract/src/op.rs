@@ -6,7 +6,20 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Capability, PromptName, ToolName};
+use crate::{PromptName, ToolName};
+
+mod about;
+mod client;
+mod content;
+
+pub use about::{AgentAbout, DeniedTool, LimitsAbout, PluginAbout, ServerAbout, ToolAbout};
+pub use client::{
+    Answers, Ask, ClientAbout, ClientLog, ClientLogLevel, Elicitation, Elicited, Form, Progress, Question,
+    Root, Roots, Sampled, Sampling,
+};
+pub use content::{
+    Annotations, Content, Icon, IconTheme, Meta, ResourceContent, ResourceLink, Role, is_reserved,
+};
 
 /// Operations of a plugin.
 pub mod plugin {
@@ -16,6 +29,8 @@ pub mod plugin {
     pub const READ_RESOURCE: &str = "resources/read";
     /// [`super::GetPrompt`] → [`super::PromptResult`].
     pub const GET_PROMPT: &str = "prompts/get";
+    /// [`super::Complete`] → [`super::Completion`].
+    pub const COMPLETE: &str = "completion/complete";
 }
 
 /// Operations of the host.
@@ -26,6 +41,22 @@ pub mod host {
     pub const ABOUT_SERVER: &str = "about/server";
     /// `null` → [`super::AgentAbout`], for the agent on whose behalf the call runs.
     pub const ABOUT_AGENT: &str = "about/agent";
+    /// `null` → [`super::ClientAbout`].
+    pub const ABOUT_CLIENT: &str = "about/client";
+    /// `null` → [`super::CallState`].
+    pub const CALL_STATE: &str = "call/state";
+    /// [`super::Detach`] → whether the call goes on without its request.
+    pub const DETACH: &str = "call/detach";
+    /// [`super::Progress`] → `null`.
+    pub const PROGRESS: &str = "client/progress";
+    /// [`super::ClientLog`] → `null`.
+    pub const CLIENT_LOG: &str = "client/log";
+    /// [`super::Ask`] → [`super::Answers`], once every question has one.
+    pub const ASK: &str = "client/ask";
+    /// [`super::Updated`] → `null`.
+    pub const RESOURCE_UPDATED: &str = "resources/updated";
+    /// [`super::Offer`] → `null`.
+    pub const OFFER: &str = "offer";
 }
 
 /// Why an operation failed, in either direction.
@@ -61,6 +92,12 @@ pub enum ErrorCode {
     Denied,
     /// This side does not know the operation.
     Unsupported,
+    /// The client was asked, and will make the same request again with its answers.
+    InputRequired,
+    /// The client cannot be asked that: it did not say that it could.
+    ClientCannot,
+    /// The client was asked, and there was no answer.
+    NoAnswer,
     /// A kind that a newer side knows.
     #[serde(other)]
     Other,
@@ -84,24 +121,32 @@ pub struct ToolResult {
     /// The tool tried and failed, and the content says why.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_error: bool,
+    /// For programs: valid against the tool's output schema, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub structured: Option<Value>,
+    /// For whom the keys are made.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
+    pub meta: Meta,
 }
 
-/// A piece of content, in MCP's own shape.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Content {
-    /// Text for the model.
-    Text {
-        /// The text.
-        text: String,
-    },
-}
+impl ToolResult {
+    /// A result of that content.
+    #[must_use]
+    pub fn new(content: Vec<Content>) -> Self {
+        Self { content, ..Self::default() }
+    }
 
-impl Content {
-    /// A block of text.
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::Text { text: text.into() }
+    /// The tool tried and failed, and the content says why.
+    #[must_use]
+    pub fn failed(content: Vec<Content>) -> Self {
+        Self { is_error: true, ..Self::new(content) }
+    }
+
+    /// The same with an entry in `_meta`, under a key such as `example.com/trace`.
+    #[must_use]
+    pub fn with_meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.meta.insert(key.into(), value.into());
+        self
     }
 }
 
@@ -118,18 +163,9 @@ pub struct ReadResource {
 pub struct ResourceContents {
     /// Usually one.
     pub contents: Vec<ResourceContent>,
-}
-
-/// One piece of a resource, in MCP's own shape.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResourceContent {
-    /// Where it is.
-    pub uri: String,
-    /// Its media type.
-    #[serde(rename = "mimeType", default, skip_serializing_if = "Option::is_none")]
-    pub mime_type: Option<String>,
-    /// The text.
-    pub text: String,
+    /// For whom the keys are made.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
+    pub meta: Meta,
 }
 
 /// A request for a prompt. Required arguments are there.
@@ -150,6 +186,9 @@ pub struct PromptResult {
     pub description: Option<String>,
     /// The conversation to put before the model.
     pub messages: Vec<PromptMessage>,
+    /// For whom the keys are made.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
+    pub meta: Meta,
 }
 
 /// One message of a prompt.
@@ -173,14 +212,84 @@ impl PromptMessage {
     }
 }
 
-/// Who speaks in a prompt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A request for what an argument might be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complete {
+    /// Whose argument.
+    pub of: Completes,
+    /// Which argument of a prompt, or variable of a template.
+    pub argument: String,
+    /// What is there of it so far.
+    pub value: String,
+    /// The arguments that are decided already.
+    #[serde(default)]
+    pub decided: std::collections::BTreeMap<String, String>,
+}
+
+/// What has arguments to complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// The person.
-    User,
-    /// The model.
-    Assistant,
+pub enum Completes {
+    /// A prompt.
+    Prompt(PromptName),
+    /// A resource template, as the manifest has it.
+    Template(String),
+}
+
+/// What an argument might be, best first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completion {
+    /// A client sees the first 100.
+    pub values: Vec<String>,
+    /// How many there are, if they are more and counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u32>,
+}
+
+/// How the call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallState {
+    /// Nobody waits for the answer any more.
+    pub cancelled: bool,
+    /// Milliseconds until nobody will.
+    pub remaining_ms: u64,
+}
+
+/// A call that is to go on after its request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detach {
+    /// It makes no sense otherwise.
+    pub required: bool,
+}
+
+/// A resource of the plugin's that has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Updated {
+    /// Which one.
+    pub uri: String,
+}
+
+/// Whether something that the manifest lists is to be had at present.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// What.
+    pub thing: Offered,
+    /// It is.
+    pub available: bool,
+}
+
+/// Something that a manifest lists.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Offered {
+    /// A tool, by name.
+    Tool(String),
+    /// A resource, by URI.
+    Resource(String),
+    /// A resource template, by template.
+    Template(String),
+    /// A prompt, by name.
+    Prompt(String),
 }
 
 /// A line for the server's log.
@@ -204,92 +313,4 @@ pub enum LogLevel {
     Warn,
     /// Broken.
     Error,
-}
-
-/// The server, as any agent may know it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerAbout {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Which compiled configuration this call sees.
-    pub generation: u64,
-    /// MCP revisions it speaks, newest first.
-    pub protocol_versions: Vec<String>,
-    /// The plugin interface it speaks.
-    pub plugin_api: String,
-    /// Seconds since it started.
-    pub uptime_seconds: u64,
-    /// The plugins that are loaded.
-    pub plugins: Vec<PluginAbout>,
-}
-
-/// A loaded plugin, as any agent may know it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PluginAbout {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-}
-
-/// What the calling agent may do: the tenant's ceiling and the agent's grant,
-/// intersected and applied to what is loaded. Holds no secret.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AgentAbout {
-    /// The agent's name.
-    pub agent: String,
-    /// Its tenant's.
-    pub tenant: String,
-    /// Which compiled configuration this call sees.
-    pub generation: u64,
-    /// The tools it may call.
-    pub tools: Vec<ToolAbout>,
-    /// Tools that exist and are denied to it, with the reasons. Empty where the
-    /// tenant's `disclosure` is `opaque`.
-    pub denied_tools: Vec<DeniedTool>,
-    /// Patterns of resources it may read.
-    pub resources: Vec<String>,
-    /// Patterns of prompts it may use.
-    pub prompts: Vec<String>,
-    /// Capabilities that its tools may use.
-    pub capabilities: Vec<Capability>,
-    /// The limits on its calls.
-    pub limits: LimitsAbout,
-}
-
-/// A tool that the agent may call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolAbout {
-    /// Its name.
-    pub name: String,
-    /// What it does.
-    pub description: String,
-    /// Its arguments: name, type and whether required, one line each.
-    pub arguments: Vec<String>,
-}
-
-/// A tool that the agent may not call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeniedTool {
-    /// Its name.
-    pub name: String,
-    /// Every reason, as a sentence.
-    pub reasons: Vec<String>,
-}
-
-/// The limits on an agent's tool calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LimitsAbout {
-    /// Bytes of arguments.
-    pub max_payload_bytes: u64,
-    /// Bytes of result.
-    pub max_response_bytes: u64,
-    /// Seconds a call may take.
-    pub timeout_seconds: u64,
-    /// Calls at the same time.
-    pub concurrency: u32,
-    /// Calls per time, e.g. `60/min`.
-    pub rate_limit: String,
 }

@@ -8,26 +8,38 @@ use std::{
 use plugin_contract::{
     UriTemplate,
     manifest::{PromptArgumentSpec, PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolSpec},
+    op::Icon,
 };
 
-use crate::{Plugin, Prompt, Resource, ResourceTemplate, Tool, input::TextField, prompt, resource, tool};
+use crate::{
+    Plugin, Prompt, Resource, ResourceTemplate, Tool,
+    completion::Completer,
+    input::TextField,
+    prompt, resource,
+    tool::{self, Output},
+};
 
-/// What has been found so far, a sentence each.
+/// What has been found so far.
 #[derive(Default)]
-pub(super) struct Problems(Vec<String>);
+pub(super) struct Problems {
+    /// A sentence each.
+    sentences: Vec<String>,
+    /// By what they are for: a prompt or a template, and its argument.
+    pub(super) completers: BTreeMap<(String, String), Completer>,
+}
 
 impl Problems {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sentences.is_empty()
     }
 
     pub(super) fn into_sentences(self) -> Vec<String> {
-        self.0
+        self.sentences
     }
 
     /// Notes a problem, if there is one.
     pub(super) fn check<T, E: Display>(&mut self, result: Result<T, E>) -> Option<T> {
-        result.map_err(|problem| self.0.push(problem.to_string())).ok()
+        result.map_err(|problem| self.sentences.push(problem.to_string())).ok()
     }
 
     /// Names must differ.
@@ -42,7 +54,7 @@ impl Problems {
 
     fn require(&mut self, holds: bool, problem: impl FnOnce() -> String) {
         if !holds {
-            self.0.push(problem());
+            self.sentences.push(problem());
         }
     }
 
@@ -50,7 +62,7 @@ impl Problems {
         let mut seen = BTreeSet::new();
         let twice: BTreeSet<_> = names.filter(|name| !seen.insert(*name)).collect();
         for name in twice {
-            self.0.push(format!("{kind} `{name}` is defined twice: rename one"));
+            self.sentences.push(format!("{kind} `{name}` is defined twice: rename one"));
         }
     }
 
@@ -77,11 +89,21 @@ impl Problems {
             tool.input_schema
                 .ok_or_else(|| format!("the input of tool `{}` is no struct with named fields", tool.name)),
         );
+        let output_schema =
+            match tool.output {
+                Output::Content => None,
+                Output::Structured(schema) => self.check(schema.ok_or_else(|| {
+                    format!("the output of tool `{}` is no struct with named fields", tool.name)
+                })),
+            };
         let spec = ToolSpec {
+            icons: self.icons("tool", &tool.name, tool.looks.icons),
+            meta: tool.looks.meta,
             name: self.check(tool.name.parse())?,
             title: tool.title,
             description: tool.description,
             input_schema: input_schema?,
+            output_schema,
             capabilities: tool.capabilities,
             inline: tool.inline,
             annotations: tool.annotations,
@@ -90,11 +112,15 @@ impl Problems {
     }
 
     pub(super) fn resource(&mut self, resource: Resource) -> Option<(ResourceSpec, (String, resource::Run))> {
-        let Resource { uri, about, run } = resource;
+        let Resource { uri, about, size, looks, run } = resource;
         self.require(!uri.contains(['{', '}']), || {
             format!("resource `{uri}` has a variable: make it a `ResourceTemplate`")
         });
         let spec = ResourceSpec {
+            icons: self.icons("resource", &uri, looks.icons),
+            meta: looks.meta,
+            size,
+            annotations: about.annotations,
             uri: self.check(uri.parse())?,
             name: about.name,
             title: about.title,
@@ -108,7 +134,7 @@ impl Problems {
         &mut self,
         template: ResourceTemplate,
     ) -> Option<(ResourceTemplateSpec, (UriTemplate, resource::RunTemplate))> {
-        let ResourceTemplate { uri_template: text, about, variables, run } = template;
+        let ResourceTemplate { uri_template: text, about, completers, looks, variables, run } = template;
         let uri_template = self.check(text.parse());
         let template = self.check(UriTemplate::new(&text))?;
         let fields = self.check(variables.ok_or_else(|| {
@@ -123,7 +149,12 @@ impl Problems {
                 listed(&taken)
             )
         });
+        let completes = self.completers("resource template", &text, completers, &taken);
         let spec = ResourceTemplateSpec {
+            icons: self.icons("resource template", &text, looks.icons),
+            meta: looks.meta,
+            annotations: about.annotations,
+            completes,
             uri_template: uri_template?,
             name: about.name,
             title: about.title,
@@ -139,13 +170,47 @@ impl Problems {
                 format!("the input of prompt `{}` is no struct with named fields", prompt.name)
             }));
         self.texts("prompt", &prompt.name, fields.as_deref().unwrap_or_default());
+        let taken = fields.iter().flatten().map(|field| field.name.as_str()).collect();
+        let completes = self.completers("prompt", &prompt.name, prompt.completers, &taken);
         let spec = PromptSpec {
+            icons: self.icons("prompt", &prompt.name, prompt.looks.icons),
+            meta: prompt.looks.meta,
             name: self.check(prompt.name.parse())?,
             title: prompt.title,
             description: prompt.description,
-            arguments: fields?.into_iter().map(argument).collect(),
+            arguments: fields?.into_iter().map(|field| argument(field, &completes)).collect(),
         };
         Some((spec, (prompt.name, prompt.run)))
+    }
+
+    fn icons(&mut self, kind: &str, name: &str, icons: Vec<(String, String)>) -> Vec<Icon> {
+        let mut valid = Vec::new();
+        for (url, size) in icons {
+            let src = url.parse().map_err(|error| format!("the icon of {kind} `{name}`: {error}"));
+            if let Some(src) = self.check(src) {
+                valid.push(Icon { src, mime_type: None, sizes: Some(vec![size]), theme: None });
+            }
+        }
+        valid
+    }
+
+    /// Takes the completers over, and answers for which arguments there are some.
+    fn completers(
+        &mut self,
+        kind: &str,
+        name: &str,
+        completers: BTreeMap<String, Completer>,
+        taken: &BTreeSet<&str>,
+    ) -> BTreeSet<String> {
+        let mut completes = BTreeSet::new();
+        for (argument, completer) in completers {
+            self.require(taken.contains(argument.as_str()), || {
+                format!("{kind} `{name}` completes `{argument}`, which it does not take")
+            });
+            completes.insert(argument.clone());
+            self.completers.insert((name.to_owned(), argument), completer);
+        }
+        completes
     }
 
     fn texts(&mut self, kind: &str, name: &str, fields: &[TextField]) {
@@ -158,8 +223,13 @@ impl Problems {
     }
 }
 
-fn argument(field: TextField) -> PromptArgumentSpec {
-    PromptArgumentSpec { name: field.name, description: field.description, required: field.required }
+fn argument(field: TextField, completes: &BTreeSet<String>) -> PromptArgumentSpec {
+    PromptArgumentSpec {
+        completes: completes.contains(&field.name),
+        name: field.name,
+        description: field.description,
+        required: field.required,
+    }
 }
 
 fn listed(names: &[&str]) -> String {

@@ -51,10 +51,10 @@ mod tests {
         let [content] = read.contents.as_slice() else {
             panic!("one piece, not {read:?}");
         };
-        assert_eq!(content.uri, uri);
-        assert_eq!(content.mime_type.as_deref(), Some("application/json"));
-        let value = serde_json::from_str(&content.text).unwrap();
-        assert!(content.text.starts_with("{\n  \""), "{}", content.text);
+        let ResourceContent::Text { uri: at, mime_type, text, .. } = content else { panic!("text") };
+        assert_eq!((at.as_str(), mime_type.as_deref()), (uri, Some("application/json")));
+        let value = serde_json::from_str(text).unwrap();
+        assert!(text.starts_with("{\n  \""), "{text}");
         value
     }
 

@@ -59,7 +59,7 @@ mod tests {
         for text in ["hello", "", " two\nlines ", "日本語 🦀 \u{0}"] {
             assert_eq!(
                 harness.call_tool("core.echo", json!({"text": text})),
-                Ok(ToolResult { content: vec![Content::text(text)], is_error: false })
+                Ok(ToolResult::new(vec![Content::text(text)]))
             );
         }
     }

@@ -50,7 +50,7 @@ mod tests {
     fn sum(arguments: &str) -> Result<String, OpError> {
         let arguments = serde_json::from_str(arguments).unwrap();
         let result = Harness::new(plugin()).call_tool("core.sum", arguments)?;
-        let [plugin_api::Content::Text { text }] = result.content.as_slice() else {
+        let [plugin_api::Content::Text { text, .. }] = result.content.as_slice() else {
             panic!("one block of text, not {result:?}");
         };
         Ok(text.clone())

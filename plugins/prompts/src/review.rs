@@ -101,7 +101,7 @@ mod tests {
         let [message] = result.messages.as_slice() else {
             panic!("one message, not {result:?}");
         };
-        let Content::Text { text } = &message.content else {
+        let Content::Text { text, .. } = &message.content else {
             panic!("text, not {message:?}");
         };
         text.clone()

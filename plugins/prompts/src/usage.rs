@@ -147,6 +147,7 @@ mod tests {
                         .to_owned()
                 ),
                 messages: vec![PromptMessage::user(text)],
+                ..PromptResult::default()
             })
         );
     }

@@ -173,7 +173,7 @@ mod tests {
             .content
             .as_slice()
         {
-            [Content::Text { text }] => text.clone(),
+            [Content::Text { text, .. }] => text.clone(),
             other => panic!("one text, not {other:?}"),
         };
         let (one, other) = (Harness::new(plugin()), Harness::new(plugin()));

@@ -80,7 +80,7 @@ fn uses(snapshot: &Arc<Snapshot>, principal: &Principal, plugin: &Arc<Plugin>) -
         })
         || registry
             .templates()
-            .any(|template| its(&template.plugin) && policy::template(snapshot, principal, template))
+            .any(|template| its(&template.plugin) && policy::template(snapshot, principal, template).is_ok())
         || registry
             .prompts()
             .any(|prompt| its(&prompt.plugin) && policy::prompt(snapshot, principal, prompt).is_ok())

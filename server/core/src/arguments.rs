@@ -61,16 +61,19 @@ impl ArgumentSchema {
     /// be logged.
     #[must_use]
     pub fn complaints(&self, arguments: &Value) -> Vec<String> {
+        self.complaints_about("the arguments", arguments)
+    }
+
+    /// The same of another value, which the sentences call by that name.
+    #[must_use]
+    pub fn complaints_about(&self, whole: &str, value: &Value) -> Vec<String> {
         self.0
-            .iter_errors(arguments)
+            .iter_errors(value)
             .take(MAX_COMPLAINTS)
             .map(|error| {
                 let place = error.instance_path().to_string();
-                let place = if place.is_empty() {
-                    "the arguments".to_owned()
-                } else {
-                    quoted(place.trim_start_matches('/'))
-                };
+                let place =
+                    if place.is_empty() { whole.to_owned() } else { quoted(place.trim_start_matches('/')) };
                 format!("{place}: {}", rule(&error))
             })
             .collect()

@@ -4,13 +4,17 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use plugin_contract::{
     ToolName,
-    op::{self, GetPrompt, PromptResult, ReadResource, ResourceContents, ToolResult},
+    op::{
+        self, Complete, Completes, Completion, GetPrompt, PromptResult, ReadResource, ResourceContents,
+        ToolResult,
+    },
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
     arguments::quoted,
+    conversation::{Conversation, Nobody},
     id::AgentId,
     limits::{
         Limits, Rate,
@@ -25,6 +29,7 @@ use crate::{
 mod call;
 mod flights;
 mod record;
+mod reply;
 
 use call::{Bounds, Call};
 use flights::Flights;
@@ -59,8 +64,12 @@ pub enum Answer<T> {
     Refused(Denial),
     /// There is no such thing, or none that this principal may know of.
     Unknown,
+    /// It needs of the client what it has not got: the conversation says what.
+    Unanswered(String),
     /// It was tried and did not work; the sentence is for the caller.
     Failed(String),
+    /// The plugin's code broke over it; so is this sentence.
+    Broken(String),
 }
 
 /// A refusal, with the configuration it was decided under.
@@ -125,7 +134,8 @@ impl Gateway {
     /// The templates of which `principal` may read some member.
     pub fn templates(&self, principal: &Principal) -> Answer<Vec<Arc<ResourceTemplate>>> {
         self.list(principal, |snapshot| {
-            let allowed = |template: &&Arc<ResourceTemplate>| policy::template(snapshot, principal, template);
+            let allowed =
+                |template: &&Arc<ResourceTemplate>| policy::template(snapshot, principal, template).is_ok();
             snapshot.registry.templates().filter(allowed).cloned().collect()
         })
     }
@@ -138,12 +148,21 @@ impl Gateway {
         })
     }
 
+    /// The tool of that name, if `principal` may call it.
+    #[must_use]
+    pub fn tool_for(&self, principal: &Principal, name: &str) -> Option<Arc<Tool>> {
+        let snapshot = self.live.load();
+        let tool = snapshot.registry.tool(name)?;
+        policy::tool(&snapshot, principal, tool).is_ok().then(|| tool.clone())
+    }
+
     /// Calls a tool.
     pub async fn call_tool(
         &self,
         caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
+        conversation: Arc<dyn Conversation>,
     ) -> Answer<ToolResult> {
         let principal = &caller.principal;
         let mut call = self.begin(caller, Thing::Tool, name);
@@ -172,11 +191,16 @@ impl Gateway {
             max_response_bytes: limits.max_response_bytes,
             inline: tool.spec.inline,
         };
-        call.run(permit, op::plugin::CALL_TOOL, &request, slot, bounds).await
+        call.run(permit, op::plugin::CALL_TOOL, &request, conversation, slot, bounds).await
     }
 
     /// Reads a resource.
-    pub async fn read_resource(&self, caller: &Caller, uri: &str) -> Answer<ResourceContents> {
+    pub async fn read_resource(
+        &self,
+        caller: &Caller,
+        uri: &str,
+        conversation: Arc<dyn Conversation>,
+    ) -> Answer<ResourceContents> {
         let principal = &caller.principal;
         let call = self.begin(caller, Thing::Resource, uri);
         let slot = match self.guard(principal) {
@@ -191,7 +215,66 @@ impl Gateway {
             Err(reasons) => return call.denied(reasons),
         };
         let request = ReadResource { uri: uri.to_owned() };
-        call.run(permit, op::plugin::READ_RESOURCE, &request, slot, OTHER_BOUNDS).await
+        call.run(permit, op::plugin::READ_RESOURCE, &request, conversation, slot, OTHER_BOUNDS).await
+    }
+
+    /// Whether `principal` may read a resource, and so hear of its changes.
+    pub fn watch_resource(&self, caller: &Caller, uri: &str) -> Answer<()> {
+        let principal = &caller.principal;
+        let call = self.begin(caller, Thing::Resource, uri);
+        let _slot = match self.guard(principal) {
+            Ok(slot) => slot,
+            Err(reasons) => return call.refused(reasons),
+        };
+        let Some(plugin) = call.snapshot().registry.resource_plugin(uri).cloned() else {
+            return call.unknown();
+        };
+        match policy::resource(call.snapshot(), principal, uri, &plugin) {
+            Ok(_) => call.done(()),
+            Err(reasons) => call.denied(reasons),
+        }
+    }
+
+    /// Completes an argument that a person is typing.
+    pub async fn complete(&self, caller: &Caller, request: Complete) -> Answer<Completion> {
+        let principal = &caller.principal;
+        let (thing, name) = match &request.of {
+            Completes::Prompt(name) => (Thing::Prompt, name.as_str()),
+            Completes::Template(template) => (Thing::Resource, template.as_str()),
+        };
+        let mut call = self.begin(caller, thing, name);
+        call.asked(encoded_length(&request));
+        let slot = match self.guard(principal) {
+            Ok(slot) => slot,
+            Err(reasons) => return call.refused(reasons),
+        };
+        let registry = &call.snapshot().registry;
+        let (decision, completes) = match &request.of {
+            Completes::Prompt(name) => {
+                let Some(prompt) = registry.prompt(name.as_str()).cloned() else { return call.unknown() };
+                let argument = prompt.spec.arguments.iter().find(|spec| spec.name == request.argument);
+                let completes = argument.map(|argument| argument.completes);
+                (policy::prompt(call.snapshot(), principal, &prompt), completes)
+            }
+            Completes::Template(name) => {
+                let Some(template) = registry.template(name).cloned() else { return call.unknown() };
+                let known = template.template.variables().any(|variable| variable == request.argument);
+                let completes = known.then(|| template.spec.completes.contains(&request.argument));
+                (policy::template(call.snapshot(), principal, &template), completes)
+            }
+        };
+        let permit = match decision {
+            Ok(permit) => permit,
+            Err(reasons) => return call.denied(reasons),
+        };
+        match completes {
+            Some(true) => {
+                let nobody = Arc::new(Nobody);
+                call.run(permit, op::plugin::COMPLETE, &request, nobody, slot, OTHER_BOUNDS).await
+            }
+            Some(false) => call.done(Completion::default()),
+            None => call.invalid(vec![format!("the arguments: unknown {}", quoted(&request.argument))]),
+        }
     }
 
     /// Gets a prompt.
@@ -200,6 +283,7 @@ impl Gateway {
         caller: &Caller,
         name: &str,
         arguments: BTreeMap<String, String>,
+        conversation: Arc<dyn Conversation>,
     ) -> Answer<PromptResult> {
         let principal = &caller.principal;
         let mut call = self.begin(caller, Thing::Prompt, name);
@@ -218,7 +302,7 @@ impl Gateway {
             return call.invalid(complaints);
         }
         let request = GetPrompt { name: prompt.spec.name.clone(), arguments };
-        call.run(permit, op::plugin::GET_PROMPT, &request, slot, OTHER_BOUNDS).await
+        call.run(permit, op::plugin::GET_PROMPT, &request, conversation, slot, OTHER_BOUNDS).await
     }
 
     fn begin(&self, caller: &Caller, thing: Thing, name: &str) -> Call {

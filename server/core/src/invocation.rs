@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{limits::counters::Slot, policy::Permit};
+use crate::{conversation::Conversation, limits::counters::Slot, policy::Permit};
 
 /// One operation for a plugin to run.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Invocation {
     pub op: &'static str,
     /// Its payload, JSON.
     pub input: Vec<u8>,
+    /// The client, as far as the code may reach it meanwhile.
+    pub conversation: Arc<dyn Conversation>,
     /// How long it may take.
     pub timeout: Duration,
     /// The plugin promised not to block, so no thread of its own is needed.

@@ -9,6 +9,7 @@
 pub mod about;
 pub mod arguments;
 pub mod config;
+pub mod conversation;
 pub mod diff;
 pub mod gateway;
 pub mod id;

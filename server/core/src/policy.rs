@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use plugin_contract::{Capability, template::UriTemplate};
+use plugin_contract::{Capability, op::Offered, template::UriTemplate};
 
 use crate::{
     pattern::Patterns,
@@ -112,6 +112,7 @@ pub fn tool(snapshot: &Arc<Snapshot>, principal: &Principal, tool: &Arc<Tool>) -
     for capability in &spec.capabilities {
         reasons.extend(lacking(principal, agent, tenant, tool, *capability));
     }
+    reasons.extend(withdrawn(&tool.plugin, Thing::Tool, &Offered::Tool(spec.name.to_string())));
     decide(snapshot, principal, reasons, || (Subject::Tool(tool.clone()), spec.capabilities.clone()))
 }
 
@@ -123,16 +124,30 @@ pub fn resource(
     plugin: &Arc<Plugin>,
 ) -> Decision {
     let (agent, tenant) = standing(snapshot, principal)?;
-    let reasons = granted(principal, agent, tenant, Thing::Resource, uri);
+    let mut reasons = granted(principal, agent, tenant, Thing::Resource, uri);
+    if let Some((offered, _)) = snapshot.registry.offered(uri) {
+        reasons.extend(withdrawn(plugin, Thing::Resource, &offered));
+    }
     let subject = || Subject::Resource { uri: uri.to_owned(), plugin: plugin.clone() };
     decide(snapshot, principal, reasons, || (subject(), BTreeSet::new()))
 }
 
 /// Could `principal` read any member of `template`?
-#[must_use]
-pub fn template(snapshot: &Snapshot, principal: &Principal, template: &ResourceTemplate) -> bool {
-    let Some((agent, tenant)) = snapshot.standing(principal) else { return false };
-    could_read(&agent.grant, &tenant.grant, &template.template)
+pub fn template(
+    snapshot: &Arc<Snapshot>,
+    principal: &Principal,
+    template: &Arc<ResourceTemplate>,
+) -> Decision {
+    let (agent, tenant) = standing(snapshot, principal)?;
+    let uri = template.spec.uri_template.as_str();
+    let mut reasons = if could_read(&agent.grant, &tenant.grant, &template.template) {
+        Vec::new()
+    } else {
+        granted(principal, agent, tenant, Thing::Resource, uri)
+    };
+    reasons.extend(withdrawn(&template.plugin, Thing::Resource, &Offered::Template(uri.to_owned())));
+    let subject = || Subject::Resource { uri: uri.to_owned(), plugin: template.plugin.clone() };
+    decide(snapshot, principal, reasons, || (subject(), BTreeSet::new()))
 }
 
 /// Whether agent and tenant together let any member of a template be read.
@@ -167,8 +182,21 @@ pub(crate) fn overlaps(pattern: &str, template: &UriTemplate) -> bool {
 /// May `principal` get `prompt`?
 pub fn prompt(snapshot: &Arc<Snapshot>, principal: &Principal, prompt: &Arc<Prompt>) -> Decision {
     let (agent, tenant) = standing(snapshot, principal)?;
-    let reasons = granted(principal, agent, tenant, Thing::Prompt, prompt.spec.name.as_str());
+    let name = prompt.spec.name.as_str();
+    let mut reasons = granted(principal, agent, tenant, Thing::Prompt, name);
+    reasons.extend(withdrawn(&prompt.plugin, Thing::Prompt, &Offered::Prompt(name.to_owned())));
     decide(snapshot, principal, reasons, || (Subject::Prompt(prompt.clone()), BTreeSet::new()))
+}
+
+/// A plugin may withdraw what it lists, for a time.
+fn withdrawn(plugin: &Plugin, thing: Thing, offered: &Offered) -> Option<Reason> {
+    let (Offered::Tool(name) | Offered::Resource(name) | Offered::Template(name) | Offered::Prompt(name)) =
+        offered;
+    (!plugin.instance.offers(offered)).then(|| Reason::Withdrawn {
+        plugin: plugin.manifest.name.clone(),
+        thing,
+        name: name.clone(),
+    })
 }
 
 fn standing<'a>(

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use plugin_contract::{
     Capability, Manifest, PluginName, PromptName, ToolName,
     manifest::{PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolSpec},
-    op::OpError,
+    op::{Offered, OpError},
     template::UriTemplate,
 };
 use serde::Serialize;
@@ -66,6 +66,11 @@ pub trait Instance: Send + Sync {
     /// until the plugin's code has returned or is gone, also when the future is
     /// dropped, and gives up at the invocation's deadline.
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Vec<u8>, InvokeError>>;
+
+    /// Whether the plugin offers something that its manifest lists, at present.
+    fn offers(&self, _thing: &Offered) -> bool {
+        true
+    }
 }
 
 /// Why a plugin gave no answer.
@@ -111,6 +116,8 @@ pub struct Tool {
     pub spec: ToolSpec,
     /// Checks a call's arguments.
     pub arguments: ArgumentSchema,
+    /// Checks its structured result.
+    pub output: Option<ArgumentSchema>,
     /// Whose it is.
     pub plugin: Arc<Plugin>,
 }
@@ -203,12 +210,24 @@ impl Registry {
     /// The plugin that answers for a URI: by the fixed one, else by template.
     #[must_use]
     pub fn resource_plugin(&self, uri: &str) -> Option<&Arc<Plugin>> {
-        self.resources.get(uri).map(|resource| &resource.plugin).or_else(|| {
-            self.templates
-                .values()
-                .find(|template| template.template.matches(uri))
-                .map(|template| &template.plugin)
-        })
+        self.offered(uri).map(|(_, plugin)| plugin)
+    }
+
+    /// The template, as its plugin writes it.
+    #[must_use]
+    pub fn template(&self, uri_template: &str) -> Option<&Arc<ResourceTemplate>> {
+        self.templates.get(uri_template)
+    }
+
+    /// What a URI is offered as, if it is: the resource of that name, or the
+    /// template that it is a member of.
+    #[must_use]
+    pub fn offered(&self, uri: &str) -> Option<(Offered, &Arc<Plugin>)> {
+        if let Some(resource) = self.resources.get(uri) {
+            return Some((Offered::Resource(uri.to_owned()), &resource.plugin));
+        }
+        let template = self.templates.values().find(|template| template.template.matches(uri))?;
+        Some((Offered::Template(template.spec.uri_template.to_string()), &template.plugin))
     }
 
     /// The prompts.
@@ -258,13 +277,17 @@ impl Registry {
     }
 
     fn compile(plugin: &Plugin) -> Result<Compiled, Conflict> {
-        let arguments = plugin
+        let schema = |tool: &ToolName, which, schema| {
+            ArgumentSchema::new(schema).map_err(|error| Conflict::Schema(tool.clone(), which, error))
+        };
+        let schemas = plugin
             .manifest
             .tools
             .iter()
             .map(|spec| {
-                ArgumentSchema::new(&spec.input_schema)
-                    .map_err(|error| Conflict::Schema(spec.name.clone(), error))
+                let output = spec.output_schema.as_ref();
+                let output = output.map(|output| schema(&spec.name, "output", output)).transpose()?;
+                Ok((schema(&spec.name, "input", &spec.input_schema)?, output))
             })
             .collect::<Result<_, _>>()?;
         let templates = plugin
@@ -276,14 +299,14 @@ impl Registry {
                     .map_err(|error| Conflict::Template(error.to_string()))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Compiled { arguments, templates })
+        Ok(Compiled { schemas, templates })
     }
 
     fn add(&mut self, plugin: Arc<Plugin>, compiled: Compiled) {
         let manifest = &plugin.manifest;
-        for (spec, arguments) in manifest.tools.iter().zip(compiled.arguments) {
+        for (spec, (arguments, output)) in manifest.tools.iter().zip(compiled.schemas) {
             self.client_forms.insert(spec.name.client_form(), spec.name.clone());
-            let tool = Tool { spec: spec.clone(), arguments, plugin: plugin.clone() };
+            let tool = Tool { spec: spec.clone(), arguments, output, plugin: plugin.clone() };
             self.tools.insert(spec.name.clone(), Arc::new(tool));
         }
         for spec in &manifest.resources {
@@ -303,7 +326,8 @@ impl Registry {
 }
 
 struct Compiled {
-    arguments: Vec<ArgumentSchema>,
+    /// Of each tool, its input's and its output's.
+    schemas: Vec<(ArgumentSchema, Option<ArgumentSchema>)>,
     templates: Vec<UriTemplate>,
 }
 
@@ -311,7 +335,7 @@ enum Conflict {
     PluginTwice(PathBuf),
     ToolTaken(ToolName, ToolName),
     Taken(&'static str, String),
-    Schema(ToolName, InvalidSchema),
+    Schema(ToolName, &'static str, InvalidSchema),
     Template(String),
 }
 
@@ -341,9 +365,9 @@ impl Conflict {
                 format!("{kind} `{taken}` of plugin `{name}` is offered already"),
                 "rename it in the plugin, or disable one of the two plugins".to_owned(),
             ),
-            Self::Schema(tool, error) => (
+            Self::Schema(tool, which, error) => (
                 "invalid_schema",
-                format!("the input schema of tool `{tool}` cannot be used: {error}"),
+                format!("the {which} schema of tool `{tool}` cannot be used: {error}"),
                 "correct the schema in the plugin and sign it again".to_owned(),
             ),
             Self::Template(message) => (

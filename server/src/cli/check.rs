@@ -1,21 +1,33 @@
 //! `check`.
 
 use std::{
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use server_core::config::{self, Problem, Severity};
+use server_core::{
+    config::{self, Problem, Severity},
+    diff::{Side, diff},
+    settings::Settings,
+};
 
 use crate::{
-    cli::{Failure, config_path},
-    config_files::{ConfigFiles, ReadError},
+    cli::{
+        Failure, config_path,
+        diff::{offered, text},
+    },
+    config_files::{ConfigFiles, KeptEnvironment, ReadError, SystemEnvironment},
+    reload,
 };
 
 /// Say every problem of a configuration
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mcp-universal-server check config.yaml")]
+#[command(after_help = "\
+Where a server has run on this configuration before, it also says who would gain or lose what.
+
+Example:
+  mcp-universal-server check config.yaml")]
 pub(super) struct Arguments {
     /// Files to check [default: the configuration file]
     #[arg(value_name = "FILE")]
@@ -37,21 +49,12 @@ pub(super) fn run(
     let mut all = Vec::new();
     let mut bad = 0;
     for file in files {
-        let (problems, accepted) = check(&file);
+        let checked = check(&file);
         if !arguments.json {
-            for problem in &problems {
-                writeln!(out, "{problem}\n").map_err(Failure::failed)?;
-            }
-            let verdict = if accepted { "ok" } else { "cannot be used" };
-            let count = match problems.len() {
-                0 => String::new(),
-                1 => ", 1 problem".to_owned(),
-                count => format!(", {count} problems"),
-            };
-            writeln!(out, "{}: {verdict}{count}", file.display()).map_err(Failure::failed)?;
+            print(&file, &checked, out).map_err(Failure::failed)?;
         }
-        bad += usize::from(!accepted);
-        all.extend(problems);
+        bad += usize::from(!checked.accepted);
+        all.extend(checked.problems);
     }
     if arguments.json {
         let json = serde_json::to_string_pretty(&all).map_err(Failure::failed)?;
@@ -60,13 +63,57 @@ pub(super) fn run(
     if bad > 0 { Err(Failure::Configuration(String::new())) } else { Ok(()) }
 }
 
-fn check(file: &Path) -> (Vec<Problem>, bool) {
-    let read = ConfigFiles::new(file).read();
-    match read.map(|(source, environment)| config::compile(&source, &environment)) {
-        Ok(Ok(compiled)) => (compiled.warnings, true),
-        Ok(Err(problems)) => (problems, false),
-        Err(unreadable) => (vec![problem(file, &unreadable)], false),
+/// What there is to say of a file.
+struct Checked {
+    problems: Vec<Problem>,
+    accepted: bool,
+    /// Who would gain or lose what, compared with what was in force last.
+    changes: Option<String>,
+}
+
+fn check(file: &Path) -> Checked {
+    let refused = |problems| Checked { problems, accepted: false, changes: None };
+    let (source, environment) = match ConfigFiles::new(file).read() {
+        Ok(read) => read,
+        Err(unreadable) => return refused(vec![problem(file, &unreadable)]),
+    };
+    match config::compile(&source, &environment) {
+        Ok(compiled) => {
+            let changes = changes(&compiled.settings, &environment);
+            Checked { problems: compiled.warnings, accepted: true, changes }
+        }
+        Err(problems) => refused(problems),
     }
+}
+
+/// `None` if nothing is known of a configuration that was in force.
+fn changes(settings: &Settings, environment: &SystemEnvironment) -> Option<String> {
+    let sources = reload::last_good(&settings.state_dir)?;
+    let kept = KeptEnvironment::new(&sources, environment);
+    let before = config::compile(sources.first()?, &kept).ok()?.settings;
+    let mut notes = Vec::new();
+    let names = (offered(&before.plugins, &mut notes), offered(&settings.plugins, &mut notes));
+    let old = Side { settings: &before, names: &names.0 };
+    text(&diff(old, Side { settings, names: &names.1 }), &[]).ok()
+}
+
+fn print(file: &Path, checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
+    for problem in &checked.problems {
+        writeln!(out, "{problem}\n")?;
+    }
+    let verdict = if checked.accepted { "ok" } else { "cannot be used" };
+    let count = match checked.problems.len() {
+        0 => String::new(),
+        1 => ", 1 problem".to_owned(),
+        count => format!(", {count} problems"),
+    };
+    writeln!(out, "{}: {verdict}{count}", file.display())?;
+    let Some(changes) = &checked.changes else { return Ok(()) };
+    writeln!(out, "\nCompared with the configuration that was in force last:\n")?;
+    for line in changes.trim_end().lines() {
+        writeln!(out, "{}", format!("  {line}").trim_end())?;
+    }
+    Ok(())
 }
 
 fn problem(file: &Path, unreadable: &ReadError) -> Problem {

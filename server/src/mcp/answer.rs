@@ -27,6 +27,8 @@ pub(super) enum Asked<'a> {
     Prompt(&'a str),
     /// A list.
     List,
+    /// What an argument might be.
+    Completion(&'a str),
 }
 
 /// The answer to the call of a tool.
@@ -35,7 +37,9 @@ pub(super) fn tool(answer: Answer<ToolResult>, name: &str) -> Result<CallToolRes
         Answer::Done(result) => Ok(to_mcp::tool_result(result)),
         Answer::Refused(denial) => Ok(refused(&denial)),
         Answer::Unknown => Err(ErrorData::invalid_params(format!("unknown tool: `{}`", shown(name)), None)),
-        Answer::Failed(message) => Ok(CallToolResult::error(vec![ContentBlock::text(message)])),
+        Answer::Unanswered(message) | Answer::Failed(message) | Answer::Broken(message) => {
+            Ok(CallToolResult::error(vec![ContentBlock::text(message)]))
+        }
     }
 }
 
@@ -54,8 +58,13 @@ pub(super) fn other<T>(answer: Answer<T>, asked: Asked<'_>) -> Result<T, ErrorDa
         (Answer::Unknown, Asked::Prompt(name)) => {
             ErrorData::invalid_params(format!("unknown prompt: `{}`", shown(name)), None)
         }
+        (Answer::Unknown, Asked::Completion(of)) => {
+            ErrorData::invalid_params(format!("unknown: `{}`", shown(of)), None)
+        }
         (Answer::Unknown, Asked::List) => ErrorData::internal_error("there is no such list", None),
-        (Answer::Failed(message), _) => ErrorData::internal_error(message, None),
+        (Answer::Unanswered(message) | Answer::Failed(message) | Answer::Broken(message), _) => {
+            ErrorData::internal_error(message, None)
+        }
     })
 }
 
@@ -153,7 +162,7 @@ mod tests {
         for asked in ALL {
             assert_eq!(other(Answer::Done(5), asked), Ok(5));
         }
-        let result = ToolResult { content: vec![Content::text("done")], is_error: false };
+        let result = ToolResult::new(vec![Content::text("done")]);
         assert_eq!(
             json(tool(Answer::Done(result), "core.echo").unwrap()),
             json!({ "resultType": "complete", "isError": false, "content": [{ "type": "text", "text": "done" }] })

@@ -2,12 +2,12 @@
 //! the streams that clients of 2026-07-28 listen on.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use plugin_contract::manifest::{PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolSpec};
+use plugin_contract::op::{ClientLogLevel, Offered};
 use rmcp::{
     RoleServer,
     service::{Peer, SubscriptionSink},
@@ -21,11 +21,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::Caller;
 
+mod changed;
+mod line;
+
+use changed::Changed;
+use line::{Line, News};
+
 /// How long one client may take to accept a notification.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many streams one agent may listen on; the oldest gives way.
 const STREAMS_PER_AGENT: usize = 64;
+
+/// How many resources a session, or a stream, may be told of.
+pub(super) const MAX_SUBSCRIPTIONS: usize = 256;
 
 /// Everyone who wants to know.
 pub struct Audience {
@@ -59,12 +68,16 @@ enum Place {
 struct Member {
     caller: Caller,
     line: Line,
+    /// Of the resources that it wants to hear of, the URIs.
+    subscriptions: BTreeSet<String>,
+    /// From where on a session takes log messages.
+    log_level: ClientLogLevel,
 }
 
-#[derive(Clone)]
-enum Line {
-    Session(Peer<RoleServer>),
-    Stream { sink: SubscriptionSink, ended: CancellationToken },
+impl Member {
+    fn new(caller: &Caller, line: Line, subscriptions: BTreeSet<String>) -> Self {
+        Self { caller: caller.clone(), line, subscriptions, log_level: ClientLogLevel::Info }
+    }
 }
 
 impl Audience {
@@ -77,8 +90,39 @@ impl Audience {
 
     /// Takes a session in, until it leaves.
     pub fn join_session(&self, session: &str, caller: &Caller, peer: Peer<RoleServer>) {
-        let member = Member { caller: caller.clone(), line: Line::Session(peer) };
+        let member = Member::new(caller, Line::Session(peer), BTreeSet::new());
         self.state().members.insert(Place::Session(session.into()), member);
+    }
+
+    /// From where on a session wants log messages.
+    pub fn log_level(&self, session: &str) -> Option<ClientLogLevel> {
+        self.state().members.get(&Place::Session(session.into())).map(|member| member.log_level)
+    }
+
+    /// Sets it.
+    pub fn set_log_level(&self, session: &str, level: ClientLogLevel) {
+        if let Some(member) = self.state().members.get_mut(&Place::Session(session.into())) {
+            member.log_level = level;
+        }
+    }
+
+    /// Has a session told when a resource changes. `false`: it is told of too many.
+    pub fn subscribe(&self, session: &str, uri: &str) -> bool {
+        let mut state = self.state();
+        let Some(member) = state.members.get_mut(&Place::Session(session.into())) else { return true };
+        let subscriptions = &mut member.subscriptions;
+        if subscriptions.len() >= MAX_SUBSCRIPTIONS && !subscriptions.contains(uri) {
+            return false;
+        }
+        subscriptions.insert(uri.to_owned());
+        true
+    }
+
+    /// Has it told no more.
+    pub fn unsubscribe(&self, session: &str, uri: &str) {
+        if let Some(member) = self.state().members.get_mut(&Place::Session(session.into())) {
+            member.subscriptions.remove(uri);
+        }
     }
 
     /// Lets a session go that has ended.
@@ -93,8 +137,9 @@ impl Audience {
         state.make_room(&caller.principal);
         let place = Place::Stream(state.next);
         state.next += 1;
+        let subscriptions = sink.accepted().resource_subscriptions.iter().flatten().cloned().collect();
         let line = Line::Stream { sink, ended: ended.clone() };
-        state.members.insert(place.clone(), Member { caller: caller.clone(), line });
+        state.members.insert(place.clone(), Member::new(caller, line, subscriptions));
         drop(state);
         // Looked up after joining: a snapshot that comes later finds the member.
         if !caller.stands(&self.live.load()) {
@@ -127,9 +172,40 @@ impl Audience {
                 .entry(caller.principal)
                 .or_insert_with_key(|who| Changed::between(&before, &after, who));
             if changed != Changed::default() {
-                tokio::spawn(tokio::time::timeout(PATIENCE, tell(line, changed)));
+                spread(line, News::Lists(changed));
             }
         }
+    }
+
+    /// Tells each member that it concerns that a plugin has withdrawn something, or
+    /// offers it again. Needs a runtime.
+    pub fn offer_changed(&self, thing: &Offered) {
+        let snapshot = self.live.load();
+        for (caller, line) in self.members(|_| true) {
+            let changed = Changed::by_offer(&snapshot, &caller.principal, thing);
+            if changed != Changed::default() {
+                spread(line, News::Lists(changed));
+            }
+        }
+    }
+
+    /// Tells the members that subscribed to a resource, and may read it, that it
+    /// has changed. Needs a runtime.
+    pub fn resource_updated(&self, uri: &str) {
+        let snapshot = self.live.load();
+        let Some(plugin) = snapshot.registry.resource_plugin(uri) else { return };
+        for (caller, line) in self.members(|member| member.subscriptions.contains(uri)) {
+            if policy::resource(&snapshot, &caller.principal, uri, plugin).is_ok() {
+                spread(line, News::Resource(uri.to_owned()));
+            }
+        }
+    }
+
+    fn members(&self, wanted: impl Fn(&Member) -> bool) -> Vec<(Caller, Line)> {
+        let mut state = self.state();
+        state.prune();
+        let members = state.members.values().filter(|member| wanted(member));
+        members.map(|member| (member.caller.clone(), member.line.clone())).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -181,77 +257,7 @@ impl State {
     }
 }
 
-/// Who does not take it in time, or has gone, learns it from the next list.
-async fn tell(line: Line, changed: Changed) {
-    match line {
-        Line::Session(peer) => {
-            if changed.tools {
-                let _ = peer.notify_tool_list_changed().await;
-            }
-            if changed.resources {
-                let _ = peer.notify_resource_list_changed().await;
-            }
-            if changed.prompts {
-                let _ = peer.notify_prompt_list_changed().await;
-            }
-        }
-        // The sink drops what the client did not ask for.
-        Line::Stream { sink, .. } => {
-            if changed.tools {
-                let _ = sink.notify_tool_list_changed().await;
-            }
-            if changed.resources {
-                let _ = sink.notify_resource_list_changed().await;
-            }
-            if changed.prompts {
-                let _ = sink.notify_prompt_list_changed().await;
-            }
-        }
-    }
-}
-
-/// Which of an agent's lists differ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Changed {
-    tools: bool,
-    resources: bool,
-    prompts: bool,
-}
-
-impl Changed {
-    fn between(before: &Arc<Snapshot>, after: &Arc<Snapshot>, principal: &Principal) -> Self {
-        let (before, after) = (Lists::of(before, principal), Lists::of(after, principal));
-        Self {
-            tools: before.tools != after.tools,
-            resources: (before.resources, before.templates) != (after.resources, after.templates),
-            prompts: before.prompts != after.prompts,
-        }
-    }
-}
-
-struct Lists<'a> {
-    tools: Vec<&'a ToolSpec>,
-    resources: Vec<&'a ResourceSpec>,
-    templates: Vec<&'a ResourceTemplateSpec>,
-    prompts: Vec<&'a PromptSpec>,
-}
-
-impl<'a> Lists<'a> {
-    /// What the gateway would list.
-    fn of(snapshot: &'a Arc<Snapshot>, principal: &Principal) -> Self {
-        let registry = &snapshot.registry;
-        let tools = registry.tools().filter(|tool| policy::tool(snapshot, principal, tool).is_ok());
-        let resources = registry
-            .resources()
-            .filter(|it| policy::resource(snapshot, principal, it.spec.uri.as_str(), &it.plugin).is_ok());
-        let templates =
-            registry.templates().filter(|template| policy::template(snapshot, principal, template));
-        let prompts = registry.prompts().filter(|prompt| policy::prompt(snapshot, principal, prompt).is_ok());
-        Self {
-            tools: tools.map(|tool| &tool.spec).collect(),
-            resources: resources.map(|resource| &resource.spec).collect(),
-            templates: templates.map(|template| &template.spec).collect(),
-            prompts: prompts.map(|prompt| &prompt.spec).collect(),
-        }
-    }
+/// Without waiting for anyone.
+fn spread(line: Line, news: News) {
+    tokio::spawn(tokio::time::timeout(PATIENCE, line.tell(news)));
 }

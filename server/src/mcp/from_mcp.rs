@@ -1,8 +1,17 @@
 //! What clients send, as the core takes it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use rmcp::model::{ErrorData, Extensions, JsonObject, PaginatedRequestParams};
+use plugin_contract::op::{ClientAbout, ClientLogLevel, Complete, Completes};
+#[expect(deprecated, reason = "clients of the older revisions, and those that ask, still use it")]
+use rmcp::model::LoggingLevel;
+use rmcp::{
+    RoleServer,
+    model::{
+        CompleteRequestParams, ConstString, ErrorData, Extensions, JsonObject, ProtocolVersion, Reference,
+    },
+    service::RequestContext,
+};
 use serde_json::Value;
 use server_core::principal::Principal;
 
@@ -10,6 +19,10 @@ use super::{Caller, answer::shown};
 
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
+
+/// The id of the session that a request is about to open.
+#[derive(Clone, Debug)]
+pub struct OpenedSession(pub Arc<str>);
 
 /// Who sent the request. The transport put it beside the request that is being
 /// handled, so it is the one whose token this very request bore.
@@ -25,17 +38,62 @@ pub(super) fn principal(extensions: &Extensions) -> Result<&Principal, ErrorData
     caller(extensions).map(|caller| &caller.principal)
 }
 
-/// The session that the request is in, in the revisions that have sessions.
+/// The session that the request is in, or opens, in the revisions that have
+/// sessions.
 pub(super) fn session(extensions: &Extensions) -> Option<&str> {
-    extensions.get::<http::request::Parts>()?.headers.get(SESSION)?.to_str().ok()
+    let parts = extensions.get::<http::request::Parts>()?;
+    match parts.extensions.get::<OpenedSession>() {
+        Some(OpenedSession(session)) => Some(session),
+        None => parts.headers.get(SESSION)?.to_str().ok(),
+    }
 }
 
-/// Lists are answered whole, so no cursor was ever given out.
-pub(super) fn first_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor) {
-        None => Ok(()),
-        Some(cursor) => Err(ErrorData::invalid_params(format!("unknown cursor: `{}`", shown(&cursor)), None)),
+/// Whether the request is of a revision without sessions.
+pub(super) fn is_stateless(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+}
+
+/// The session, for a method that sessions alone have.
+pub(super) fn of_a_session<M: ConstString>(context: &RequestContext<RoleServer>) -> Result<&str, ErrorData> {
+    session(&context.extensions)
+        .filter(|_| !is_stateless(context))
+        .ok_or_else(ErrorData::method_not_found::<M>)
+}
+
+/// What the client says that it can.
+pub(super) fn client(context: &RequestContext<RoleServer>, log_level: Option<ClientLogLevel>) -> ClientAbout {
+    let can = context.client_capabilities().unwrap_or_default();
+    let tasks = can.supports_tasks() && is_stateless(context);
+    let elicitation = can.elicitation.is_some_and(|can| can.form.is_some() || can.url.is_none());
+    ClientAbout {
+        elicitation,
+        sampling: can.sampling.is_some(),
+        roots: can.roots.is_some(),
+        tasks,
+        log_level,
     }
+}
+
+/// A level of a client's log.
+#[expect(deprecated, reason = "clients of the older revisions, and those that ask, still use it")]
+pub(super) fn log_level(level: LoggingLevel) -> Option<ClientLogLevel> {
+    serde_json::to_value(level).and_then(serde_json::from_value).ok()
+}
+
+/// What is to be completed.
+pub(super) fn completion(request: CompleteRequestParams) -> Result<Complete, ErrorData> {
+    let of = match request.r#ref {
+        Reference::Prompt(prompt) => Completes::Prompt(prompt.name.parse().map_err(|_| {
+            ErrorData::invalid_params(format!("unknown prompt: `{}`", shown(&prompt.name)), None)
+        })?),
+        Reference::Resource(resource) => Completes::Template(resource.uri),
+        _ => {
+            return Err(ErrorData::invalid_params("only prompts and resource templates are completed", None));
+        }
+    };
+    let decided = request.context.and_then(|context| context.arguments).unwrap_or_default();
+    let (argument, value) = (request.argument.name, request.argument.value);
+    Ok(Complete { of, argument, value, decided: decided.into_iter().collect() })
 }
 
 /// A prompt's arguments, which MCP has as text only.
@@ -52,17 +110,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_cursor_that_was_never_given_out_is_named() {
-        assert_eq!(first_page(None), Ok(()));
-        assert_eq!(first_page(Some(PaginatedRequestParams::default())), Ok(()));
-        for cursor in ["", "2"] {
-            let page = PaginatedRequestParams::default().with_cursor(Some(cursor.to_owned()));
-            let error = ErrorData::invalid_params(format!("unknown cursor: `{cursor}`"), None);
-            assert_eq!(first_page(Some(page)), Err(error));
-        }
-    }
 
     #[test]
     fn a_prompt_takes_text_only() {

@@ -6,21 +6,24 @@ use plugin_contract::{
     manifest::{
         PromptArgumentSpec, PromptSpec, ResourceSpec, ResourceTemplateSpec, ToolAnnotations, ToolSpec,
     },
-    op,
+    op::{self, is_reserved},
 };
 use rmcp::model::{
-    self, CallToolResult, ContentBlock, GetPromptResult, Prompt, PromptArgument, PromptMessage,
-    ReadResourceResult, Resource, ResourceTemplate, Tool,
+    self, CallToolResult, CompleteResult, CompletionInfo, ContentBlock, GetPromptResult, MetaObject, Prompt,
+    PromptArgument, PromptMessage, ReadResourceResult, Resource, ResourceTemplate, Tool,
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 /// A tool in `tools/list`.
 pub(super) fn tool(spec: &ToolSpec) -> Tool {
     let mut tool =
         Tool::new(spec.name.to_string(), spec.description.clone(), Arc::new(spec.input_schema.clone()));
     tool.title.clone_from(&spec.title);
+    tool.output_schema = spec.output_schema.clone().map(Arc::new);
     if spec.annotations != ToolAnnotations::default() {
         tool.annotations = Some(annotations(&spec.annotations));
     }
+    (tool.icons, tool.meta) = (icons(&spec.icons), meta(spec.meta.clone()));
     tool
 }
 
@@ -40,6 +43,9 @@ pub(super) fn resource(spec: &ResourceSpec) -> Resource {
     resource.title.clone_from(&spec.title);
     resource.description = filled(&spec.description);
     resource.mime_type.clone_from(&spec.mime_type);
+    resource.size = spec.size;
+    resource.annotations = spec.annotations.as_ref().and_then(same);
+    (resource.icons, resource.meta) = (icons(&spec.icons), meta(spec.meta.clone()));
     resource
 }
 
@@ -49,6 +55,8 @@ pub(super) fn template(spec: &ResourceTemplateSpec) -> ResourceTemplate {
     template.title.clone_from(&spec.title);
     template.description = filled(&spec.description);
     template.mime_type.clone_from(&spec.mime_type);
+    template.annotations = spec.annotations.as_ref().and_then(same);
+    (template.icons, template.meta) = (icons(&spec.icons), meta(spec.meta.clone()));
     template
 }
 
@@ -57,6 +65,7 @@ pub(super) fn prompt(spec: &PromptSpec) -> Prompt {
     let arguments = spec.arguments.iter().map(argument).collect();
     let mut prompt = Prompt::new(spec.name.as_str(), filled(&spec.description), Some(arguments));
     prompt.title.clone_from(&spec.title);
+    (prompt.icons, prompt.meta) = (icons(&spec.icons), meta(spec.meta.clone()));
     prompt
 }
 
@@ -70,26 +79,55 @@ fn filled(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+fn icons(icons: &[op::Icon]) -> Option<Vec<model::Icon>> {
+    Some(icons.iter().filter_map(same).collect()).filter(|icons: &Vec<_>| !icons.is_empty())
+}
+
+/// Of what a plugin's manifest says, the server's own words are taken out here; of
+/// its answers, the gateway has done so.
+fn meta(mut meta: op::Meta) -> Option<MetaObject> {
+    meta.retain(|key, _| !is_reserved(key));
+    (!meta.is_empty()).then_some(MetaObject(meta))
+}
+
+/// What the contract has in MCP's own shape.
+fn same<T: Serialize, M: DeserializeOwned>(value: &T) -> Option<M> {
+    serde_json::to_value(value).and_then(serde_json::from_value).ok()
+}
+
 /// What a tool answered.
 pub(super) fn tool_result(result: op::ToolResult) -> CallToolResult {
     let content = result.content.into_iter().map(content).collect();
-    if result.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) }
+    let mut shown =
+        if result.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
+    shown.structured_content = result.structured;
+    shown.meta = meta(result.meta);
+    shown
 }
 
 /// What a resource holds.
 pub(super) fn resource_contents(contents: op::ResourceContents) -> ReadResourceResult {
-    ReadResourceResult::new(contents.contents.into_iter().map(resource_content).collect())
+    let mut result = ReadResourceResult::new(contents.contents.into_iter().map(resource_content).collect());
+    result.meta = meta(contents.meta);
+    result
 }
 
 fn resource_content(content: op::ResourceContent) -> model::ResourceContents {
-    let op::ResourceContent { uri, mime_type, text } = content;
-    model::ResourceContents::TextResourceContents { uri, mime_type, text, meta: None }
+    match content {
+        op::ResourceContent::Text { uri, mime_type, text, meta: its } => {
+            model::ResourceContents::TextResourceContents { uri, mime_type, text, meta: meta(its) }
+        }
+        op::ResourceContent::Blob { uri, mime_type, blob, meta: its } => {
+            model::ResourceContents::BlobResourceContents { uri, mime_type, blob, meta: meta(its) }
+        }
+    }
 }
 
 /// A prompt, filled in.
 pub(super) fn prompt_result(prompt: op::PromptResult) -> GetPromptResult {
     let mut result = GetPromptResult::new(prompt.messages.into_iter().map(prompt_message).collect());
     result.description = prompt.description;
+    result.meta = meta(prompt.meta);
     result
 }
 
@@ -101,11 +139,23 @@ fn prompt_message(message: op::PromptMessage) -> PromptMessage {
     PromptMessage::new(role, content(message.content))
 }
 
+/// What an argument might be, as much as a client takes.
+pub(super) fn completion(completion: op::Completion) -> CompleteResult {
+    let op::Completion { mut values, total } = completion;
+    let found = u32::try_from(values.len()).unwrap_or(u32::MAX);
+    values.truncate(CompletionInfo::MAX_VALUES);
+    let mut info = CompletionInfo::default();
+    info.has_more = Some(values.len() < total.unwrap_or(found).max(found) as usize);
+    info.total = Some(total.unwrap_or(found).max(found));
+    info.values = values;
+    CompleteResult::new(info)
+}
+
 fn content(content: op::Content) -> ContentBlock {
     match content {
-        op::Content::Text { text } => ContentBlock::text(text),
-        // The contract may grow; all its content has MCP's own shape.
-        other => serde_json::to_value(other).and_then(serde_json::from_value).unwrap_or_else(|_| {
+        op::Content::Text { text, annotations: None, meta } if meta.is_empty() => ContentBlock::text(text),
+        // All of the contract's content has MCP's own shape, also what it grows by.
+        other => same(&other).unwrap_or_else(|| {
             ContentBlock::text("a piece of this result has a form that the server cannot pass on")
         }),
     }
@@ -152,6 +202,37 @@ mod tests {
     }
 
     #[test]
+    fn a_tool_shows_its_looks_and_what_it_promises_but_not_what_only_the_server_may_say() {
+        let schema = json!({ "type": "object" });
+        let written = json!({
+            "name": "core.echo", "description": "Says it.", "input_schema": schema, "output_schema": schema,
+            "icons": [{ "src": "https://example.com/a.png", "mimeType": "image/png", "sizes": ["any"], "theme": "dark" }],
+            "_meta": { "anthropic/alwaysLoad": true, "mcp-universal-server/denial": 1 },
+        });
+        let shown = json!({
+            "name": "core.echo", "description": "Says it.", "inputSchema": schema, "outputSchema": schema,
+            "icons": [{ "src": "https://example.com/a.png", "mimeType": "image/png", "sizes": ["any"], "theme": "dark" }],
+            "_meta": { "anthropic/alwaysLoad": true },
+        });
+        assert_eq!(wire(tool(&spec(written))), shown);
+    }
+
+    #[test]
+    fn a_client_gets_a_hundred_completions_and_hears_how_many_there_are() {
+        let numbers = |count: u32| (0..count).map(|n| n.to_string()).collect();
+        for (values, total, shown, counted, more) in [
+            (0, None, 0, 0, false),
+            (100, None, 100, 100, false),
+            (150, None, 100, 150, true),
+            (3, Some(500), 3, 500, true),
+            (3, Some(1), 3, 3, false),
+        ] {
+            let info = completion(op::Completion { values: numbers(values), total }).completion;
+            assert_eq!((info.values.len(), info.total, info.has_more), (shown, Some(counted), Some(more)));
+        }
+    }
+
+    #[test]
     fn resources_templates_and_prompts_leave_out_what_is_not_said() {
         let short = json!({ "uri": "demo://a", "name": "a" });
         assert_eq!(wire(resource(&spec(short.clone()))), short);
@@ -185,19 +266,27 @@ mod tests {
     #[test]
     fn what_plugins_answer_keeps_its_content() {
         for is_error in [false, true] {
-            let shown =
-                wire(tool_result(op::ToolResult { content: vec![op::Content::text("hello")], is_error }));
+            let shown = wire(tool_result(op::ToolResult {
+                is_error,
+                ..op::ToolResult::new(vec![op::Content::text("hello")])
+            }));
             assert_eq!(
                 shown,
                 json!({ "resultType": "complete", "content": [{ "type": "text", "text": "hello" }], "isError": is_error })
             );
         }
-        let contents = json!([{ "uri": "demo://a", "mimeType": "text/plain", "text": "hello" }, { "uri": "demo://b", "text": "" }]);
+        let contents = json!([
+            { "uri": "demo://a", "mimeType": "text/plain", "text": "hello" },
+            { "uri": "demo://b", "text": "" },
+            { "uri": "demo://c", "mimeType": "image/png", "blob": "AQI=", "_meta": { "demo/own": 1 } },
+        ]);
         let shown = wire(resource_contents(spec(json!({ "contents": contents }))));
         assert_eq!(shown["contents"], contents);
         let messages = json!([
             { "role": "user", "content": { "type": "text", "text": "hello" } },
-            { "role": "assistant", "content": { "type": "text", "text": "yes?" } },
+            { "role": "assistant", "content": { "type": "text", "text": "yes?", "annotations": { "priority": 0.5 } } },
+            { "role": "user", "content": { "type": "image", "data": "AQI=", "mimeType": "image/png" } },
+            { "role": "user", "content": { "type": "resource_link", "uri": "demo://a", "name": "a", "size": 2 } },
         ]);
         let shown = wire(prompt_result(spec(json!({ "description": "A talk.", "messages": messages }))));
         assert_eq!((&shown["description"], &shown["messages"]), (&json!("A talk."), &messages));

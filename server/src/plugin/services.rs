@@ -5,7 +5,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use plugin_abi::{
@@ -17,15 +17,28 @@ use plugin_abi::{
 };
 use plugin_contract::{
     ApiVersion, PluginName,
-    op::{self, ErrorCode, OpError, ServerAbout},
+    op::{self, ErrorCode, Offer, OpError, ServerAbout, Updated},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use server_core::{about, policy::Permit};
 
-mod calls;
-mod log;
+use crate::allowance::Allowance;
 
-pub(crate) use calls::Calls;
+mod calls;
+mod client;
+mod log;
+mod offers;
+
+pub(crate) use calls::{Calls, Work};
+pub(crate) use offers::Withdrawn;
+
+/// How many lines a plugin may write to the server's log at once, and how fast
+/// that grows back.
+const LOG: (u32, Duration) = (200, Duration::from_millis(50));
+
+/// The same of its offers, and of its news about resources: everyone who may see
+/// them is told.
+const NEWS: (u32, Duration) = (20, Duration::from_millis(500));
 
 /// The host's services, for all plugins.
 #[derive(Clone, Debug)]
@@ -57,9 +70,11 @@ impl HostServices {
         Self(Arc::new(Shared { server, started, calls }))
     }
 
-    /// The object that one plugin gets. It knows whose it is.
-    pub(crate) fn for_plugin(&self, plugin: PluginName) -> HostObject {
-        let services = PluginServices { plugin, shared: self.0.clone() };
+    /// The object that one plugin gets. It knows whose it is, and notes there what
+    /// the plugin withdraws.
+    pub(crate) fn for_plugin(&self, plugin: PluginName, withdrawn: Withdrawn) -> HostObject {
+        let allowances = Arc::new([LOG, NEWS].map(|(burst, interval)| Allowance::new(burst, interval)));
+        let services = PluginServices { plugin, shared: self.0.clone(), withdrawn, allowances };
         HostObject::from_ptr(RArc::new(services), TD_Opaque)
     }
 
@@ -73,6 +88,9 @@ impl HostServices {
 struct PluginServices {
     plugin: PluginName,
     shared: Arc<Shared>,
+    withdrawn: Withdrawn,
+    /// Of log lines, and of news.
+    allowances: Arc<[Allowance; 2]>,
 }
 
 impl Host for PluginServices {
@@ -97,23 +115,40 @@ impl PluginServices {
     fn answer(&self, op: &str, call: &[u8], input: &[u8]) -> Result<Vec<u8>, OpError> {
         match op {
             op::host::LOG => {
-                let permit = self.permit(call)?;
-                let line = serde_json::from_slice(input).map_err(|error| {
-                    OpError::new(ErrorCode::InvalidInput, format!("no log line: {error}"))
-                })?;
-                log::write(&self.plugin, permit.as_deref(), &line);
+                let work = self.work(call)?;
+                let line = decode("log line", input)?;
+                let [lines, _] = &*self.allowances;
+                if !lines.take() {
+                    return Err(OpError::new(ErrorCode::Denied, "the plugin logs too much"));
+                }
+                log::write(&self.plugin, work.as_deref().map(|work| &*work.permit), &line);
                 encode(&())
             }
-            op::host::ABOUT_SERVER => {
-                let permit = self.caller(call)?;
-                encode(&self.server(&permit))
-            }
+            op::host::ABOUT_SERVER => encode(&self.server(&self.caller(call)?.permit)),
             op::host::ABOUT_AGENT => {
-                let permit = self.caller(call)?;
+                let permit = &self.caller(call)?.permit;
                 match about::agent(permit.snapshot(), permit.principal()) {
                     Some(about) => encode(&about),
                     None => Err(OpError::new(ErrorCode::Denied, "the agent was removed")),
                 }
+            }
+            op::host::ABOUT_CLIENT => encode(&self.caller(call)?.conversation.client()),
+            op::host::CALL_STATE => encode(&client::state(&*self.caller(call)?)),
+            op::host::DETACH => {
+                encode(&client::detach(&*self.caller(call)?, decode("way to go on", input)?)?)
+            }
+            op::host::PROGRESS => {
+                encode(&client::progress(&*self.caller(call)?, decode("progress", input)?)?)
+            }
+            op::host::CLIENT_LOG => encode(&client::log(&*self.caller(call)?, decode("log message", input)?)),
+            op::host::ASK => encode(&client::ask(&*self.caller(call)?, decode("set of questions", input)?)?),
+            op::host::RESOURCE_UPDATED => {
+                let work = self.caller(call)?;
+                encode(&self.updated(&work, &decode("news of a resource", input)?)?)
+            }
+            op::host::OFFER => {
+                let work = self.caller(call)?;
+                encode(&self.offer(&work, &decode("offer", input)?)?)
             }
             _ => Err(OpError::new(
                 ErrorCode::Unsupported,
@@ -122,23 +157,49 @@ impl PluginServices {
         }
     }
 
-    /// The rights of the call that is named, if it is in flight.
-    fn permit(&self, call: &[u8]) -> Result<Option<Arc<Permit>>, OpError> {
-        match self.shared.calls.permit(call) {
-            Some(permit) if permit.is_revoked() => {
+    /// The call that is named, if it is in flight.
+    fn work(&self, call: &[u8]) -> Result<Option<Arc<Work>>, OpError> {
+        match self.shared.calls.find(call) {
+            Some(work) if work.permit.is_revoked() => {
                 Err(OpError::new(ErrorCode::Denied, "the call was revoked"))
             }
-            Some(permit) if permit.plugin().manifest.name != self.plugin => {
+            Some(work) if work.permit.plugin().manifest.name != self.plugin => {
                 Err(OpError::new(ErrorCode::Denied, "the call is another plugin's"))
             }
-            permit => Ok(permit),
+            work => Ok(work),
         }
     }
 
     /// The same, where nothing can be done for nobody.
-    fn caller(&self, call: &[u8]) -> Result<Arc<Permit>, OpError> {
-        self.permit(call)?
+    fn caller(&self, call: &[u8]) -> Result<Arc<Work>, OpError> {
+        self.work(call)?
             .ok_or_else(|| OpError::new(ErrorCode::Denied, "there is no such call, or it is over already"))
+    }
+
+    /// Has everyone told who subscribed to a resource of the plugin's.
+    fn updated(&self, work: &Work, updated: &Updated) -> Result<(), OpError> {
+        let registry = &work.permit.snapshot().registry;
+        if registry.resource_plugin(&updated.uri).is_none_or(|owner| owner.manifest.name != self.plugin) {
+            let message = format!("plugin `{}` has no such resource", self.plugin);
+            return Err(OpError::new(ErrorCode::NotFound, message));
+        }
+        self.news()?;
+        work.conversation.resource_updated(&updated.uri);
+        Ok(())
+    }
+
+    fn offer(&self, work: &Work, offer: &Offer) -> Result<(), OpError> {
+        self.news()?;
+        if self.withdrawn.set(&work.permit.plugin().manifest, offer)? {
+            work.conversation.offer_changed(&offer.thing);
+        }
+        Ok(())
+    }
+
+    fn news(&self) -> Result<(), OpError> {
+        let [_, news] = &*self.allowances;
+        let message = format!("plugin `{}` has too much news", self.plugin);
+        if news.take() { Ok(()) } else { Err(OpError::new(ErrorCode::Denied, message)) }
     }
 
     fn server(&self, permit: &Permit) -> ServerAbout {
@@ -154,6 +215,11 @@ impl PluginServices {
             plugins: about::plugins(snapshot, permit.principal()),
         }
     }
+}
+
+fn decode<T: DeserializeOwned>(what: &str, input: &[u8]) -> Result<T, OpError> {
+    serde_json::from_slice(input)
+        .map_err(|error| OpError::new(ErrorCode::InvalidInput, format!("no {what}: {error}")))
 }
 
 fn encode(answer: &impl Serialize) -> Result<Vec<u8>, OpError> {

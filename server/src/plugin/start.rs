@@ -20,7 +20,7 @@ use super::{
     image::{LibraryImage, differs},
     in_process::{InProcess, Libraries, Module, Sealed, Sha},
     load::agree,
-    services::HostServices,
+    services::{HostServices, Withdrawn},
 };
 
 /// Starts plugins in this process.
@@ -148,14 +148,16 @@ impl Starter {
 fn create(module: &Module, manifest: &Manifest, config: &str, services: &HostServices) -> Started {
     let plugin = &manifest.name;
     agree(manifest, &module.describe()?)?;
-    let object = module.create(services.for_plugin(plugin.clone()), config).map_err(|error| {
+    let withdrawn = Withdrawn::default();
+    let host = services.for_plugin(plugin.clone(), withdrawn.clone());
+    let object = module.create(host, config).map_err(|error| {
         Fault::new(
             "create_failed",
             format!("plugin `{plugin}` does not start: {error}"),
             format!("see `plugins.entries.{plugin}.config`, or ask the plugin's author"),
         )
     })?;
-    Ok(Arc::new(InProcess::new(plugin.clone(), object, services.calls().clone())))
+    Ok(Arc::new(InProcess::new(plugin.clone(), object, services.calls().clone(), withdrawn)))
 }
 
 /// A library's constructors run under a lock of the dynamic linker, which every

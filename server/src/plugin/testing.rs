@@ -19,6 +19,7 @@ use plugin_contract::{Package, op};
 use serde_json::json;
 use server_core::{
     config,
+    conversation::Nobody,
     invocation::Invocation,
     limits::counters::{Counters, Slot},
     pattern::Patterns,
@@ -29,7 +30,11 @@ use server_core::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{HostServices, ServerFacts, elf, in_process::InProcess};
+use super::{
+    HostServices, ServerFacts, elf,
+    in_process::InProcess,
+    services::{Withdrawn, Work},
+};
 
 const TOKEN: &str = "test-token-0123456789-0123456789-abcdef";
 
@@ -109,9 +114,10 @@ pub(super) fn instance(
     services: &HostServices,
     script: impl Fn(&HostObject, &[u8], &[u8]) -> Answer + Send + Sync + 'static,
 ) -> Arc<dyn Instance> {
-    let host = services.for_plugin("core".parse().unwrap());
+    let withdrawn = Withdrawn::default();
+    let host = services.for_plugin("core".parse().unwrap(), withdrawn.clone());
     let object = PluginObject::from_value(Scripted { host, script }, TD_Opaque);
-    Arc::new(InProcess::new("core".parse().unwrap(), object, services.calls().clone()))
+    Arc::new(InProcess::new("core".parse().unwrap(), object, services.calls().clone(), withdrawn))
 }
 
 /// Asks the host, as a plugin does.
@@ -156,8 +162,20 @@ pub(super) fn invocation(permit: Arc<Permit>, slot: Slot) -> Invocation {
         permit,
         op: op::plugin::CALL_TOOL,
         input: b"input".to_vec(),
+        conversation: Arc::new(Nobody),
         timeout: Duration::from_secs(3600),
         inline: false,
         slot,
+    }
+}
+
+/// Work that a permit is for, with nobody to talk to.
+pub(super) fn work(permit: Arc<Permit>) -> Work {
+    Work {
+        permit,
+        conversation: Arc::new(Nobody),
+        may_wait: true,
+        deadline: Instant::now() + Duration::from_secs(3600),
+        abandoned: Arc::default(),
     }
 }

@@ -120,6 +120,13 @@ pub(super) fn load(state_dir: &Path) -> Result<Vec<Source>, NoCopy> {
     Ok(copy.sources.into_iter().map(|it| Source { path: it.path, text: it.text }).collect())
 }
 
+/// The configuration that was in force last on a server that keeps its state in
+/// `state_dir`, if there was one: config.yaml, then the files it included.
+#[must_use]
+pub fn last_good(state_dir: &Path) -> Option<Vec<Source>> {
+    load(state_dir).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;

@@ -20,6 +20,8 @@ use tracing::error;
 
 use super::{
     Shared, bearer, body,
+    cancels::Cancellable,
+    early,
     held::Held,
     message::{Malformed, Message},
     names::{self, Wire},
@@ -27,7 +29,7 @@ use super::{
     sessions::{AllBusy, NoEntry, Visit},
     throttle::Crowded,
 };
-use crate::mcp::Caller;
+use crate::mcp::{self, Caller};
 
 const SESSION: &str = "mcp-session-id";
 const LAST_EVENT: &str = "last-event-id";
@@ -42,6 +44,7 @@ struct Flight {
     /// Keeps the server from stopping.
     _call: TaskTrackerToken,
     visit: Option<Visit>,
+    _cancellable: Option<Cancellable>,
 }
 
 impl Flight {
@@ -64,7 +67,11 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     }
 }
 
-async fn enter(shared: &Shared, mut parts: request::Parts, body: &mut Body) -> Result<Response, Refusal> {
+async fn enter(
+    shared: &Arc<Shared>,
+    mut parts: request::Parts,
+    body: &mut Body,
+) -> Result<Response, Refusal> {
     let wire = *parts.extensions.get::<Wire>().ok_or(Refusal::Internal)?;
     let snapshot = shared.gateway.live().load();
     let server = &snapshot.settings.server;
@@ -76,7 +83,7 @@ async fn enter(shared: &Shared, mut parts: request::Parts, body: &mut Body) -> R
     parts.headers.remove(AUTHORIZATION);
     parts.extensions.insert(caller.clone());
     match parts.method {
-        Method::POST => post(shared, &caller, parts, body).await,
+        Method::POST => post(shared, caller, parts, body).await,
         Method::GET => stream(shared, &caller, parts).await,
         Method::DELETE => delete(shared, &caller, &parts),
         _ => Err(Refusal::Method { allow: "POST, GET, DELETE" }),
@@ -103,8 +110,8 @@ async fn authenticate(
 }
 
 async fn post(
-    shared: &Shared,
-    caller: &Caller,
+    shared: &Arc<Shared>,
+    caller: Caller,
     mut parts: request::Parts,
     body: &mut Body,
 ) -> Result<Response, Refusal> {
@@ -115,19 +122,51 @@ async fn post(
         return Err(Refusal::Draining);
     }
     let visit = match session(&mut parts.headers) {
-        Some(session) => Some(visit(shared, caller, &session?, &message)?),
+        Some(session) => Some(visit(shared, &caller, &session?, &message)?),
         None => None,
     };
-    let flight = Arc::new(Flight { _call: shared.calls.token(), visit });
+    if !is_stateless(&parts.headers) {
+        return respond(shared.clone(), caller, parts, body, message, visit, None).await;
+    }
+    match &message {
+        Message::Request { id, .. } => {
+            let (id, pace) = (id.clone(), shared.pace);
+            let cancellable = shared.cancels.enter(caller.token, id.clone());
+            let answer = respond(shared.clone(), caller, parts, body, message, None, Some(cancellable));
+            early::begin(answer, id, pace).await
+        }
+        Message::OneWay { cancels } => {
+            if let Some(id) = cancels {
+                shared.cancels.cancel(caller.token, id);
+            }
+            respond(shared.clone(), caller, parts, body, message, None, None).await
+        }
+    }
+}
+
+/// Has rmcp answer, and makes HTTP of how that ends.
+async fn respond(
+    shared: Arc<Shared>,
+    caller: Caller,
+    mut parts: request::Parts,
+    body: Bytes,
+    message: Message,
+    visit: Option<Visit>,
+    cancellable: Option<Cancellable>,
+) -> Result<Response, Refusal> {
+    let cancelled = cancellable.as_ref().map(|cancellable| cancellable.token().clone()).unwrap_or_default();
+    let flight = Arc::new(Flight { _call: shared.calls.token(), visit, _cancellable: cancellable });
     parts.extensions.insert(flight.clone());
     let handled = shared.rmcp.handle(http::Request::from_parts(parts, Full::new(body.clone())));
+    let handled = mcp::on_behalf_of(caller.principal.clone(), handled);
+    let id = message.id().cloned();
     let handled = async {
         match message {
             Message::Request { id, initialize: true } => {
                 let busy = |AllBusy| Refusal::AllBusy { id, agent: caller.principal.agent.clone() };
-                shared.sessions.opening(caller, handled).await.map_err(busy)
+                shared.sessions.opening(&caller, handled).await.map_err(busy)
             }
-            Message::Request { .. } | Message::OneWay => Ok(handled.await),
+            Message::Request { .. } | Message::OneWay { .. } => Ok(handled.await),
         }
     };
     let response = tokio::select! {
@@ -135,13 +174,14 @@ async fn post(
         // In a session the answer has begun already, and has its own end.
         () = shared.cut.cancelled(), if flight.visit.is_none() => return Err(Refusal::Draining),
         response = handled => response?,
+        () = cancelled.cancelled() => return Err(id.map_or(Refusal::Internal, Refusal::Cancelled)),
     };
     // In a session the answer has begun already: what closes the session ends it.
     if flight.visit.is_none() && caller.is_nobody(&shared.gateway.live().load()) {
         return Err(Refusal::Unauthorized(bearer::NoAccess::UnknownToken));
     }
     match refused(response).await {
-        Ok(response) => Ok(response.map(|body| Body::new(Held::new(body, flight)))),
+        Ok(response) => Ok(response.map(|body| Body::new(Held::new(body, flight).until(cancelled)))),
         // The type was checked, so it is the body that rmcp cannot read.
         Err(Refusal::Protocol { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, .. }) => {
             Err(Malformed::deep(&body).into())

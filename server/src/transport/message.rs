@@ -16,7 +16,10 @@ pub(super) enum Message {
         initialize: bool,
     },
     /// A notification, or the answer to a request of the server's.
-    OneWay,
+    OneWay {
+        /// The request that it cancels, if it is a notification of that.
+        cancels: Option<RequestId>,
+    },
 }
 
 /// Why a body is no message.
@@ -33,7 +36,7 @@ impl Message {
     pub(super) fn id(&self) -> Option<&RequestId> {
         match self {
             Self::Request { id, .. } => Some(id),
-            Self::OneWay => None,
+            Self::OneWay { .. } => None,
         }
     }
 
@@ -53,11 +56,22 @@ impl Message {
         if envelope.jsonrpc != "2.0" {
             return Err(Malformed::request("`jsonrpc` must be \"2.0\""));
         }
-        let (Some(method), Some(id)) = (envelope.method, envelope.id) else { return Ok(Self::OneWay) };
+        let (method, id) = match (envelope.method, envelope.id) {
+            (Some(method), Some(id)) => (method, id),
+            (Some(method), None) if method == "notifications/cancelled" => {
+                return Ok(Self::OneWay { cancels: cancelled(body) });
+            }
+            _ => return Ok(Self::OneWay { cancels: None }),
+        };
         let id = RequestId::deserialize(id)
             .map_err(|_| Malformed::request("`id` must be a string or an integer"))?;
         Ok(Self::Request { id, initialize: method == "initialize" })
     }
+}
+
+fn cancelled(body: &[u8]) -> Option<RequestId> {
+    let cancelled: Cancelled = serde_json::from_slice(body).ok()?;
+    RequestId::deserialize(cancelled.params.request_id).ok()
 }
 
 impl Malformed {
@@ -101,6 +115,17 @@ struct Envelope {
     id: Option<Value>,
 }
 
+#[derive(Deserialize)]
+struct Cancelled {
+    params: CancelledParams,
+}
+
+#[derive(Deserialize)]
+struct CancelledParams {
+    #[serde(rename = "requestId")]
+    request_id: Value,
+}
+
 /// Keeps a `null` apart from an absent field.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
@@ -114,6 +139,10 @@ mod tests {
         Ok(Message::Request { id, initialize })
     }
 
+    fn one_way(cancels: Option<RequestId>) -> Message {
+        Message::OneWay { cancels }
+    }
+
     #[test]
     fn a_message_is_a_request_if_it_has_a_method_and_an_id() {
         let string = RequestId::String("a".into());
@@ -121,9 +150,14 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#, request(RequestId::Number(1), false)),
             (r#" {"method":"initialize","params":{},"id":"a","jsonrpc":"2.0"} "#, request(string, true)),
             (r#"{"jsonrpc":"2.0","id":1.0,"method":"tools\/list"}"#, request(RequestId::Number(1), false)),
-            (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, Ok(Message::OneWay)),
-            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, Ok(Message::OneWay)),
-            (r#"{"jsonrpc":"2.0","id":null,"error":{}}"#, Ok(Message::OneWay)),
+            (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, Ok(one_way(None))),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, Ok(one_way(None))),
+            (r#"{"jsonrpc":"2.0","id":null,"error":{}}"#, Ok(one_way(None))),
+            (
+                r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a","reason":"?"}}"#,
+                Ok(one_way(Some(RequestId::String("a".into())))),
+            ),
+            (r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#, Ok(one_way(None))),
         ] {
             assert_eq!(Message::read(body.as_bytes()), expected, "{body}");
         }
@@ -170,7 +204,7 @@ mod tests {
             "[".repeat(100_000),
             "]".repeat(100_000)
         );
-        assert_eq!(Message::read(deep.as_bytes()), Ok(Message::OneWay));
+        assert_eq!(Message::read(deep.as_bytes()), Ok(one_way(None)));
         for (body, code) in [
             (deep.as_str(), -32700),
             (r#"{"jsonrpc":"2.0","method":"x","params":1e999}"#, -32700),

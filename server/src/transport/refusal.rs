@@ -52,6 +52,10 @@ pub(crate) enum Refusal {
     UnknownSession,
     /// The server is about to stop.
     Draining,
+    /// Its client cancelled it.
+    Cancelled(RequestId),
+    /// What is refused after the response has begun.
+    Late(RequestId, &'static str),
     /// What rmcp refused in plain words.
     Protocol { status: StatusCode, message: String },
     /// A fault of the server's own.
@@ -124,8 +128,26 @@ impl IntoResponse for Refusal {
                 let response = plain(StatusCode::SERVICE_UNAVAILABLE, "stopping", STOPPING);
                 with(response, header::CONNECTION, "close")
             }
+            Self::Cancelled(id) => {
+                let message = "the request was cancelled".to_owned();
+                json_rpc(StatusCode::OK, Some(id), ErrorCode::INTERNAL_ERROR, message)
+            }
+            Self::Late(id, message) => {
+                json_rpc(StatusCode::OK, Some(id), ErrorCode::INTERNAL_ERROR, message.to_owned())
+            }
             Self::Protocol { status, message } => plain(status, "refused", &message),
             Self::Internal => plain(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error"),
+        }
+    }
+}
+
+impl Refusal {
+    /// The same for a client that has seen the headers of a response already.
+    pub(super) fn late(self, id: RequestId) -> Self {
+        match self {
+            Self::Cancelled(id) => Self::Cancelled(id),
+            Self::Draining => Self::Late(id, STOPPING),
+            _ => Self::Late(id, "internal error"),
         }
     }
 }

@@ -38,6 +38,7 @@ mod endings;
 mod moves;
 mod revoked;
 mod sessions;
+mod slow;
 
 const LAPTOP: &str = "laptop-token-0123456789-0123456789-abcdef";
 const REVIEWER: &str = "reviewer-token-0123456789-0123456789-abcd";
@@ -116,7 +117,7 @@ impl Instance for Demo {
                 }
                 _ => {}
             }
-            let result = ToolResult { content: vec![Content::text("done")], is_error: false };
+            let result = ToolResult::new(vec![Content::text("done")]);
             Ok(serde_json::to_vec(&result).unwrap())
         })
     }
@@ -147,13 +148,18 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(crate::mcp::PACE).await
+    }
+
+    /// One that is so long silent.
+    async fn start_with(pace: Duration) -> Self {
         let (running, is_running) = watch::channel(0);
         let let_go = Arc::new(Semaphore::new(0));
         let demo = Arc::new(Demo { let_go: let_go.clone(), running: Arc::new(running) });
         let live = Arc::new(Live::new(content(CONFIG, demo.clone())));
         let (sender, ends) = mpsc::unbounded_channel();
         let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(Ends(sender))));
-        let door = Door::new(gateway, Arc::new(Readiness::default()));
+        let door = Door::with_pace(gateway, Arc::new(Readiness::default()), pace);
         let listeners = Listeners::new(door.router(), axum::Router::new());
         listeners.prepare(&live.load().settings).await.unwrap().commit();
         let [(_, address)] = listeners.addresses()[..] else { panic!("one address") };

@@ -31,6 +31,12 @@ pub(super) fn of_line(line: &str) -> Totals {
     Totals { passed: count("passed"), failed: count("failed") }
 }
 
+/// What the closing line of a script says.
+pub(super) fn of_closing_line(line: &str) -> Option<Totals> {
+    let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
+    Some(Totals { passed: passed.parse().ok()?, failed: failed.parse().ok()? })
+}
+
 impl Add for Totals {
     type Output = Self;
 
@@ -69,5 +75,15 @@ mod tests {
              test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s\n",
             "15 passed, 2 failed",
         );
+    }
+
+    #[test]
+    fn only_a_closing_line_closes() {
+        for line in ["12 passed, 3 failed", "0 passed, 0 failed"] {
+            assert_eq!(of_closing_line(line).map(|it| it.to_string()).as_deref(), Some(line));
+        }
+        for line in ["", "ok 12 passed, 3 failed", "12 passed, 3 failed.", "passed, failed", "12 passed"] {
+            assert_eq!(of_closing_line(line), None, "{line}");
+        }
     }
 }

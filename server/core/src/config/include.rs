@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     Environment, Problem, Severity, Source,
-    files::{Files, text_of},
+    files::Files,
     mask::quoted,
     page::Page,
     place::{Place, Step},
@@ -20,8 +20,13 @@ use super::{
     schema::Known,
     structure,
     tree::{Entries, Entry, Kind, Node, Span},
-    yaml::{self, Refusal},
 };
+
+mod reading;
+
+pub(super) use reading::read;
+
+use reading::{Read, read_all};
 
 /// Values in all files together: a hundred megabytes of tree, or so.
 const MAX_NODES: usize = 500_000;
@@ -52,6 +57,7 @@ pub(super) struct Parts {
     /// Problems of files that are not read at all: where each starts.
     refused: Vec<(usize, Problem)>,
     issues: Vec<Issue>,
+    has_duplicates: bool,
     pub(super) max_nodes: usize,
     /// Whether there is so much that the whole is not looked at.
     pub(super) is_too_much: bool,
@@ -72,6 +78,7 @@ impl Parts {
     pub(super) fn new(tree: Node) -> Self {
         let rest = Node { kind: Kind::Map(Entries::default()), span: Span::default() };
         Self {
+            has_duplicates: tree.has_duplicates(),
             tree,
             rest,
             starts: vec![0],
@@ -90,19 +97,21 @@ impl Parts {
         files: &mut Files,
     ) -> Vec<Source> {
         let sources = self.sources(main, environment);
+        let starts: Vec<usize> = sources.iter().map(|source| files.add(source)).collect();
         let mut nodes = self.tree.count();
-        for source in &sources {
-            let start = files.add(source);
-            match read(source, "write `agents: {}` to have none in it, or remove the file") {
-                Ok(mut tree) => {
-                    nodes += tree.count();
-                    if nodes > self.max_nodes {
-                        let issue = format!("with this file, there are more than {} values", self.max_nodes);
-                        self.issue(&Place::root(), &Span::at(start), "too_complex", issue, None);
-                        self.is_too_much = true;
-                        return sources;
-                    }
-                    tree.shift(start);
+        let mut all = read_all(&sources, &starts, self.max_nodes.saturating_sub(nodes));
+        for (index, start) in starts.into_iter().enumerate() {
+            let read = all.remove(&index);
+            nodes += read.as_ref().map_or(self.max_nodes + 1, |read| read.nodes);
+            let Some(Read { tree, has_duplicates, .. }) = read.filter(|_| nodes <= self.max_nodes) else {
+                let message = format!("with this file, there are more than {} values", self.max_nodes);
+                self.issue(&Place::root(), &Span::at(start), "too_complex", message, None);
+                self.is_too_much = true;
+                break;
+            };
+            self.has_duplicates |= has_duplicates;
+            match tree {
+                Ok(tree) => {
                     self.starts.push(start);
                     self.merge(files, tree);
                 }
@@ -110,6 +119,15 @@ impl Parts {
             }
         }
         sources
+    }
+
+    /// Whether any mapping has a key twice. That of each file by itself is known.
+    pub(super) fn has_duplicates(&self) -> bool {
+        let mut mappings = vec![&self.tree];
+        mappings.extend(self.tree.entries().iter().map(|entry| &entry.value));
+        mappings
+            .extend(self.tree.get("plugins").into_iter().flat_map(Node::entries).map(|entry| &entry.value));
+        self.has_duplicates || mappings.into_iter().any(Node::has_duplicate_keys)
     }
 
     /// Reports what was found on the way.
@@ -313,33 +331,5 @@ impl Parts {
         help: Option<String>,
     ) {
         self.issues.push(Issue { severity, place: place.clone(), span: span.clone(), code, message, help });
-    }
-}
-
-/// The tree of a file, if it can be one of a configuration's. `begin` says what
-/// an empty one lacks.
-pub(super) fn read(source: &Source, begin: &'static str) -> Result<Node, Box<Problem>> {
-    let page = Page::new(text_of(source));
-    tree(&page, begin).map_err(|refusal| Box::new(Report::refusal(&source.path, &page, &refusal)))
-}
-
-fn tree(page: &Page<'_>, begin: &'static str) -> Result<Node, Refusal> {
-    let text = page.text();
-    let refusal =
-        |at: usize, code, message: &str, help| Refusal { at, code, message: message.to_owned(), help };
-    if text.len() > yaml::MAX_BYTES {
-        return Err(refusal(0, "too_large", "the file is larger than 1 MiB", None));
-    }
-    if let Some(at) = text.find('\0') {
-        return Err(refusal(at, "invalid_yaml", "there is a NUL byte, so this is no text file", None));
-    }
-    let tree = yaml::read(page)?;
-    match &tree.kind {
-        Kind::Map(_) => Ok(tree),
-        Kind::Null => Err(refusal(0, "empty", "the file holds no configuration", Some(begin))),
-        _ => {
-            let message = format!("the file holds {}, not a mapping", tree.describe());
-            Err(refusal(tree.span.bytes.start, "wrong_type", &message, Some(begin)))
-        }
     }
 }

@@ -66,6 +66,11 @@ impl<'a> Report<'a> {
         &self.parts.tree
     }
 
+    /// Whether there is a key twice, anywhere.
+    pub(super) fn has_duplicates(&self) -> bool {
+        self.parts.has_duplicates()
+    }
+
     fn mask(&self) -> &Mask {
         self.mask.get_or_init(|| Mask::of([&self.parts.tree, &self.parts.rest], self.files.text()))
     }
@@ -210,6 +215,11 @@ impl<'a> Report<'a> {
 
     pub(super) fn has_errors(&self) -> bool {
         self.problems.iter().any(|(_, problem)| problem.is_error())
+    }
+
+    /// Whether no more errors will be told, so that their words need no thought.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.iter().filter(|(_, problem)| problem.is_error()).count() >= MAX_PROBLEMS
     }
 
     /// All problems in the order of the text.

@@ -15,11 +15,10 @@ use super::{
 
 /// Reports what the schema does not allow, and reads the rest.
 pub(super) fn read(report: &mut Report<'_>) -> RawConfig {
-    if has_duplicates(report.tree()) {
+    if report.has_duplicates() {
         report_duplicates(report, report.tree(), &Place::root());
     }
     let mut value = report.tree().to_json();
-    whole_numbers(&mut value);
     let Some(validator) = schema::validator() else {
         report.error(
             &Place::root(),
@@ -48,17 +47,6 @@ pub(super) fn read(report: &mut Report<'_>) -> RawConfig {
     })
 }
 
-/// Looks without a word, as there mostly are none.
-fn has_duplicates(node: &Node) -> bool {
-    match &node.kind {
-        Kind::Map(entries) => {
-            entries.have_duplicates() || entries.iter().any(|entry| has_duplicates(&entry.value))
-        }
-        Kind::List(items) => items.iter().any(has_duplicates),
-        _ => false,
-    }
-}
-
 fn report_duplicates(report: &mut Report<'_>, node: &Node, place: &Place) {
     match &node.kind {
         Kind::Map(entries) => {
@@ -82,21 +70,6 @@ fn report_duplicates(report: &mut Report<'_>, node: &Node, place: &Place) {
                 report_duplicates(report, item, &place.item(index));
             }
         }
-        _ => {}
-    }
-}
-
-/// JSON Schema takes `30.0` for a whole number, so let it be one.
-fn whole_numbers(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
-            if let Some(Ok(integer)) = whole.map(|float| format!("{float:.0}").parse::<i64>()) {
-                *value = integer.into();
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Object(map) => map.values_mut().for_each(whole_numbers),
         _ => {}
     }
 }

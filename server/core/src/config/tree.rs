@@ -211,6 +211,22 @@ impl Node {
         }
     }
 
+    /// Whether it is a mapping that has a key twice.
+    pub(super) fn has_duplicate_keys(&self) -> bool {
+        if let Kind::Map(entries) = &self.kind { entries.have_duplicates() } else { false }
+    }
+
+    /// Whether it is one, or any mapping in it.
+    pub(super) fn has_duplicates(&self) -> bool {
+        match &self.kind {
+            Kind::List(items) => items.iter().any(Self::has_duplicates),
+            Kind::Map(entries) => {
+                entries.have_duplicates() || entries.iter().any(|entry| entry.value.has_duplicates())
+            }
+            _ => false,
+        }
+    }
+
     /// Moves everything by so many bytes.
     pub(super) fn shift(&mut self, by: usize) {
         self.span.shift(by);
@@ -240,7 +256,7 @@ impl Node {
         match &self.kind {
             Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
-            Kind::Number(number) => Value::Number(number.clone()),
+            Kind::Number(number) => whole(number).map_or_else(|| Value::Number(number.clone()), Value::from),
             Kind::Text(text) => Value::String(text.clone()),
             Kind::List(items) => items.iter().map(Self::to_json).collect(),
             Kind::Map(entries) => {
@@ -271,4 +287,10 @@ impl Node {
     pub(super) fn is_scalar(&self) -> bool {
         matches!(self.kind, Kind::Bool(_) | Kind::Number(_) | Kind::Text(_))
     }
+}
+
+/// JSON Schema takes `30.0` for a whole number, so let it be one.
+fn whole(number: &Number) -> Option<i64> {
+    let float = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0)?;
+    format!("{float:.0}").parse().ok()
 }

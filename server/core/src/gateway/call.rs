@@ -2,15 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use plugin_contract::op::{ErrorCode, OpError, PromptResult, ResourceContents, ToolResult};
+use plugin_contract::op::{ErrorCode, OpError};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Answer, CallLog, Denial,
     flights::{Flight, Flights, Revocation},
     record::{Outcome, Recorder},
+    reply::Reply,
 };
 use crate::{
+    conversation::Conversation,
     invocation::Invocation,
     limits::{Limits, counters::Slot},
     policy::{Permit, Reason, Thing},
@@ -73,6 +75,13 @@ impl Call {
         self.recorder.asked(bytes);
     }
 
+    /// Done without a plugin.
+    pub(super) fn done<T>(mut self, answer: T) -> Answer<T> {
+        self.recorder.allow();
+        self.recorder.finish(Outcome::Ok);
+        Answer::Done(answer)
+    }
+
     pub(super) fn unknown<T>(mut self) -> Answer<T> {
         self.recorder.finish(Outcome::Unknown);
         Answer::Unknown
@@ -107,6 +116,7 @@ impl Call {
         permit: Permit,
         op: &'static str,
         request: &impl Serialize,
+        conversation: Arc<dyn Conversation>,
         slot: Slot,
         bounds: Bounds,
     ) -> Answer<T> {
@@ -116,12 +126,13 @@ impl Call {
         };
         self.recorder.allow();
         let timeout = Duration::from_secs(bounds.timeout_seconds);
-        let permit = Arc::new(permit);
+        let (permit, inline) = (Arc::new(permit), bounds.inline);
         let flight = match self.flights.enter(permit.clone(), self.token) {
             Ok(flight) => self.flight.insert(flight),
             Err(revocation) => return self.revoked(revocation),
         };
-        let invocation = Invocation { permit, op, input, timeout, inline: bounds.inline, slot };
+        let invocation =
+            Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot };
         let invoked = match flight.unless_revoked(plugin.instance.invoke(invocation)).await {
             Ok(invoked) => invoked,
             Err(revocation) => return self.revoked(revocation),
@@ -131,23 +142,31 @@ impl Call {
             Ok(bytes) => bytes,
             Err(InvokeError::TimedOut { seconds }) => return self.timed_out(seconds),
             Err(InvokeError::Plugin(error)) => return self.plugin_failed(error),
-            Err(error) => return self.failed(error.to_string()),
+            Err(error) => return self.broken(error.to_string()),
         };
         let size = bytes.len() as u64;
         self.recorder.answered(size);
         if size > bounds.max_response_bytes {
             return self.too_large(size, bounds.max_response_bytes);
         }
-        match serde_json::from_slice::<T>(&bytes) {
-            Ok(reply) => {
-                self.recorder.finish(if reply.is_error() { Outcome::ToolError } else { Outcome::Ok });
-                Answer::Done(reply)
+        let name = &plugin.manifest.name;
+        let Ok(mut reply) = serde_json::from_slice::<T>(&bytes) else {
+            return self
+                .failed(format!("plugin `{name}` answered something that this server does not understand"));
+        };
+        let size = match reply.settle(permit.subject()) {
+            Ok(more) => size + more,
+            Err(complaints) => {
+                let complaints = complaints.join("; ");
+                return self.failed(format!("plugin `{name}` breaks its own output schema: {complaints}"));
             }
-            Err(_) => self.failed(format!(
-                "plugin `{}` answered something that this server does not understand",
-                plugin.manifest.name
-            )),
+        };
+        self.recorder.answered(size);
+        if size > bounds.max_response_bytes {
+            return self.too_large(size, bounds.max_response_bytes);
         }
+        self.recorder.finish(if reply.is_error() { Outcome::ToolError } else { Outcome::Ok });
+        Answer::Done(reply)
     }
 
     fn revoked<T>(mut self, revocation: Revocation) -> Answer<T> {
@@ -177,18 +196,28 @@ impl Call {
     /// The plugin said that it failed. What a tool says is for the model; of the
     /// rest, a caller must be able to tell its own mistakes from others.
     fn plugin_failed<T>(mut self, mut error: OpError) -> Answer<T> {
-        use ErrorCode::{Denied, Failed, InvalidInput, NotFound};
+        use ErrorCode::{ClientCannot, Denied, Failed, InputRequired, InvalidInput, NoAnswer, NotFound};
         self.recorder.answered(error.message.len() as u64);
         error.message.truncate(error.message.floor_char_boundary(MAX_ERROR_BYTES));
         match (self.thing, error.code) {
-            (Thing::Tool, Denied | Failed | InvalidInput | NotFound) => {
+            (_, InputRequired | ClientCannot) => {
+                self.recorder.finish(Outcome::Unanswered);
+                Answer::Unanswered(error.message)
+            }
+            (Thing::Tool, Denied | Failed | InvalidInput | NotFound | NoAnswer) => {
                 self.recorder.finish(Outcome::ToolError);
                 Answer::Failed(error.message)
             }
             (Thing::Resource | Thing::Prompt, NotFound) => self.unknown(),
             (Thing::Resource | Thing::Prompt, InvalidInput) => self.invalid(vec![error.message]),
+            (_, ErrorCode::Panicked) => self.broken(error.message),
             _ => self.failed(error.message),
         }
+    }
+
+    fn broken<T>(mut self, message: String) -> Answer<T> {
+        self.recorder.finish(Outcome::Failed);
+        Answer::Broken(message)
     }
 
     fn failed<T>(mut self, message: String) -> Answer<T> {
@@ -206,20 +235,3 @@ impl Drop for Call {
         }
     }
 }
-
-/// What a plugin answers.
-pub(super) trait Reply {
-    fn is_error(&self) -> bool {
-        false
-    }
-}
-
-impl Reply for ToolResult {
-    fn is_error(&self) -> bool {
-        self.is_error
-    }
-}
-
-impl Reply for ResourceContents {}
-
-impl Reply for PromptResult {}

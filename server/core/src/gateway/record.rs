@@ -53,6 +53,8 @@ pub enum Outcome {
     Refused,
     /// There was no such thing.
     Unknown,
+    /// With a question to the client, which may come again with the answer.
+    Unanswered,
     /// The plugin gave no usable answer.
     Failed,
     /// The caller went away.
@@ -70,6 +72,7 @@ impl Outcome {
             Self::ToolError => "tool_error",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
+            Self::Unanswered => "unanswered",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Revoked => "revoked",

@@ -12,6 +12,12 @@ use crate::{
     },
 };
 
+mod replies;
+
+fn nobody() -> Arc<dyn Conversation> {
+    Arc::new(Nobody)
+}
+
 struct World {
     gateway: Gateway,
     records: Arc<Records>,
@@ -41,7 +47,7 @@ fn answers(answer: Result<Value, InvokeError>) -> Arc<dyn crate::registry::Insta
 impl World {
     fn call(&self, name: &str, arguments: Value) -> Answer<ToolResult> {
         let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-        block_on(self.gateway.call_tool(&caller(), name, arguments))
+        block_on(self.gateway.call_tool(&caller(), name, arguments, nobody()))
     }
 
     fn refused(&self, name: &str, arguments: Value) -> Vec<&'static str> {
@@ -177,15 +183,15 @@ fn a_call_that_outlives_its_time_is_refused_with_the_limit() {
 #[test]
 fn what_a_plugin_gets_wrong_is_said_and_recorded_as_failed() {
     let error = OpError::new(ErrorCode::Panicked, "tool `demo.say` panicked");
-    for (answer, message) in [
-        (Err(InvokeError::Plugin(error)), "tool `demo.say` panicked"),
-        (
-            Ok(json!({ "no": "content" })),
-            "plugin `demo` answered something that this server does not understand",
-        ),
+    let lost = InvokeError::Lost { plugin: "demo".parse().unwrap(), reason: "it ended".to_owned() };
+    let senseless = "plugin `demo` answered something that this server does not understand";
+    for (answer, said) in [
+        (Err(InvokeError::Plugin(error)), Answer::Broken("tool `demo.say` panicked".to_owned())),
+        (Err(lost), Answer::Broken("plugin `demo` stopped: it ended".to_owned())),
+        (Ok(json!({ "no": "content" })), Answer::Failed(senseless.to_owned())),
     ] {
         let world = world(|_| {}, answers(answer));
-        assert_eq!(world.call("demo.say", json!({})), Answer::Failed(message.to_owned()));
+        assert_eq!(world.call("demo.say", json!({})), said);
         assert_eq!(world.outcomes(), [(true, "failed", String::new())]);
     }
 }
@@ -199,7 +205,7 @@ fn a_call_whose_caller_goes_away_is_recorded_as_cancelled() {
         }
     }
     let world = world(|_| {}, Arc::new(Never));
-    let call = world.gateway.call_tool(&caller(), "demo.say", Map::new()).now_or_never();
+    let call = world.gateway.call_tool(&caller(), "demo.say", Map::new(), nobody()).now_or_never();
     assert_eq!(call, None);
     assert_eq!(world.outcomes(), [(true, "cancelled", String::new())]);
 }
@@ -219,7 +225,7 @@ fn a_call_keeps_the_snapshot_it_began_under() {
 fn a_resource_is_read_by_its_uri_or_its_template() {
     let answer = json!({ "contents": [{ "uri": "demo://pages/one", "text": "page one" }] });
     let world = world(|_| {}, answers(Ok(answer)));
-    let read = |uri: &str| block_on(world.gateway.read_resource(&caller(), uri));
+    let read = |uri: &str| block_on(world.gateway.read_resource(&caller(), uri, nobody()));
     assert!(matches!(read("demo://pages/one"), Answer::Done(_)));
     assert!(matches!(read("demo://fixed"), Answer::Done(_)));
     assert_eq!(read("demo://pages/one/two"), Answer::Unknown);
@@ -230,7 +236,7 @@ fn a_prompt_needs_its_required_arguments_and_no_others() {
     let world = world(|_| {}, answers(Ok(json!({ "messages": [] }))));
     let get = |arguments: &[(&str, &str)]| {
         let arguments = arguments.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        block_on(world.gateway.get_prompt(&caller(), "demo_prompt", arguments))
+        block_on(world.gateway.get_prompt(&caller(), "demo_prompt", arguments, nobody()))
     };
     assert!(matches!(get(&[("topic", "rust")]), Answer::Done(_)));
     let Answer::Refused(denial) = get(&[("topyc", "rust")]) else { panic!() };
@@ -247,10 +253,13 @@ fn the_five_limits_are_for_tool_calls_only() {
     };
     let world = world(tight, answers(Ok(answer)));
     for _ in 0..3 {
-        assert!(matches!(block_on(world.gateway.read_resource(&caller(), "demo://fixed")), Answer::Done(_)));
+        assert!(matches!(
+            block_on(world.gateway.read_resource(&caller(), "demo://fixed", nobody())),
+            Answer::Done(_)
+        ));
         let topic = BTreeMap::from([("topic".to_owned(), "rust".to_owned())]);
         assert!(matches!(
-            block_on(world.gateway.get_prompt(&caller(), "demo_prompt", topic)),
+            block_on(world.gateway.get_prompt(&caller(), "demo_prompt", topic, nobody())),
             Answer::Done(_)
         ));
     }
@@ -283,7 +292,9 @@ fn what_a_plugin_says_went_wrong_reaches_the_caller() {
     }
     let world = world(|_| {}, answers(error(ErrorCode::InvalidInput)));
     let topic = BTreeMap::from([("topic".to_owned(), " ".to_owned())]);
-    let Answer::Refused(denial) = block_on(world.gateway.get_prompt(&caller(), "demo_prompt", topic)) else {
+    let Answer::Refused(denial) =
+        block_on(world.gateway.get_prompt(&caller(), "demo_prompt", topic, nobody()))
+    else {
         panic!("a mistake of the caller's is told from a failure")
     };
     assert_eq!(
@@ -297,7 +308,9 @@ fn an_error_of_a_plugin_s_is_no_way_around_the_response_limit() {
     for code in [ErrorCode::Failed, ErrorCode::Panicked] {
         let error = OpError::new(code, "é".repeat(1_000_000));
         let world = world(|_| {}, answers(Err(InvokeError::Plugin(error))));
-        let Answer::Failed(message) = world.call("demo.say", json!({})) else { panic!() };
+        let (Answer::Failed(message) | Answer::Broken(message)) = world.call("demo.say", json!({})) else {
+            panic!()
+        };
         assert_eq!(message.len(), 4096);
         assert_eq!(world.records.0.lock().unwrap()[0].response_bytes, 2_000_000);
     }
@@ -307,7 +320,9 @@ fn an_error_of_a_plugin_s_is_no_way_around_the_response_limit() {
 fn complaints_about_a_prompt_s_arguments_are_few_and_short() {
     let world = world(|_| {}, unreachable());
     let many = (0..20_000).map(|n| (format!("{n}{}", "\n".repeat(99)), String::new())).collect();
-    let Answer::Refused(denial) = block_on(world.gateway.get_prompt(&caller(), "demo_prompt", many)) else {
+    let Answer::Refused(denial) =
+        block_on(world.gateway.get_prompt(&caller(), "demo_prompt", many, nobody()))
+    else {
         panic!()
     };
     assert_eq!(denial.reasons.len(), 16);

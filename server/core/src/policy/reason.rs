@@ -130,6 +130,16 @@ pub enum Reason {
         /// What it needs.
         capability: Capability,
     },
+    /// The plugin does not offer it at present.
+    #[error("{thing} `{name}` is not to be had at present: plugin `{plugin}` has withdrawn it")]
+    Withdrawn {
+        /// Whose it is.
+        plugin: PluginName,
+        /// Of what kind.
+        thing: Thing,
+        /// Which.
+        name: String,
+    },
     /// The arguments do not fit the schema.
     #[error("{complaint}")]
     InvalidArguments {
@@ -224,6 +234,7 @@ impl Reason {
             Self::CapabilityNotGrantedToPlugin { .. } => "capability_not_granted_to_plugin",
             Self::CapabilityNotGrantedToAgent { .. } => "capability_not_granted_to_agent",
             Self::CapabilityNotGrantedToTenant { .. } => "capability_not_granted_to_tenant",
+            Self::Withdrawn { .. } => "withdrawn",
             Self::InvalidArguments { .. } => "invalid_arguments",
             Self::PayloadTooLarge { .. } => "payload_too_large",
             Self::ResponseTooLarge { .. } => "response_too_large",
@@ -263,6 +274,7 @@ impl Reason {
             Self::CapabilityNotGrantedToTenant { tenant, capability, .. } => {
                 format!("add `{capability}` to `tenants.{tenant}.capabilities`")
             }
+            Self::Withdrawn { .. } => "try again when the list shows it again".to_owned(),
             Self::InvalidArguments { name, .. } => format!("see the arguments that `{name}` lists"),
             Self::PayloadTooLarge { agent, .. } => {
                 format!("send less, or raise `agents.{agent}.limits.max_payload_bytes`")

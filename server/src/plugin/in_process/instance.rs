@@ -5,21 +5,21 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
 use plugin_abi::{PluginObject, abi_stable::std_types::RResult};
 use plugin_contract::{
     PluginName,
-    op::{ErrorCode, OpError},
+    op::{ErrorCode, Offered, OpError},
 };
 use server_core::{
     invocation::Invocation,
     registry::{Instance, InvokeError},
 };
 
-use crate::plugin::services::Calls;
+use crate::plugin::services::{Calls, Withdrawn, Work};
 
 /// An [`Instance`] in the server's own process.
 pub(crate) struct InProcess(Arc<Code>);
@@ -28,11 +28,17 @@ struct Code {
     plugin: PluginName,
     object: PluginObject,
     calls: Arc<Calls>,
+    withdrawn: Withdrawn,
 }
 
 impl InProcess {
-    pub(crate) fn new(plugin: PluginName, object: PluginObject, calls: Arc<Calls>) -> Self {
-        Self(Arc::new(Code { plugin, object, calls }))
+    pub(crate) fn new(
+        plugin: PluginName,
+        object: PluginObject,
+        calls: Arc<Calls>,
+        withdrawn: Withdrawn,
+    ) -> Self {
+        Self(Arc::new(Code { plugin, object, calls, withdrawn }))
     }
 }
 
@@ -40,17 +46,36 @@ impl Instance for InProcess {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Vec<u8>, InvokeError>> {
         let code = self.0.clone();
         if invocation.inline {
-            return Box::pin(async move { code.run(invocation) });
+            return Box::pin(async move {
+                let deadline = Instant::now() + invocation.timeout;
+                code.run(invocation, deadline, Arc::default())
+            });
         }
         Box::pin(on_a_thread(code, invocation))
+    }
+
+    fn offers(&self, thing: &Offered) -> bool {
+        self.0.withdrawn.offers(thing)
     }
 }
 
 impl Code {
     /// Runs the operation to its end. The invocation, and with it the agent's
     /// slot, lives until then, whoever still waits.
-    fn run(&self, invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
-        let call = self.calls.begin(invocation.permit.clone()).map_err(|error| self.lost(error))?;
+    fn run(
+        &self,
+        invocation: Invocation,
+        deadline: Instant,
+        abandoned: Arc<AtomicBool>,
+    ) -> Result<Vec<u8>, InvokeError> {
+        let work = Work {
+            permit: invocation.permit.clone(),
+            conversation: invocation.conversation.clone(),
+            may_wait: !invocation.inline,
+            deadline,
+            abandoned,
+        };
+        let call = self.calls.begin(work).map_err(|error| self.lost(error))?;
         let input = invocation.input.as_slice().into();
         match self.object.invoke(invocation.op.into(), call.token().into(), input) {
             RResult::ROk(answer) => Ok(answer.into_vec()),
@@ -74,16 +99,17 @@ impl Code {
 /// thread back: when time is up, the caller goes and the code runs on.
 async fn on_a_thread(code: Arc<Code>, invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
     let timeout = invocation.timeout;
-    let waiting = Waiting(Arc::new(AtomicBool::new(true)));
-    let awaited = waiting.0.clone();
+    let deadline = Instant::now() + timeout;
+    let waiting = Waiting(Arc::default());
+    let abandoned = waiting.0.clone();
     let running = {
         let code = code.clone();
         tokio::task::spawn_blocking(move || {
             // All threads may have been busy until now.
-            if !awaited.load(Ordering::Acquire) {
+            if abandoned.load(Ordering::Acquire) {
                 return Err(timed_out(timeout));
             }
-            code.run(invocation)
+            code.run(invocation, deadline, abandoned)
         })
     };
     match tokio::time::timeout(timeout, running).await {
@@ -102,7 +128,7 @@ struct Waiting(Arc<AtomicBool>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.0.store(true, Ordering::Release);
     }
 }
 

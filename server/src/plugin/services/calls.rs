@@ -2,17 +2,48 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use server_core::policy::Permit;
+use server_core::{conversation::Conversation, policy::Permit};
 
 /// Names a call for a plugin: random, so that none can be guessed.
 type Token = [u8; 16];
 
-/// The calls in flight, each with the rights it has.
+/// The calls in flight.
 #[derive(Debug, Default)]
-pub(crate) struct Calls(Mutex<HashMap<Token, Arc<Permit>>>);
+pub(crate) struct Calls(Mutex<HashMap<Token, Arc<Work>>>);
+
+/// What a plugin is busy with, for whom.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// The rights it has.
+    pub(crate) permit: Arc<Permit>,
+    /// The client.
+    pub(crate) conversation: Arc<dyn Conversation>,
+    /// Its thread may be blocked.
+    pub(crate) may_wait: bool,
+    /// Nobody waits for it after that.
+    pub(crate) deadline: Instant,
+    /// Nobody waits for it any more.
+    pub(crate) abandoned: Arc<AtomicBool>,
+}
+
+impl Work {
+    /// Whether it is in vain.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire) || self.remaining().is_zero()
+    }
+
+    /// How long somebody waits for it.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
 
 /// A call in flight. Dropping it ends it: its token is worth nothing any more.
 #[derive(Debug)]
@@ -23,20 +54,20 @@ pub(crate) struct InFlight {
 
 impl Calls {
     /// Begins a call.
-    pub(crate) fn begin(self: &Arc<Self>, permit: Arc<Permit>) -> Result<InFlight, getrandom::Error> {
+    pub(crate) fn begin(self: &Arc<Self>, work: Work) -> Result<InFlight, getrandom::Error> {
         let mut token = Token::default();
         getrandom::fill(&mut token)?;
-        self.table().insert(token, permit);
+        self.table().insert(token, Arc::new(work));
         Ok(InFlight { token, calls: self.clone() })
     }
 
-    /// The rights of the call that `token` names.
-    pub(crate) fn permit(&self, token: &[u8]) -> Option<Arc<Permit>> {
+    /// The call that `token` names.
+    pub(crate) fn find(&self, token: &[u8]) -> Option<Arc<Work>> {
         let token: &Token = token.try_into().ok()?;
         self.table().get(token).cloned()
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<Token, Arc<Permit>>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<Token, Arc<Work>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -52,7 +83,7 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         // It may be the last to hold an old plugin, whose own `Drop` may log: the
         // table must be free by then.
-        let permit = self.calls.table().remove(&self.token);
-        drop(permit);
+        let work = self.calls.table().remove(&self.token);
+        drop(work);
     }
 }

@@ -1,3 +1,5 @@
+mod client;
+
 use std::{
     io,
     sync::{Arc, Mutex, mpsc},
@@ -7,7 +9,8 @@ use plugin_contract::op::host;
 use serde_json::{Value, json};
 use server_core::limits::counters::Counters;
 
-use crate::plugin::testing::{ask, instance, invocation, permit, services, slot};
+use super::Withdrawn;
+use crate::plugin::testing::{ask, instance, invocation, permit, services, slot, work};
 
 /// What a plugin hears when it asks during a call of its own.
 fn asked(op: &'static str, input: &'static str) -> Result<Value, Value> {
@@ -73,10 +76,10 @@ fn what_this_server_does_not_know_is_unsupported() {
 fn only_a_call_in_flight_has_rights_and_only_for_its_own_plugin() {
     let services = services();
     let core = instance(&services, |_, _, _| Ok(Vec::new()));
-    let call = services.calls().begin(permit(core)).unwrap();
+    let call = services.calls().begin(work(permit(core))).unwrap();
     let token = call.token().to_vec();
-    let own = services.for_plugin("core".parse().unwrap());
-    let others = services.for_plugin("weather".parse().unwrap());
+    let own = services.for_plugin("core".parse().unwrap(), Withdrawn::default());
+    let others = services.for_plugin("weather".parse().unwrap(), Withdrawn::default());
     let over = json!({ "code": "denied", "message": "there is no such call, or it is over already" });
     let foreign = json!({ "code": "denied", "message": "the call is another plugin's" });
     for op in [host::ABOUT_SERVER, host::ABOUT_AGENT] {
@@ -120,8 +123,8 @@ fn a_log_line_bears_the_plugins_name_and_during_a_call_the_agents() {
         .finish();
     let services = services();
     let core = instance(&services, |_, _, _| Ok(Vec::new()));
-    let call = services.calls().begin(permit(core)).unwrap();
-    let host = services.for_plugin("core".parse().unwrap());
+    let call = services.calls().begin(work(permit(core))).unwrap();
+    let host = services.for_plugin("core".parse().unwrap(), Withdrawn::default());
     tracing::subscriber::with_default(subscriber, || {
         for (token, line) in [
             (call.token(), &br#"{"level": "warn", "message": "odd\nline"}"#[..]),

@@ -10,10 +10,10 @@ use std::{
 };
 
 use super::Sessions;
-use crate::mcp::Caller;
+use crate::mcp::{Caller, OpenedSession};
 use futures::Stream;
 use rmcp::{
-    model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, GetExtensions, ServerJsonRpcMessage},
     transport::streamable_http_server::{
         SessionId, SessionManager,
         session::{
@@ -83,8 +83,15 @@ impl SessionManager for Sessions {
     async fn initialize_session(
         &self,
         id: &SessionId,
-        message: ClientJsonRpcMessage,
+        mut message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, Self::Error> {
+        // The client does not know it yet, but whoever answers must: a session
+        // hears of changes from its first moment.
+        if let ClientJsonRpcMessage::Request(request) = &mut message
+            && let Some(parts) = request.request.extensions_mut().get_mut::<http::request::Parts>()
+        {
+            parts.extensions.insert(OpenedSession(id.clone()));
+        }
         Ok(self.local.initialize_session(id, message).await?)
     }
 

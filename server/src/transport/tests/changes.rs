@@ -70,6 +70,18 @@ async fn clients_hear_of_the_lists_that_changed_for_their_agent() {
 }
 
 #[tokio::test]
+async fn a_session_hears_of_what_changes_before_it_says_that_it_is_ready() {
+    let server = Server::start().await;
+    let response = server.initialize(LAPTOP).send().await.unwrap();
+    let session = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+    server.reload(&narrower());
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    assert_eq!(server.in_session(LAPTOP, &session, &initialized).send().await.unwrap().status(), 202);
+    let mut stream = Stream::open(server.get(LAPTOP, &session)).await;
+    assert_eq!(stream.next().await.unwrap()["method"], "notifications/tools/list_changed");
+}
+
+#[tokio::test]
 async fn a_removed_agent_s_sessions_and_streams_end() {
     let server = Server::start().await;
     let session = server.session(REVIEWER).await;

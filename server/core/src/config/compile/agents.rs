@@ -108,6 +108,9 @@ impl Compiler<'_> {
             None if section == "profiles" => {}
             _ => return None,
         }
+        if self.report.is_full() {
+            return Some(Vec::new());
+        }
         let place = Place::root().key(section);
         Some(self.report.keys(&place).into_iter().map(|key| self.report.name(&place, key)).collect())
     }

@@ -1,7 +1,7 @@
 //! How long a large configuration takes. Run in release, when it matters:
 //! `cargo test --release -p server-core --lib size -- --ignored --nocapture`.
 
-use std::{fmt::Write as _, time::Instant};
+use std::{fmt::Write as _, fs, time::Duration};
 
 use super::{include::Folder, *};
 
@@ -34,6 +34,12 @@ fn large() -> (Source, Folder) {
     (main, Folder(files.collect()))
 }
 
+/// The time that this thread has been running, whatever else the machine does.
+fn running() -> Duration {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
+}
+
 #[test]
 #[ignore = "it measures"]
 fn large_configurations_compile_in_a_blink() {
@@ -41,11 +47,11 @@ fn large_configurations_compile_in_a_blink() {
     let bytes: usize = folder.0.iter().map(|(_, text)| text.len()).sum();
     println!("{bytes} bytes in {} files", folder.0.len());
     for _ in 0..5 {
-        let begun = Instant::now();
+        let begun = running();
         let mut lap = begun;
         let mut took = |what: &str| {
-            println!("{what:>10} {:6.1} ms", lap.elapsed().as_secs_f64() * 1000.0);
-            lap = Instant::now();
+            println!("{what:>10} {:6.1} ms", (running() - lap).as_secs_f64() * 1000.0);
+            lap = running();
         };
         let mut files = Files::new(&main);
         let mut parts = Parts::new(crate::config::include::read(&main, "").unwrap());
@@ -53,14 +59,6 @@ fn large_configurations_compile_in_a_blink() {
         took("parse");
         let mut report = Report::new(&files, &parts);
         took("report");
-        let value = report.tree().to_json();
-        took("(to_json)");
-        assert!(schema::validator().unwrap().is_valid(&value));
-        took("(is_valid)");
-        assert_eq!(schema::validator().unwrap().iter_errors(&value).count(), 0);
-        took("(errors)");
-        let _raw: super::super::raw::RawConfig = serde_json::from_value(value).unwrap();
-        took("(from)");
         let raw = structure::read(&mut report);
         took("structure");
         let mut compiler =
@@ -77,12 +75,18 @@ fn large_configurations_compile_in_a_blink() {
         });
         took("snapshot");
         drop((live, settings, raw));
-        println!("{:>10} {:6.1} ms", "all", begun.elapsed().as_secs_f64() * 1000.0);
+        println!("{:>10} {:6.1} ms", "all", (running() - begun).as_secs_f64() * 1000.0);
     }
-    let begun = Instant::now();
+    let begun = running();
     let compiled = compile(&main, &folder).unwrap();
-    println!("{:>10} {:6.1} ms", "whole", begun.elapsed().as_secs_f64() * 1000.0);
+    println!("{:>10} {:6.1} ms", "whole", (running() - begun).as_secs_f64() * 1000.0);
     assert_eq!(compiled.settings.agents.len(), 10_000);
+
+    let begun = running();
+    let wrong = folder.0.into_iter().map(|(path, text)| (path, text.replace("tenant: team", "tenant: taem")));
+    let problems = compile(&main, &Folder(wrong.collect())).unwrap_err();
+    println!("{:>10} {:6.1} ms", "all wrong", (running() - begun).as_secs_f64() * 1000.0);
+    assert_eq!(problems.last().unwrap().message, "and 9900 more problems, shown once these are gone");
 }
 
 fn report_of(problems: Vec<Problem>) -> String {

@@ -116,7 +116,11 @@ fn uses(snapshot: &Arc<Snapshot>) -> Uses {
             add(policy::resource(snapshot, &principal, uri, &it.plugin).is_ok(), "resource", uri);
         }
         for it in registry.templates() {
-            add(policy::template(snapshot, &principal, it), "resource", it.spec.uri_template.as_str());
+            add(
+                policy::template(snapshot, &principal, it).is_ok(),
+                "resource",
+                it.spec.uri_template.as_str(),
+            );
         }
         for prompt in registry.prompts() {
             add(policy::prompt(snapshot, &principal, prompt).is_ok(), "prompt", prompt.spec.name.as_str());

@@ -122,6 +122,13 @@ fn where_agents_connect_and_what_is_read_is_told() {
 }
 
 #[test]
+fn another_admin_token_is_told_and_not_shown() {
+    let admin = |token: &str| format!("admin: {{ token: \"${{{token}}}\" }}");
+    section(&admin("ONE"), &admin("OTHER"), &["admin.token: a token was replaced"]);
+    section(&admin("ONE"), "", &["admin.listen 127.0.0.1:8081 → off"]);
+}
+
+#[test]
 fn what_looks_like_a_secret_is_not_repeated() {
     let secret = "mus_9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     let diff = compare(&laptop("tools: []"), &laptop(&format!("tools: [{secret}]")), &[], &[]);

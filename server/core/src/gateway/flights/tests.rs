@@ -10,6 +10,7 @@ use serde_json::Map;
 
 use super::*;
 use crate::{
+    conversation::Nobody,
     gateway::{Answer, Denial, Gateway, Outcome},
     invocation::Invocation,
     policy::{Lapse, Reason},
@@ -74,7 +75,7 @@ impl World {
     }
 
     fn call<'w>(&'w self, caller: &'w Caller) -> BoxFuture<'w, Answer<ToolResult>> {
-        let mut call = self.gateway.call_tool(caller, "demo.say", Map::new()).boxed();
+        let mut call = self.gateway.call_tool(caller, "demo.say", Map::new(), Arc::new(Nobody)).boxed();
         assert_eq!(poll(&mut call), None);
         call
     }
@@ -263,7 +264,7 @@ fn a_revoked_call_keeps_its_slot_and_has_no_rights_while_its_plugin_runs() {
     };
     assert!(world.busy.0.lock().unwrap()[0].permit.is_revoked());
     assert_eq!(
-        refused(block_on(world.gateway.call_tool(&caller, "demo.say", Map::new()))),
+        refused(block_on(world.gateway.call_tool(&caller, "demo.say", Map::new(), Arc::new(Nobody)))),
         ["too_many_calls"]
     );
     // The plugin's code has returned.
@@ -276,8 +277,8 @@ fn resources_and_prompts_end_too() {
     let world = World::new();
     let caller = caller();
     let topic = [("topic".to_owned(), "rust".to_owned())].into();
-    let mut resource = world.gateway.read_resource(&caller, "demo://fixed").boxed();
-    let mut prompt = world.gateway.get_prompt(&caller, "demo_prompt", topic).boxed();
+    let mut resource = world.gateway.read_resource(&caller, "demo://fixed", Arc::new(Nobody)).boxed();
+    let mut prompt = world.gateway.get_prompt(&caller, "demo_prompt", topic, Arc::new(Nobody)).boxed();
     assert!(poll(&mut resource).is_none() && poll(&mut prompt).is_none());
     assert_eq!(world.reload(without_plugins(trusting())), 2);
     let reasons = vec![Reason::Revoked(Revoked::Plugin("demo".parse().unwrap()))];

@@ -1,0 +1,95 @@
+//! What a plugin answered, before it goes any further.
+
+use plugin_contract::op::{
+    self, Completion, Content, Meta, PromptResult, ResourceContents, ToolResult, is_reserved,
+};
+use serde_json::Value;
+
+use crate::policy::Subject;
+
+/// What a plugin answers.
+pub(super) trait Reply {
+    /// Whether it says that it failed.
+    fn is_error(&self) -> bool {
+        false
+    }
+
+    /// Takes out what only the server may say, and adds what clients need.
+    /// Answers how many bytes it grew by, or what is wrong with it.
+    fn settle(&mut self, subject: &Subject) -> Result<u64, Vec<String>>;
+}
+
+impl Reply for ToolResult {
+    fn is_error(&self) -> bool {
+        self.is_error
+    }
+
+    fn settle(&mut self, subject: &Subject) -> Result<u64, Vec<String>> {
+        clean(&mut self.meta);
+        self.content.iter_mut().for_each(clean_content);
+        if self.is_error {
+            // Clients would check it against the schema of what it is not.
+            self.structured = None;
+            return Ok(0);
+        }
+        if let Subject::Tool(tool) = subject
+            && let Some(schema) = &tool.output
+        {
+            let structured = self.structured.as_ref();
+            let structured = structured.ok_or_else(|| vec!["the structured result is missing".to_owned()])?;
+            let complaints = schema.complaints_about("the structured result", structured);
+            if !complaints.is_empty() {
+                return Err(complaints);
+            }
+        }
+        match &self.structured {
+            Some(structured) if !self.content.iter().any(|content| says(content, structured)) => {
+                let text = structured.to_string();
+                let bytes = text.len() as u64;
+                self.content.push(Content::text(text));
+                Ok(bytes)
+            }
+            _ => Ok(0),
+        }
+    }
+}
+
+/// Some clients show only the structured result, others only the content: both
+/// must see the same.
+fn says(content: &Content, structured: &Value) -> bool {
+    matches!(content, Content::Text { text, .. }
+        if serde_json::from_str::<Value>(text).is_ok_and(|value| value == *structured))
+}
+
+impl Reply for ResourceContents {
+    fn settle(&mut self, _: &Subject) -> Result<u64, Vec<String>> {
+        clean(&mut self.meta);
+        self.contents.iter_mut().for_each(|content| clean(content.meta_mut()));
+        Ok(0)
+    }
+}
+
+impl Reply for PromptResult {
+    fn settle(&mut self, _: &Subject) -> Result<u64, Vec<String>> {
+        clean(&mut self.meta);
+        self.messages.iter_mut().for_each(|message| clean_content(&mut message.content));
+        Ok(0)
+    }
+}
+
+impl Reply for Completion {
+    fn settle(&mut self, _: &Subject) -> Result<u64, Vec<String>> {
+        Ok(0)
+    }
+}
+
+fn clean_content(content: &mut Content) {
+    clean(content.meta_mut());
+    if let op::Content::Resource { resource, .. } = content {
+        clean(resource.meta_mut());
+    }
+}
+
+fn clean(meta: &mut Meta) {
+    meta.retain(|key, _| !is_reserved(key));
+}
