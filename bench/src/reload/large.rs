@@ -40,7 +40,7 @@ pub(super) async fn run(order: &Order, report: &mut Report) -> Result<(), Failur
         Ok(format!(
             r#"{BASE}include: ["agents.d/*.yaml"]
 profiles:
-  reader: {{ tools: ["many.*"], deny: ["many.tool-013", "many.tool-4*"] }}
+  reader: {{ tools: ["many.*"], deny: ["many.tool-013", "many.tool-042"] }}
 plugins:
   dir: ./plugins.d
   trusted_keys:
