@@ -30,14 +30,11 @@ mod log;
 mod offers;
 
 pub(crate) use calls::{Calls, Work};
+use log::PluginLog;
 pub(crate) use offers::Withdrawn;
 
-/// How many lines a plugin may write to the server's log at once, and how fast
-/// that grows back.
-const LOG: (u32, Duration) = (200, Duration::from_millis(50));
-
-/// The same of its offers, and of its news about resources: everyone who may see
-/// them is told.
+/// How many offers and news about resources a plugin may have at once, and how
+/// fast that grows back: everyone who may see them is told.
 const NEWS: (u32, Duration) = (20, Duration::from_millis(500));
 
 /// The host's services, for all plugins.
@@ -73,8 +70,9 @@ impl HostServices {
     /// The object that one plugin gets. It knows whose it is, and notes there what
     /// the plugin withdraws.
     pub(crate) fn for_plugin(&self, plugin: PluginName, withdrawn: Withdrawn) -> HostObject {
-        let allowances = Arc::new([LOG, NEWS].map(|(burst, interval)| Allowance::new(burst, interval)));
-        let services = PluginServices { plugin, shared: self.0.clone(), withdrawn, allowances };
+        let (burst, interval) = NEWS;
+        let (log, news) = (Arc::default(), Arc::new(Allowance::new(burst, interval)));
+        let services = PluginServices { plugin, shared: self.0.clone(), withdrawn, log, news };
         HostObject::from_ptr(RArc::new(services), TD_Opaque)
     }
 
@@ -89,8 +87,8 @@ struct PluginServices {
     plugin: PluginName,
     shared: Arc<Shared>,
     withdrawn: Withdrawn,
-    /// Of log lines, and of news.
-    allowances: Arc<[Allowance; 2]>,
+    log: Arc<PluginLog>,
+    news: Arc<Allowance>,
 }
 
 impl Host for PluginServices {
@@ -117,11 +115,7 @@ impl PluginServices {
             op::host::LOG => {
                 let work = self.work(call)?;
                 let line = decode("log line", input)?;
-                let [lines, _] = &*self.allowances;
-                if !lines.take() {
-                    return Err(OpError::new(ErrorCode::Denied, "the plugin logs too much"));
-                }
-                log::write(&self.plugin, work.as_deref().map(|work| &*work.permit), &line);
+                self.log.write(&self.plugin, work.as_deref().map(|work| &*work.permit), &line);
                 encode(&())
             }
             op::host::ABOUT_SERVER => encode(&self.server(&self.caller(call)?.permit)),
@@ -197,9 +191,8 @@ impl PluginServices {
     }
 
     fn news(&self) -> Result<(), OpError> {
-        let [_, news] = &*self.allowances;
         let message = format!("plugin `{}` has too much news", self.plugin);
-        if news.take() { Ok(()) } else { Err(OpError::new(ErrorCode::Denied, message)) }
+        if self.news.take() { Ok(()) } else { Err(OpError::new(ErrorCode::Denied, message)) }
     }
 
     fn server(&self, permit: &Permit) -> ServerAbout {

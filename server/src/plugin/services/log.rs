@@ -1,5 +1,10 @@
 //! Plugins' lines in the server's log.
 
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
 use plugin_contract::{
     PluginName,
     op::{LogLevel, LogLine},
@@ -7,12 +12,45 @@ use plugin_contract::{
 use server_core::policy::Permit;
 use tracing::{debug, error, info, warn};
 
+use crate::allowance::Allowance;
+
 /// Bytes of a message that are logged.
 const MAX_MESSAGE: usize = 4096;
 
-/// Writes a line, under the name of the plugin and, if it is known, the agent it
-/// works for.
-pub(super) fn write(plugin: &PluginName, permit: Option<&Permit>, line: &LogLine) {
+/// How many lines a plugin may write at once, and how fast that grows back.
+const LINES: (u32, Duration) = (200, Duration::from_millis(50));
+
+/// What is left of a plugin's right to write lines.
+#[derive(Debug)]
+pub(super) struct PluginLog {
+    lines: Allowance,
+    lost: AtomicU64,
+}
+
+impl Default for PluginLog {
+    fn default() -> Self {
+        let (burst, interval) = LINES;
+        Self { lines: Allowance::new(burst, interval), lost: AtomicU64::new(0) }
+    }
+}
+
+impl PluginLog {
+    /// Writes a line, under the name of the plugin and, if it is known, the agent
+    /// it works for. Lines that are too many are counted, and the count is written.
+    pub(super) fn write(&self, plugin: &PluginName, permit: Option<&Permit>, line: &LogLine) {
+        if !self.lines.take() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            warn!(target: "plugin", %plugin, lost, "the plugin logs too much: lines are lost");
+        }
+        write(plugin, permit, line);
+    }
+}
+
+fn write(plugin: &PluginName, permit: Option<&Permit>, line: &LogLine) {
     let message = printable(&line.message);
     let agent = permit.map(|permit| permit.principal().agent.as_str());
     match line.level {

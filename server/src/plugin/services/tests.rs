@@ -147,3 +147,30 @@ fn a_log_line_bears_the_plugins_name_and_during_a_call_the_agents() {
         ]
     );
 }
+
+#[test]
+fn lines_that_are_too_many_are_lost_and_counted() {
+    let log = Log::default();
+    let sink = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().json().without_time().with_writer(move || sink.clone()).finish();
+    let services = services();
+    let host = services.for_plugin("core".parse().unwrap(), Withdrawn::default());
+    let line = br#"{"level": "info", "message": "again"}"#;
+    let mut written: u64 = 0;
+    tracing::subscriber::with_default(subscriber, || {
+        // Until one has room again, after others had none.
+        while !String::from_utf8_lossy(&log.0.lock().unwrap()).contains("lines are lost") {
+            assert_eq!(ask(&host, host::LOG, b"", line), Ok(b"null".to_vec()));
+            written += 1;
+        }
+    });
+    let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lost = lines.iter().find_map(|line| line["fields"]["lost"].as_u64()).unwrap();
+    assert_eq!(
+        lines.len() as u64 + lost,
+        written + 1,
+        "each is there or counted, and the count is there too"
+    );
+}
