@@ -70,7 +70,8 @@ impl Lines {
         let _ = self.0.emptied.wait_timeout_while(self.0.lock(), PATIENCE, is_busy);
     }
 
-    fn push(&self, line: &[u8]) {
+    /// Takes one, with its line break.
+    pub(crate) fn push(&self, line: &[u8]) {
         let mut state = self.0.lock();
         if state.waiting.lines == WAITING {
             state.waiting.dropped += 1;
@@ -193,7 +194,9 @@ mod tests {
         while text.iter().filter(|byte| **byte == b'\n').count() < lines {
             text.extend(out.recv().unwrap());
         }
-        text.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
+        text.split_inclusive(|byte| *byte == b'\n')
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
     }
 
     #[test]
