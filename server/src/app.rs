@@ -16,7 +16,7 @@ use tracing::info;
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
     call_log::{Each, LogLines},
-    logging::Level,
+    logging::{Level, Lines},
     mcp,
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
@@ -39,7 +39,7 @@ pub enum ServeError {
 }
 
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
-pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
+pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), ServeError> {
     let facts = ServerFacts {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -56,7 +56,7 @@ pub async fn serve(origin: Origin, log: Level) -> Result<(), ServeError> {
     let snapshot = live.load();
     let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
     let calls = Arc::new(CallMetrics::new(live.clone()));
-    let log_calls = Each(vec![Arc::new(LogLines), calls.clone()]);
+    let log_calls = Each(vec![Arc::new(LogLines(lines)), calls.clone()]);
     let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls)));
     let door = Door::new(gateway.clone(), readiness.clone());
     let sessions = {

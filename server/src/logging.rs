@@ -71,6 +71,11 @@ pub fn start(asked: Asked) -> io::Result<Log> {
 }
 
 impl Log {
+    /// Where its lines go.
+    pub fn lines(&self) -> Lines {
+        self.lines.clone()
+    }
+
     /// By which its level is changed.
     pub fn level(&self) -> Level {
         self.level.clone()
@@ -112,12 +117,7 @@ impl<S: Subscriber> Filter<S> for Asked {
 
 fn is_logged(asked: &Asked, event: &Metadata<'_>) -> bool {
     let target = event.target();
-    *event.level() <= always(target) || (asked.has(target, *event.level()) && *event.level() <= most(target))
-}
-
-/// What is logged whatever was asked for: that there was a call.
-fn always(target: &str) -> LevelFilter {
-    if target == "call" { LevelFilter::INFO } else { LevelFilter::OFF }
+    asked.has(target, *event.level()) && *event.level() <= most(target)
 }
 
 /// What may be logged of a target.

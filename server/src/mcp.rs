@@ -113,22 +113,26 @@ impl Handler {
 
     /// Runs a handler so that it always answers: rmcp never would if it panicked.
     /// A client that cancels, or hangs up where that means the same, ends it.
-    async fn guarded<T>(
+    fn guarded<T>(
         &self,
         method: &'static str,
         context: &RequestContext<RoleServer>,
         work: impl Future<Output = Result<T, ErrorData>>,
-    ) -> Result<T, ErrorData> {
-        let work = AssertUnwindSafe(work).catch_unwind();
-        tokio::select! {
-            biased;
-            outcome = work => outcome.unwrap_or_else(|_panic| {
-                // What it said may quote arguments, so it is not logged.
-                error!(target: "mcp", method, "a request's handler panicked");
-                Err(ErrorData::internal_error("internal error", None))
-            }),
-            () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
-            () = self.0.cut.cancelled() => Err(ErrorData::internal_error(STOPPING, None)),
+    ) -> impl Future<Output = Result<T, ErrorData>> {
+        // Boxed at once: rmcp's own future is as large as the largest handler's, and
+        // is moved several times.
+        let work = AssertUnwindSafe(Box::pin(work)).catch_unwind();
+        async move {
+            tokio::select! {
+                biased;
+                outcome = work => outcome.unwrap_or_else(|_panic| {
+                    // What it said may quote arguments, so it is not logged.
+                    error!(target: "mcp", method, "a request's handler panicked");
+                    Err(ErrorData::internal_error("internal error", None))
+                }),
+                () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
+                () = self.0.cut.cancelled() => Err(ErrorData::internal_error(STOPPING, None)),
+            }
         }
     }
 }

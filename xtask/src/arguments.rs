@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::{Failure, cargo::Profile, test::Part};
+use crate::{
+    Failure,
+    bench::{Bench, Name},
+    cargo::Profile,
+    test::Part,
+};
 
 pub(crate) const HELP: &str = "\
-Builds, signs, runs and tests the project.
+Builds, signs, runs, tests and measures the project.
 
 cargo xtask stage [--release]
     Builds the server and the bundled plugins, and signs the plugins into
@@ -31,6 +36,14 @@ cargo xtask soak [--rounds N] [--seed N]
     server against a model: 1000 edits, or N, and other ones every time unless a
     seed is given.
 
+cargo xtask bench [calls | reload] [--seconds N] [--smoke]
+    Builds with optimisation and measures, beside what the server is built on or
+    beside itself at rest: `calls` what a tool call costs, `reload` what reloads
+    cost those who call meanwhile, N seconds of them, 30 by default. Fails where
+    a target is missed. --smoke takes the build without optimisation and few of
+    everything: it shows that all is answered as it should be, and judges no
+    speed.
+
 --release builds with optimisation, which takes longer.";
 
 /// One thing to do.
@@ -42,6 +55,7 @@ pub(crate) enum Task {
     Serve(Profile, Vec<String>),
     /// `serve`'s own second half, for the server at this path; not for people.
     Announce(PathBuf),
+    Bench(Bench),
     /// What of the checks to run.
     Test(Vec<Part>),
     /// How many edits, and which.
@@ -68,6 +82,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
             nothing_more(rest).map(|()| Task::Stage(profile))
         }
         "serve" => profile(arguments).map(|(profile, rest)| Task::Serve(profile, rest)),
+        "bench" => bench(arguments).map(Task::Bench),
         "test" => parts(arguments).map(Task::Test),
         "soak" => soak(arguments),
         other => Err(unknown(other)),
@@ -85,6 +100,26 @@ fn profile(mut arguments: impl Iterator<Item = String>) -> Result<(Profile, Vec<
         }
     }
     Ok((profile, Vec::new()))
+}
+
+fn bench(mut arguments: impl Iterator<Item = String>) -> Result<Bench, Failure> {
+    let mut bench = Bench::default();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "calls" if bench.only.is_none() => bench.only = Some(Name::Calls),
+            "reload" if bench.only.is_none() => bench.only = Some(Name::Reload),
+            "--smoke" => bench.smoke = true,
+            "--seconds" => {
+                let seconds = arguments.next().unwrap_or_default();
+                bench.seconds = match seconds.parse() {
+                    Ok(seconds @ 1..=3600) => seconds,
+                    _ => return Err("`--seconds` takes a number from 1 to 3600".to_owned()),
+                };
+            }
+            other => return Err(unknown(other)),
+        }
+    }
+    Ok(bench)
 }
 
 /// The parts that the flags ask for; without any, what everybody can run.
@@ -138,6 +173,15 @@ mod tests {
             Ok(Task::Serve(Profile::Release, vec!["--verbose".to_owned(), "x".to_owned()])),
         );
         check("announce target/server", Ok(Task::Announce("target/server".into())));
+        check("bench", Ok(Task::Bench(Bench::default())));
+        check(
+            "bench calls --smoke",
+            Ok(Task::Bench(Bench { only: Some(Name::Calls), smoke: true, seconds: 30 })),
+        );
+        check(
+            "bench --seconds 5 reload",
+            Ok(Task::Bench(Bench { only: Some(Name::Reload), smoke: false, seconds: 5 })),
+        );
         check("test", Ok(Task::Test(vec![Part::Toolchain])));
         check("test --clients", Ok(Task::Test(vec![Part::Clients])));
         check("test --system --clients", Ok(Task::Test(vec![Part::System, Part::Clients])));
@@ -154,6 +198,8 @@ mod tests {
         check("soak --rounds many", Err("`--rounds` needs a number after it"));
         check("soak --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
         check("stage --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
+        check("bench calls reload", Err("`reload` is not understood here; see `cargo xtask --help`"));
+        check("bench --seconds 0", Err("`--seconds` takes a number from 1 to 3600"));
         check("stage -- more", Err("`more` is not understood here; see `cargo xtask --help`"));
     }
 }

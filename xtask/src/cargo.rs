@@ -32,6 +32,8 @@ pub(crate) struct Built {
     pub(crate) plugins: Vec<PathBuf>,
     /// The library of each other plugin that was asked for.
     pub(crate) more: Vec<PathBuf>,
+    /// The executable of each other package that was asked for.
+    pub(crate) programs: Vec<PathBuf>,
 }
 
 /// The workspace's folder.
@@ -60,14 +62,15 @@ pub(crate) fn target() -> Result<PathBuf, Failure> {
         .ok_or_else(|| "cargo did not say where it builds".to_owned())
 }
 
-/// Builds the server, the bundled plugins, and more plugins: all at once, so that
-/// cargo builds what they share in one way.
-pub(crate) fn build(profile: Profile, more: &[&str]) -> Result<Built, Failure> {
+/// Builds the server, the bundled plugins, more plugins and more programs: all at
+/// once, so that cargo builds what they share in one way.
+pub(crate) fn build(profile: Profile, more: &[&str], programs: &[&str]) -> Result<Built, Failure> {
     let mut build = cargo()?;
     build.args(["build", "--message-format=json-render-diagnostics", "--package", SERVER]);
     for plugin in BUNDLED.iter().chain(more) {
         build.args(["--package", &format!("plugin-{plugin}")]);
     }
+    build.args(programs.iter().flat_map(|package| ["--package", package]));
     if profile == Profile::Release {
         build.arg("--release");
     }
@@ -76,11 +79,11 @@ pub(crate) fn build(profile: Profile, more: &[&str]) -> Result<Built, Failure> {
     if !output.status.success() {
         return Err("the build failed; what it says stands above".to_owned());
     }
-    artifacts(&String::from_utf8_lossy(&output.stdout), more)
+    artifacts(&String::from_utf8_lossy(&output.stdout), more, programs)
 }
 
 /// Picks the server and the plugins out of cargo's messages.
-fn artifacts(messages: &str, more: &[&str]) -> Result<Built, Failure> {
+fn artifacts(messages: &str, more: &[&str], programs: &[&str]) -> Result<Built, Failure> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let artifacts =
         messages.filter(|message| text(message, "/reason") == Some("compiler-artifact")).collect::<Vec<_>>();
@@ -88,7 +91,10 @@ fn artifacts(messages: &str, more: &[&str]) -> Result<Built, Failure> {
         let target = target.to_owned();
         artifacts.iter().filter(move |it| text(it, "/target/name") == Some(&target))
     };
-    let server = of(SERVER).find_map(|it| text(it, "/executable"));
+    let program = |package: &str| {
+        let found = of(package).find_map(|it| text(it, "/executable"));
+        found.map(PathBuf::from).ok_or_else(|| not_built(package))
+    };
     let libraries = |plugins: &[&str]| {
         let libraries = plugins.iter().map(|plugin| {
             let target = format!("plugin_{plugin}");
@@ -100,7 +106,8 @@ fn artifacts(messages: &str, more: &[&str]) -> Result<Built, Failure> {
     Ok(Built {
         plugins: libraries(BUNDLED)?,
         more: libraries(more)?,
-        server: server.ok_or_else(|| not_built(SERVER))?.into(),
+        programs: programs.iter().map(|package| program(package)).collect::<Result<_, _>>()?,
+        server: program(SERVER)?,
     })
 }
 
@@ -139,6 +146,7 @@ mod tests {
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_about"},"filenames":["/t/libplugin_about.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_prompts"},"filenames":["/t/libplugin_prompts.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_extra"},"filenames":["/t/libplugin_extra.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"measure"},"filenames":["/t/measure"],"executable":"/t/measure"}
         {"reason":"compiler-artifact","target":{"kind":["lib"],"name":"mcp_universal_server"},"filenames":["/t/libmcp_universal_server.rlib"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"mcp-universal-server"},"filenames":["/t/mcp-universal-server"],"executable":"/t/mcp-universal-server"}
         {"reason":"build-finished","success":true}
@@ -146,11 +154,12 @@ mod tests {
 
     #[test]
     fn the_paths_are_those_that_cargo_says() {
-        let built = artifacts(MESSAGES, &["extra"]).unwrap();
+        let built = artifacts(MESSAGES, &["extra"], &["measure"]).unwrap();
         assert_eq!(built.server, Path::new("/t/mcp-universal-server"));
         let plugins = ["/t/libplugin_about.so", "/t/libplugin_core.so", "/t/libplugin_prompts.so"];
         assert_eq!(built.plugins, plugins.map(PathBuf::from));
         assert_eq!(built.more, [Path::new("/t/libplugin_extra.so")]);
+        assert_eq!(built.programs, [Path::new("/t/measure")]);
     }
 
     #[test]
@@ -161,7 +170,7 @@ mod tests {
         ] {
             let messages =
                 MESSAGES.lines().filter(|line| !line.contains(without)).collect::<Vec<_>>().join("\n");
-            assert_eq!(artifacts(&messages, &[]), Err(expected.to_owned()));
+            assert_eq!(artifacts(&messages, &[], &[]), Err(expected.to_owned()));
         }
     }
 }

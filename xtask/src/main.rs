@@ -1,4 +1,4 @@
-//! Builds, signs, runs and tests the project: `cargo xtask`.
+//! Builds, signs, runs, tests and measures the project: `cargo xtask`.
 
 use std::{
     env,
@@ -9,6 +9,7 @@ use std::{
 use arguments::Task;
 
 mod arguments;
+mod bench;
 mod cargo;
 mod serve;
 mod soak;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Task::Stage(profile) => stage::run(profile).map(|_| ()),
         Task::Serve(profile, arguments) => serve::run(profile, &arguments),
         Task::Announce(server) => serve::announce::run(&server),
+        Task::Bench(bench) => bench::run(&bench),
         Task::Test(parts) => test::run(&parts),
         Task::Soak { rounds, seed } => soak::run(rounds, seed),
     };

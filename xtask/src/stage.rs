@@ -28,11 +28,16 @@ pub(crate) const KEY: &str = "bundled.pub";
 
 /// Builds and stages; answers with the server's executable.
 pub(crate) fn run(profile: Profile) -> Result<PathBuf, Failure> {
-    let built = cargo::build(profile, &[])?;
-    let home = built.server.parent().unwrap_or(Path::new("."));
-    stage(&built, home)
-        .map_err(|error| format!("cannot stage the bundled plugins in {}: {error}", home.display()))?;
+    let built = cargo::build(profile, &[], &[])?;
+    beside(&built)?;
     Ok(built.server)
+}
+
+/// Stages what was built beside the server.
+pub(crate) fn beside(built: &Built) -> Result<(), Failure> {
+    let home = built.server.parent().unwrap_or(Path::new("."));
+    stage(built, home)
+        .map_err(|error| format!("cannot stage the bundled plugins in {}: {error}", home.display()))
 }
 
 fn stage(built: &Built, home: &Path) -> io::Result<()> {
@@ -158,7 +163,7 @@ mod tests {
         for plugin in &plugins {
             fs::write(plugin, "code").unwrap();
         }
-        Built { server, plugins: plugins.to_vec(), more: Vec::new() }
+        Built { server, plugins: plugins.to_vec(), ..Built::default() }
     }
 
     fn names(folder: &Path) -> Vec<String> {

@@ -27,7 +27,8 @@ macro_rules! name {
             Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize,
         )]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        // Calls, permits, records and configurations pass it on and on.
+        pub struct $name(::std::sync::Arc<str>);
 
         impl $name {
             /// The name as written.
@@ -43,7 +44,7 @@ macro_rules! name {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let valid: fn(&str) -> bool = $valid;
                 if valid(text) {
-                    Ok(Self(text.to_owned()))
+                    Ok(Self(text.into()))
                 } else {
                     Err($crate::InvalidName::new($kind, text, $rule))
                 }
@@ -60,7 +61,7 @@ macro_rules! name {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0
+                name.0.as_ref().to_owned()
             }
         }
 

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 
 use crate::{
     id::{AgentId, Generation},
-    principal::Principal,
+    principal::{Caller, Principal},
     registry::Registry,
     secret::TokenDigest,
     settings::{Agent, Settings, Tenant},
@@ -50,10 +50,11 @@ impl Snapshot {
     /// a digest that the caller cannot steer, and digests are compared in
     /// constant time.
     #[must_use]
-    pub fn authenticate(&self, token: &str) -> Option<Principal> {
-        let agent = self.holder(&TokenDigest::of(token))?;
+    pub fn authenticate(&self, token: &str) -> Option<Caller> {
+        let token = TokenDigest::of(token);
+        let agent = self.holder(&token)?;
         let tenant = self.settings.agents.get(agent)?.tenant.clone();
-        Some(Principal { agent: agent.clone(), tenant })
+        Some(Caller { principal: Principal { agent: agent.clone(), tenant }, token })
     }
 
     /// The agent and tenant behind a principal, if this snapshot still has them

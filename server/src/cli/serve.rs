@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), F
     raise_open_files();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    let served = runtime.block_on(app::serve(origin, log.level()));
+    let served = runtime.block_on(app::serve(origin, log.lines(), log.level()));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {

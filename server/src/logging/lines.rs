@@ -2,7 +2,6 @@
 //! logs ever waits for a reader of stdout.
 
 use std::{
-    collections::VecDeque,
     io::{self, Write},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -15,6 +14,11 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// How many lines wait to be written before further ones are dropped.
 const WAITING: usize = 8192;
+/// How long the writer waits for more when there is a line. To be woken for every
+/// single one would cost a busy server more than all else about it.
+const GATHER: Duration = Duration::from_millis(1);
+/// How much room for lines is kept while there are few.
+const KEPT: usize = 64 * 1024;
 /// How long the end of the program waits for lines to be written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -31,10 +35,19 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Vec<u8>>,
-    /// A line that has left `waiting` is being written.
+    waiting: Batch,
+    /// Lines that have left `waiting` are being written.
     is_writing: bool,
-    /// Lines for which there was no room since this was told last.
+    /// The writer sleeps until there is a line.
+    is_asleep: bool,
+}
+
+/// Lines, one after the other.
+#[derive(Default)]
+struct Batch {
+    text: Vec<u8>,
+    lines: usize,
+    /// Lines after them for which there was no room.
     dropped: u64,
 }
 
@@ -53,17 +66,22 @@ impl Lines {
 
     /// Waits until every line is written, or for two seconds.
     pub fn flush(&self) {
-        let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
+        let is_busy = |state: &mut State| state.is_writing || state.waiting.lines > 0;
         let _ = self.0.emptied.wait_timeout_while(self.0.lock(), PATIENCE, is_busy);
     }
 
-    fn push(&self, line: Vec<u8>) {
+    /// Takes one, with its line break.
+    pub(crate) fn push(&self, line: &[u8]) {
         let mut state = self.0.lock();
-        if state.waiting.len() < WAITING {
-            state.waiting.push_back(line);
+        if state.waiting.lines == WAITING {
+            state.waiting.dropped += 1;
+            return;
+        }
+        state.waiting.text.extend_from_slice(line);
+        state.waiting.lines += 1;
+        if std::mem::take(&mut state.is_asleep) {
+            drop(state);
             self.0.filled.notify_one();
-        } else {
-            state.dropped += 1;
         }
     }
 }
@@ -75,29 +93,37 @@ impl Queue {
 
     /// INVARIANT: every line of the log passes here, and nowhere else.
     fn write_to(&self, mut out: impl Write) {
+        let mut batch = Batch::default();
         loop {
-            for line in self.next() {
-                // Of a stdout that is gone, nobody could be told.
-                let _ = out.write_all(&line).and_then(|()| out.flush());
+            self.next(&mut batch);
+            if batch.dropped > 0 {
+                batch.text.extend(missing(batch.dropped));
             }
+            // Of a stdout that is gone, nobody could be told.
+            let _ = out.write_all(&batch.text).and_then(|()| out.flush());
         }
     }
 
-    /// The next line, after one about those that are missing before it.
-    fn next(&self) -> impl Iterator<Item = Vec<u8>> {
+    /// Waits for lines and takes all there are, in exchange for those that are
+    /// written.
+    fn next(&self, batch: &mut Batch) {
         let mut state = self.lock();
         state.is_writing = false;
-        if state.waiting.is_empty() {
+        if state.waiting.lines == 0 {
             self.emptied.notify_all();
+            state.is_asleep = true;
+            let asleep = |state: &mut State| state.waiting.lines == 0;
+            drop(self.filled.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner));
+        } else {
+            drop(state);
         }
-        let mut state = self
-            .filled
-            .wait_while(state, |state| state.waiting.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
-        let line = state.waiting.pop_front();
+        thread::sleep(GATHER);
+        batch.text.clear();
+        batch.text.shrink_to(KEPT);
+        (batch.lines, batch.dropped) = (0, 0);
+        let mut state = self.lock();
+        std::mem::swap(&mut state.waiting, batch);
         state.is_writing = true;
-        let dropped = std::mem::take(&mut state.dropped);
-        (dropped > 0).then(|| missing(dropped)).into_iter().chain(line)
     }
 }
 
@@ -117,7 +143,7 @@ pub struct Line<'a>(&'a Lines);
 
 impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line.to_owned());
+        self.0.push(line);
         Ok(line.len())
     }
 
@@ -162,45 +188,46 @@ mod tests {
         (Lines::start(Out(out)).unwrap(), read)
     }
 
-    fn number(line: &[u8]) -> usize {
-        std::str::from_utf8(line).unwrap().parse().unwrap()
+    /// The lines that are written until there are so many.
+    fn read(out: &Receiver<Vec<u8>>, lines: usize) -> Vec<Value> {
+        let mut text = Vec::new();
+        while text.iter().filter(|byte| **byte == b'\n').count() < lines {
+            text.extend(out.recv().unwrap());
+        }
+        text.split_inclusive(|byte| *byte == b'\n')
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
     }
 
     #[test]
     fn lines_that_nobody_reads_are_dropped_and_counted_and_hold_up_nobody() {
-        let (lines, read) = lines();
-        lines.push(b"0".to_vec());
-        assert_eq!(number(&read.recv().unwrap()), 0);
-        // One more than waits is in the writer's hands, or will be.
+        let (lines, out) = lines();
+        lines.push(b"0\n");
+        while !lines.0.lock().is_writing {
+            thread::yield_now();
+        }
         for line in 1..=WAITING + 100 {
-            lines.push(line.to_string().into_bytes());
+            lines.push(format!("{line}\n").as_bytes());
         }
-        let mut numbers = Vec::new();
-        let mut dropped = 0;
-        while numbers.len() + dropped < WAITING + 100 {
-            let line = read.recv().unwrap();
-            match serde_json::from_slice(&line).unwrap() {
-                Value::Number(line) => numbers.push(line.as_u64().unwrap()),
-                notice => {
-                    assert_eq!(notice["level"], "WARN");
-                    dropped += usize::try_from(notice["dropped"].as_u64().unwrap()).unwrap();
-                }
-            }
-        }
-        assert!(numbers.is_sorted() && (99..=100).contains(&dropped), "{dropped}");
+        let mut written = read(&out, WAITING + 2);
+        let notice = written.pop().unwrap();
+        assert_eq!((&notice["level"], &notice["dropped"]), (&json!("WARN"), &json!(100)));
+        assert_eq!(written, (0..=WAITING).map(Value::from).collect::<Vec<_>>());
+        lines.push(b"1\n");
+        assert_eq!(read(&out, 1), [json!(1)]);
     }
 
     #[test]
     fn to_flush_waits_for_every_line_but_not_for_a_reader_who_is_gone() {
-        let (lines, read) = lines();
-        let reader = thread::spawn(move || read.into_iter().take(100).count());
+        let (lines, out) = lines();
+        let reader = thread::spawn(move || read(&out, 100).len());
         for _ in 0..100 {
-            lines.push(b"x".to_vec());
+            lines.push(b"0\n");
         }
         lines.flush();
+        assert_eq!(lines.0.lock().waiting.lines, 0);
         assert_eq!(reader.join().unwrap(), 100);
-        assert!(lines.0.lock().waiting.is_empty());
-        lines.push(b"written to nobody".to_vec());
+        lines.push(b"written to nobody\n");
         lines.flush();
     }
 }

@@ -146,7 +146,7 @@ pub(super) fn permit(instance: Arc<dyn Instance>) -> Arc<Permit> {
     let settings = config::without_file(TOKEN).unwrap();
     let live = Live::new(Content { config_sha256: String::new(), settings, registry });
     let snapshot = live.load();
-    let principal = snapshot.authenticate(TOKEN).unwrap();
+    let principal = snapshot.authenticate(TOKEN).unwrap().principal;
     let tool = snapshot.registry.tool("core.echo").unwrap();
     Arc::new(policy::tool(&snapshot, &principal, tool).unwrap())
 }

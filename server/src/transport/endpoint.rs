@@ -14,7 +14,7 @@ use http::{
     request,
 };
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use server_core::{secret::TokenDigest, snapshot::Snapshot};
+use server_core::snapshot::Snapshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::error;
 
@@ -98,7 +98,7 @@ async fn authenticate(
 ) -> Result<Caller, Refusal> {
     let why = match bearer::token(&parts.headers) {
         Ok(token) => match snapshot.authenticate(token) {
-            Some(principal) => return Ok(Caller { principal, token: TokenDigest::of(token) }),
+            Some(caller) => return Ok(caller),
             None => bearer::NoAccess::UnknownToken,
         },
         Err(why) => why,
@@ -157,7 +157,8 @@ async fn respond(
     let cancelled = cancellable.as_ref().map(|cancellable| cancellable.token().clone()).unwrap_or_default();
     let flight = Arc::new(Flight { _call: shared.calls.token(), visit, _cancellable: cancellable });
     parts.extensions.insert(flight.clone());
-    let handled = shared.rmcp.handle(http::Request::from_parts(parts, Full::new(body.clone())));
+    // Boxed at once: it is large, and whatever wraps it would be several times so.
+    let handled = Box::pin(shared.rmcp.handle(http::Request::from_parts(parts, Full::new(body.clone()))));
     let handled = mcp::on_behalf_of(caller.principal.clone(), handled);
     let id = message.id().cloned();
     let handled = async {

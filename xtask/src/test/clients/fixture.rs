@@ -23,7 +23,7 @@ pub(super) struct Fixture {
 impl Fixture {
     /// Builds and signs the plugin, and completes this configuration.
     pub(super) fn complete(config: &Path) -> Result<Self, Failure> {
-        let built = cargo::build(Profile::Dev, &[PLUGIN])?;
+        let built = cargo::build(Profile::Dev, &[PLUGIN], &[])?;
         let signing = |error: io::Error| format!("cannot sign the plugin `{PLUGIN}`: {error}");
         let folder = TempDir::new().map_err(signing)?;
         let plugins = stage::sign(&built.server, &built.more, folder.path(), "plugins.d").map_err(signing)?;
