@@ -51,7 +51,9 @@ admin: { listen: "127.0.0.1:0", token: "${ADMIN_TOKEN}" }
 tenants:
   research: { tools: ["*"], limits: { rate_limit: "100000/s" } }
 "#;
-        let tail = format!("plugins:\n{plugins}state: {{ dir: ./kept }}\n");
+        // Many releases come, and each stays in memory.
+        let tail =
+            format!("plugins:\n  max_retired_bytes: 1099511627776\n{plugins}state: {{ dir: ./kept }}\n");
         let server = Server::start_with(&model.disk.text(head, &tail), |folder, command| {
             fs::create_dir(folder.join("agents.d")).unwrap();
             fs::write(folder.join("secret"), token(KEEPER, 0)).unwrap();
