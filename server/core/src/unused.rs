@@ -1,7 +1,10 @@
 //! Patterns that cover nothing: often a misspelt name, and in `deny` one that
 //! leaves allowed what it was to forbid.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
 
 use crate::{
     config::{closest, quoted},
@@ -46,20 +49,44 @@ pub fn tool_patterns(settings: &Settings, registry: &Registry) -> Vec<UnusedPatt
     let tenants = settings.tenants.iter().map(|(id, tenant)| (format!("tenants.{id}"), &tenant.grant));
     let agents = settings.agents.iter().map(|(id, agent)| (format!("agents.{id}"), &agent.grant));
     let names: Vec<&str> = registry.tools().map(|tool| tool.spec.name.as_str()).collect();
-    tenants.chain(agents).flat_map(|(place, grant)| unused(&place, grant, &names)).collect()
+    let mut judged = Judged { names, verdicts: HashMap::new() };
+    tenants.chain(agents).flat_map(|(place, grant)| unused(&place, grant, &mut judged)).collect()
 }
 
-fn unused(place: &str, grant: &Grant, names: &[&str]) -> Vec<UnusedPattern> {
+/// Patterns that were compared with what is loaded: thousands of agents may have
+/// the same ones.
+struct Judged<'s> {
+    names: Vec<&'s str>,
+    verdicts: HashMap<&'s str, Verdict>,
+}
+
+enum Verdict {
+    Used,
+    Unused { nearest: Option<String> },
+}
+
+impl<'s> Judged<'s> {
+    fn verdict(&mut self, pattern: &'s Pattern) -> &Verdict {
+        let names = &self.names;
+        self.verdicts.entry(pattern.as_str()).or_insert_with(|| {
+            if pattern.as_str() == "*" || names.iter().any(|name| pattern.covers(name)) {
+                Verdict::Used
+            } else {
+                Verdict::Unused { nearest: nearest(pattern.as_str(), names) }
+            }
+        })
+    }
+}
+
+fn unused<'s>(place: &str, grant: &'s Grant, judged: &mut Judged<'s>) -> Vec<UnusedPattern> {
     let mut unused: Vec<UnusedPattern> = Vec::new();
     for (key, patterns) in [("tools", &grant.tools), ("deny", &grant.deny)] {
         for pattern in patterns.iter() {
-            if pattern.as_str() == "*" || names.iter().any(|name| pattern.covers(name)) {
-                continue;
-            }
+            let Verdict::Unused { nearest } = judged.verdict(pattern) else { continue };
             let pattern = UnusedPattern {
                 place: format!("{place}.{key}"),
                 pattern: pattern.clone(),
-                nearest: nearest(pattern.as_str(), names),
+                nearest: nearest.clone(),
             };
             // A profile may have the same one.
             if !unused.contains(&pattern) {

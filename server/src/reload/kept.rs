@@ -105,8 +105,10 @@ pub(super) fn save(state_dir: &Path, kept: &Kept) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(state_dir)?;
     // Made for its owner only: a plugin's configuration may hold anything.
     let mut next = tempfile::NamedTempFile::new_in(state_dir)?;
-    serde_json::to_writer_pretty(&mut next, &copy)?;
-    next.write_all(b"\n")?;
+    // Written at once: a large configuration is a hundred thousand pieces of JSON.
+    let mut text = serde_json::to_vec_pretty(&copy)?;
+    text.push(b'\n');
+    next.write_all(&text)?;
     next.as_file().sync_all()?;
     next.persist(state_dir.join(FILE))?;
     File::open(state_dir)?.sync_all()

@@ -79,6 +79,14 @@ impl Names {
         names
     }
 
+    /// Whether the same is offered, and takes the same of who uses it.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        // What a template recognises is in its name.
+        let same =
+            |(one, it): (&Needs, &Needs)| one.capabilities == it.capabilities && one.withheld == it.withheld;
+        self.names.keys().eq(other.names.keys()) && self.names.values().zip(other.names.values()).all(same)
+    }
+
     fn add(&mut self, manifest: &Manifest, granted: &BTreeSet<Capability>) {
         let release = Release { version: manifest.version.to_string(), release: manifest.release };
         self.plugins.insert(manifest.name.clone(), release);

@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Rights<'a> {
     old: Side<'a>,
     new: Side<'a>,
+    /// Whether there is the same to be used.
+    same_names: bool,
     ceilings: HashMap<(&'a TenantId, &'a TenantId), Ceiling<'a>>,
 }
 
@@ -54,13 +56,21 @@ pub(super) struct RightsChanges<'a> {
 
 impl<'a> Rights<'a> {
     pub(super) fn new(old: Side<'a>, new: Side<'a>) -> Self {
-        Self { old, new, ceilings: HashMap::new() }
+        Self { old, new, same_names: old.names.same_as(new.names), ceilings: HashMap::new() }
     }
 
     /// The changes for an agent. One that was not there gains all it has.
     pub(super) fn changes(&mut self, was: Option<&'a Agent>, is: &'a Agent) -> RightsChanges<'a> {
         let (old, new) = (self.old, self.new);
         let tenants = (&was.unwrap_or(is).tenant, &is.tenant);
+        let grant = |side: Side<'a>, tenant| side.settings.tenants.get(tenant).map(|tenant| &tenant.grant);
+        // Most agents, after most edits: no name needs to be looked at.
+        if self.same_names
+            && was.is_some_and(|was| was.grant == is.grant)
+            && grant(old, tenants.0) == grant(new, tenants.1)
+        {
+            return RightsChanges::default();
+        }
         let ceiling = self.ceilings.entry(tenants).or_insert_with(|| Ceiling::new(old, new, tenants));
         let was = was.map(|was| &was.grant);
         let same = was == Some(&is.grant);
