@@ -87,7 +87,9 @@ impl Pipeline {
         }
         self.status.update(|status| {
             (status.source, status.since) = (source, Some(Timestamp::now()));
-            status.files = files;
+            if made != Made::Plugins {
+                status.files = files;
+            }
             status.kept = self.history.list();
         });
         let (generation, config_sha256) = (snapshot.generation.0, snapshot.config_sha256.clone());
