@@ -93,6 +93,9 @@ async fn those_who_subscribed_and_may_read_it_hear_that_a_resource_has_changed()
     older.client.subscribe(SubscribeRequestParams::new(uri)).await.unwrap();
     let unknown = older.client.subscribe(SubscribeRequestParams::new("test://nothing")).await.unwrap_err();
     assert!(unknown.to_string().contains("unknown resource: `test://nothing`"), "{unknown}");
+    let long = format!("test://template/{}/data", "x".repeat(3000));
+    let long = older.client.subscribe(SubscribeRequestParams::new(long)).await.unwrap_err();
+    assert!(long.to_string().contains("unknown resource: `test://template/xxx"), "{long}");
     let newer = Talker::connect(&server, LAPTOP, Era::Stateless).await;
     let filter = SubscriptionFilter::builder().resource_subscription(uri).build();
     let mut newer = newer.client.listen(filter).await.unwrap();
