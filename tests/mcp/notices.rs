@@ -2,6 +2,8 @@
 
 #![expect(deprecated, reason = "the older revisions have logging, and subscriptions by request")]
 
+use std::fs;
+
 use rmcp::model::{
     CallToolRequestParams, ClientRequest, NumberOrString, ProgressToken, Request, RequestMetaObject,
     SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
@@ -156,6 +158,30 @@ async fn a_cancelled_call_ends_its_code_and_gives_its_slot_back() {
         .await;
         eventually("the plugin to see it", || (cancelled() > before).then_some(()));
     }
+}
+
+#[tokio::test]
+async fn a_plugin_learns_that_its_call_was_revoked() {
+    let (server, _plugins) = conformance::server(", concurrency: 1");
+    let laptop = Client::connect(&server, LAPTOP, Era::Stateless).await;
+    let other = Client::connect(&server, LAPTOP, Era::Stateless).await;
+    let config = fs::read_to_string(server.config()).unwrap();
+    let revoked = async {
+        eventually_async("the call to have the agent's one slot", || async {
+            other.call("test_simple_text", json!({})).await.unwrap().is_error.filter(|error| *error)
+        })
+        .await;
+        fs::write(server.config(), config.replace("  laptop:", "  somebody_else:")).unwrap();
+    };
+    let (answer, ()) = tokio::join!(laptop.call("test_slow", json!({ "milliseconds": 600_000 })), revoked);
+    assert!(only_text(&answer.unwrap()).starts_with("the call was ended"));
+    fs::write(server.config(), config).unwrap();
+    // Its code has returned, long before the call's time was up.
+    eventually_async("the slot to be free", || async {
+        let answer = other.call("test_simple_text", json!({})).await.ok()?;
+        (only_text(&answer) == "This is a simple text response for testing.").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn answers_that_are_no_answers_are_no_use_to_a_task() {
     let form = "the client's answer does not fit: it must be an `action`, which is `accept`, `decline` or \
                 `cancel`, and `content` with `accept`";
     let large = json!({ "action": "accept", "content": { "name": "A".repeat(70_000) } });
-    for (answer, text) in [(json!(5), form), (large, "the answers have 70077 bytes, more than 65536")] {
+    for (answer, text) in [(json!(5), form), (large, "the answers have 70107 bytes, more than 65536")] {
         let id = detached(&server, "multi_input", json!({})).await;
         settled(&server, &id, "input_required").await;
         let confirm = json!({ "action": "accept", "content": { "confirm": true } });
