@@ -10,7 +10,7 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::Value;
-use server_core::gateway::Gateway;
+use server_core::{gateway::Gateway, principal::Principal};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -30,6 +30,7 @@ mod talk;
 mod tasks;
 mod to_mcp;
 
+use answer::Asked;
 pub use answer::{DENIAL, REFUSED};
 pub use audience::Audience;
 use exchange::Exchange;
@@ -101,6 +102,13 @@ impl Handler {
 
     fn gateway(&self) -> &Gateway {
         &self.0.gateway
+    }
+
+    /// Who sent a request that the gateway does not see, and may send it.
+    fn counted<'c>(&self, context: &'c RequestContext<RoleServer>) -> Result<&'c Principal, ErrorData> {
+        let principal = from_mcp::principal(&context.extensions)?;
+        answer::other(self.gateway().count(principal), Asked::List)?;
+        Ok(principal)
     }
 
     /// Names the server in a result, where the revision asks for it.

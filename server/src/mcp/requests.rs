@@ -326,7 +326,7 @@ impl ServerHandler for Handler {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        let principal = from_mcp::principal(&context.extensions)?;
+        let principal = self.counted(&context)?;
         let task = self.0.exchange.tasks().get(principal, &request.task_id)?;
         Ok(self.signed(&context, GetTaskResult::new(task)))
     }
@@ -336,7 +336,7 @@ impl ServerHandler for Handler {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let principal = from_mcp::principal(&context.extensions)?;
+        let principal = self.counted(&context)?;
         self.0.exchange.tasks().update(principal, &request.task_id, request.input_responses)
     }
 
@@ -345,7 +345,7 @@ impl ServerHandler for Handler {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let principal = from_mcp::principal(&context.extensions)?;
+        let principal = self.counted(&context)?;
         self.0.exchange.tasks().cancel(principal, &request.task_id)
     }
 
