@@ -67,6 +67,10 @@ struct Shared {
     identity: Value,
 }
 
+/// What a request of the older revisions hears that is in no session.
+const NO_SESSION: &str =
+    "this revision has sessions: send `initialize`, and its `Mcp-Session-Id` from then on";
+
 impl Handler {
     /// One that asks `gateway`, and lets clients into `audience`. Requests still
     /// under way when `cut` is cancelled are answered with an error. Where a plugin
@@ -127,6 +131,11 @@ impl Handler {
         context: &RequestContext<RoleServer>,
         work: impl Future<Output = Result<T, ErrorData>>,
     ) -> Result<T, ErrorData> {
+        // rmcp serves a request of the older revisions also where it is in no session,
+        // in which nobody could answer a question or cancel it.
+        if !from_mcp::is_stateless(context) && from_mcp::session(&context.extensions).is_none() {
+            return Err(ErrorData::invalid_request(NO_SESSION, None));
+        }
         let work = AssertUnwindSafe(work).catch_unwind();
         tokio::select! {
             biased;
