@@ -94,7 +94,11 @@ impl Call {
     /// and returns.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.state().is_ok_and(|state| state.cancelled)
+        match self.state() {
+            Ok(state) => state.cancelled,
+            // The call is over: nobody waits.
+            Err(error) => error.code() == ErrorCode::Denied,
+        }
     }
 
     /// How long there is somebody to wait for the answer.

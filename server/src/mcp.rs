@@ -10,7 +10,7 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::Value;
-use server_core::gateway::Gateway;
+use server_core::{gateway::Gateway, principal::Principal};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -30,6 +30,7 @@ mod talk;
 mod tasks;
 mod to_mcp;
 
+use answer::Asked;
 pub use answer::{DENIAL, REFUSED};
 pub use audience::Audience;
 use exchange::Exchange;
@@ -65,6 +66,10 @@ struct Shared {
     config: ServerConfig,
     identity: Value,
 }
+
+/// What a request of the older revisions hears that is in no session.
+const NO_SESSION: &str =
+    "this revision has sessions: send `initialize`, and its `Mcp-Session-Id` from then on";
 
 impl Handler {
     /// One that asks `gateway`, and lets clients into `audience`. Requests still
@@ -103,6 +108,13 @@ impl Handler {
         &self.0.gateway
     }
 
+    /// Who sent a request that the gateway does not see, and may send it.
+    fn counted<'c>(&self, context: &'c RequestContext<RoleServer>) -> Result<&'c Principal, ErrorData> {
+        let principal = from_mcp::principal(&context.extensions)?;
+        answer::other(self.gateway().count(principal), Asked::List)?;
+        Ok(principal)
+    }
+
     /// Names the server in a result, where the revision asks for it.
     fn signed<R: Signed>(&self, context: &RequestContext<RoleServer>, mut result: R) -> R {
         if from_mcp::is_stateless(context) {
@@ -123,6 +135,11 @@ impl Handler {
         // is moved several times.
         let work = AssertUnwindSafe(Box::pin(work)).catch_unwind();
         async move {
+            // rmcp serves a request of the older revisions also where it is in no
+            // session, in which nobody could answer a question or cancel it.
+            if !from_mcp::is_stateless(context) && from_mcp::session(&context.extensions).is_none() {
+                return Err(ErrorData::invalid_request(NO_SESSION, None));
+            }
             tokio::select! {
                 biased;
                 outcome = work => outcome.unwrap_or_else(|_panic| {

@@ -128,3 +128,13 @@ async fn what_is_no_answer_is_asked_again() {
     let large = ask(&server, LAPTOP, TOOL, large).await;
     assert_eq!(large["error"]["code"], -32602, "{large}");
 }
+
+#[tokio::test]
+async fn a_tool_cannot_have_questions_noted_without_end() {
+    let (server, _plugins) = conformance::server("");
+    let talker = Talker::connect(&server, LAPTOP, Era::Stateless).await;
+    let call = CallToolRequestParams::new("test_asks_without_end");
+    let result = talker.client.call_tool(call).await.unwrap();
+    assert_eq!(result.is_error, Some(true));
+    assert!(only_text(&result).contains("asks for more and more"), "{result:?}");
+}

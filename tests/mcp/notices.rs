@@ -2,6 +2,8 @@
 
 #![expect(deprecated, reason = "the older revisions have logging, and subscriptions by request")]
 
+use std::fs;
+
 use rmcp::model::{
     CallToolRequestParams, ClientRequest, Request, SubscribeRequestParams, SubscriptionFilter,
     UnsubscribeRequestParams,
@@ -93,6 +95,9 @@ async fn those_who_subscribed_and_may_read_it_hear_that_a_resource_has_changed()
     older.client.subscribe(SubscribeRequestParams::new(uri)).await.unwrap();
     let unknown = older.client.subscribe(SubscribeRequestParams::new("test://nothing")).await.unwrap_err();
     assert!(unknown.to_string().contains("unknown resource: `test://nothing`"), "{unknown}");
+    let long = format!("test://template/{}/data", "x".repeat(3000));
+    let long = older.client.subscribe(SubscribeRequestParams::new(long)).await.unwrap_err();
+    assert!(long.to_string().contains("unknown resource: `test://template/xxx"), "{long}");
     let newer = Talker::connect(&server, LAPTOP, Era::Stateless).await;
     let filter = SubscriptionFilter::builder().resource_subscription(uri).build();
     let mut newer = newer.client.listen(filter).await.unwrap();
@@ -151,6 +156,30 @@ async fn a_cancelled_call_ends_its_code_and_gives_its_slot_back() {
         let seen = || async { (lines("cancelled, and so it ends") > before).then_some(()) };
         eventually_async("the plugin to see it", seen).await;
     }
+}
+
+#[tokio::test]
+async fn a_plugin_learns_that_its_call_was_revoked() {
+    let (server, _plugins) = conformance::server(", concurrency: 1");
+    let laptop = Client::connect(&server, LAPTOP, Era::Stateless).await;
+    let other = Client::connect(&server, LAPTOP, Era::Stateless).await;
+    let config = fs::read_to_string(server.config()).unwrap();
+    let revoked = async {
+        eventually_async("the call to have the agent's one slot", || async {
+            other.call("test_simple_text", json!({})).await.unwrap().is_error.filter(|error| *error)
+        })
+        .await;
+        fs::write(server.config(), config.replace("  laptop:", "  somebody_else:")).unwrap();
+    };
+    let (answer, ()) = tokio::join!(laptop.call("test_slow", json!({ "milliseconds": 600_000 })), revoked);
+    assert!(only_text(&answer.unwrap()).starts_with("the call was ended"));
+    fs::write(server.config(), config).unwrap();
+    // Its code has returned, long before the call's time was up.
+    eventually_async("the slot to be free", || async {
+        let answer = other.call("test_simple_text", json!({})).await.ok()?;
+        (only_text(&answer) == "This is a simple text response for testing.").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

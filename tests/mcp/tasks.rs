@@ -84,6 +84,27 @@ async fn a_task_asks_whoever_looks_after_it() {
 }
 
 #[tokio::test]
+async fn answers_that_are_no_answers_are_no_use_to_a_task() {
+    let (server, _plugins) = conformance::server("");
+    let form = "the client's answer does not fit: it must be an `action`, which is `accept`, `decline` or \
+                `cancel`, and `content` with `accept`";
+    let large = json!({ "action": "accept", "content": { "name": "A".repeat(70_000) } });
+    for (answer, text) in [(json!(5), form), (large, "the answers have 70107 bytes, more than 65536")] {
+        let id = detached(&server, "multi_input", json!({})).await;
+        settled(&server, &id, "input_required").await;
+        let confirm = json!({ "action": "accept", "content": { "confirm": true } });
+        let responses = json!({ "name": answer, "confirm": confirm });
+        let params = json!({ "taskId": id, "inputResponses": responses });
+        request(&server, LAPTOP, "tasks/update", params).await;
+        let done = settled(&server, &id, "completed").await;
+        assert_eq!(
+            (&done["result"]["isError"], &done["result"]["content"][0]["text"]),
+            (&json!(true), &json!(text))
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_task_that_is_cancelled_ends_its_code_and_gives_its_slot_back() {
     let (server, _plugins) = conformance::server(", concurrency: 1");
     let id = detached(&server, "slow_compute", json!({ "seconds": 600 })).await;

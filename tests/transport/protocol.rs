@@ -280,3 +280,18 @@ async fn sigterm_ends_streams_and_the_program() {
     assert!(text.contains(r#""resultType":"complete""#), "{text}");
     assert_eq!(server.ended().code(), Some(0));
 }
+
+#[tokio::test]
+async fn a_request_of_the_older_revisions_is_in_a_session() {
+    let server = Server::start(TWO_AGENTS);
+    let calls = json!({ "name": "core.echo", "arguments": { "text": "hello" } });
+    for (method, params) in [("tools/call", calls), ("tools/list", json!({}))] {
+        let mut request = stateless(&server, LAPTOP, method, params).build().unwrap();
+        let body = String::from_utf8(request.body().unwrap().as_bytes().unwrap().to_vec()).unwrap();
+        *request.body_mut() = Some(body.replace("2026-07-28", "2025-11-25").into());
+        request.headers_mut().insert("mcp-protocol-version", "2025-11-25".parse().unwrap());
+        let answer: Value = http().execute(request).await.unwrap().json().await.unwrap();
+        assert_eq!(answer["error"]["code"], -32600, "{answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains("send `initialize`"), "{answer}");
+    }
+}

@@ -9,6 +9,7 @@ use plugin_abi::{
     HostObject, PluginModRef, PluginObject,
     abi_stable::{
         StableAbi,
+        library::{AbiHeader, RootModule},
         type_layout::{TLData, TypeLayout},
     },
 };
@@ -45,6 +46,21 @@ impl Types {
         };
         let (size, align) = (layout.size(), layout.alignment());
         let mut text = format!("{} (size {size}, align {align})\n", layout.full_type());
+        // What is not in the fields, and compared all the same.
+        let _ = writeln!(text, "    as {:?}", layout.repr_attr());
+        if let Some(checks) = layout.extra_checks() {
+            let _ = writeln!(text, "    wants {checks:?}");
+        }
+        match layout.data() {
+            TLData::PrefixType(prefix) => {
+                let _ = writeln!(text, "    may lack fields from number {} on", prefix.first_suffix_field);
+            }
+            TLData::Enum(variants) => {
+                let (names, how) = (variants.variant_names, variants.exhaustiveness);
+                let _ = writeln!(text, "    one of {names} {:?} {how:?}", variants.discriminants);
+            }
+            _ => {}
+        }
         for field in fields.iter().chain(&layout.phantom_fields().to_vec()) {
             let _ = write!(text, "    {}: #{}", field.name(), self.number(field.layout()));
             for function in field.function_range().iter() {
@@ -76,4 +92,13 @@ fn the_types_are_as_they_were_in_version_1_0_0() {
          \"Frozen ABI, growing contract\"); it is now:\n{text}"
     );
     assert_eq!(env!("CARGO_PKG_VERSION"), "1.0.0");
+    assert_eq!(PluginModRef::VERSION_STRINGS.version.as_str(), "1.0.0");
+    assert_eq!((AbiHeader::VALUE.abi_major, AbiHeader::VALUE.abi_minor), (0, 11));
+}
+
+/// `call` and `input` are of one type: no layout would tell if they were swapped.
+#[test]
+fn what_is_of_one_type_stays_in_its_order() {
+    let order = "op: RStr<'_>,\n        call: RSlice<'_, u8>,\n        input: RSlice<'_, u8>,\n";
+    assert_eq!(include_str!("../src/lib.rs").matches(order).count(), 2);
 }

@@ -20,6 +20,7 @@ pub(crate) fn add(plugin: Plugin) -> Plugin {
         .tool(Tool::new("test_input_required_result_tampered_state", "Asks for consent.", consent))
         .tool(Tool::new("test_input_required_result_multiple_inputs", "Asks for much at once.", much))
         .tool(Tool::new("test_input_required_result_multi_round", "Asks one thing after another.", rounds))
+        .tool(Tool::new("test_asks_without_end", "Asks, and never mind the answers.", without_end))
         .tool(Tool::new("test_input_required_result_capabilities", "Asks what it can.", what_it_can))
 }
 
@@ -109,4 +110,11 @@ fn what_it_can(call: &Call, (): ()) -> Result<String, CallError> {
         said.push(name(call, ())?);
     }
     Ok(said.join("; "))
+}
+
+fn without_end(call: &Call, (): ()) -> Result<String, CallError> {
+    for n in 0..99 {
+        let _ = call.ask(&format!("question {n}"), &ClientRoots);
+    }
+    Ok(format!("{} root(s)", call.ask("the last question", &ClientRoots)?.roots.len()))
 }

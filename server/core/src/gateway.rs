@@ -148,6 +148,11 @@ impl Gateway {
         })
     }
 
+    /// Counts a request that is answered elsewhere, such as one about a task.
+    pub fn count(&self, principal: &Principal) -> Answer<()> {
+        self.list(principal, |_| ())
+    }
+
     /// The tool of that name, if `principal` may call it.
     #[must_use]
     pub fn tool_for(&self, principal: &Principal, name: &str) -> Option<Arc<Tool>> {
@@ -309,7 +314,7 @@ impl Gateway {
         Call::begin(self.live.load(), self.log.clone(), self.flights.clone(), caller, thing, name)
     }
 
-    fn list<T>(&self, principal: &Principal, items: impl FnOnce(&Arc<Snapshot>) -> Vec<T>) -> Answer<Vec<T>> {
+    fn list<T>(&self, principal: &Principal, items: impl FnOnce(&Arc<Snapshot>) -> T) -> Answer<T> {
         let snapshot = self.live.load();
         match self.guard(principal) {
             Ok(_slot) => Answer::Done(items(&snapshot)),

@@ -23,6 +23,9 @@ use crate::{
     settings::Isolation,
 };
 
+/// The longest URI of a resource that a client may name.
+pub const MAX_URI: usize = 2048;
+
 /// A verified plugin that runs.
 pub struct Plugin {
     /// What it says of itself, as signed.
@@ -223,6 +226,11 @@ impl Registry {
     /// template that it is a member of.
     #[must_use]
     pub fn offered(&self, uri: &str) -> Option<(Offered, &Arc<Plugin>)> {
+        // A template's variables stand for whatever a client makes up, which the
+        // plugin gets, and which the server keeps where it is subscribed to.
+        if uri.len() > MAX_URI || uri.contains(char::is_control) {
+            return None;
+        }
         if let Some(resource) = self.resources.get(uri) {
             return Some((Offered::Resource(uri.to_owned()), &resource.plugin));
         }

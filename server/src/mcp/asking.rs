@@ -44,10 +44,13 @@ pub(super) fn message(question: &Question) -> Result<ServerRequest, String> {
 
 /// Whether that is an answer to the question, or why not.
 pub(super) fn check(question: &Question, answer: &Value) -> Result<(), String> {
-    let shape = |error: serde_json::Error| error.to_string();
+    let shape = |shape: &str| format!("it must be {shape}");
     match question {
         Question::Elicit(form) => {
-            if let Elicited::Accept { content } = Elicited::<Value>::deserialize(answer).map_err(shape)? {
+            let answer = Elicited::<Value>::deserialize(answer).map_err(|_| {
+                shape("an `action`, which is `accept`, `decline` or `cancel`, and `content` with `accept`")
+            })?;
+            if let Elicited::Accept { content } = answer {
                 let schema =
                     ArgumentSchema::new(&form.requested_schema).map_err(|error| error.to_string())?;
                 let complaints = schema.complaints_about("the answer", &content);
@@ -56,9 +59,22 @@ pub(super) fn check(question: &Question, answer: &Value) -> Result<(), String> {
                 }
             }
         }
-        Question::Sample(_) => drop(Sampled::deserialize(answer).map_err(shape)?),
-        Question::Roots {} => drop(Roots::deserialize(answer).map_err(shape)?),
+        Question::Sample(_) => {
+            drop(Sampled::deserialize(answer).map_err(|_| shape("`role`, `content` and `model`"))?);
+        }
+        Question::Roots {} => {
+            drop(Roots::deserialize(answer).map_err(|_| shape("`roots`, each with a `uri`"))?);
+        }
         _ => return Err("it is no question".to_owned()),
+    }
+    Ok(())
+}
+
+/// Whether a request may have that many answers, or why not.
+pub(super) fn weigh(answers: &BTreeMap<String, Value>) -> Result<(), String> {
+    let size = serde_json::to_vec(answers).map_or(usize::MAX, |bytes| bytes.len());
+    if size > MAX_ANSWERS {
+        return Err(format!("the answers have {size} bytes, more than {MAX_ANSWERS}"));
     }
     Ok(())
 }
@@ -157,11 +173,7 @@ impl Seal {
             return Err(refuse("the request has asked too often"));
         }
         round.answers.extend(responses.unwrap_or_default());
-        let size = serde_json::to_vec(&round.answers).map_or(usize::MAX, |bytes| bytes.len());
-        if size > MAX_ANSWERS {
-            let message = format!("the answers have {size} bytes, more than {MAX_ANSWERS}");
-            return Err(ErrorData::invalid_params(message, None));
-        }
+        weigh(&round.answers).map_err(|message| ErrorData::invalid_params(message, None))?;
         Ok(round)
     }
 }

@@ -167,7 +167,9 @@ async fn answer(whom: Whom, ask: Ask, deadline: Instant, reply: Reply<Result<Ans
             }
         }
     }
-    let _ = reply.send(Ok(answers));
+    let weighed = asking::weigh(&answers.answers);
+    let _ =
+        reply.send(weighed.map(|()| answers).map_err(|message| OpError::new(ErrorCode::NoAnswer, message)));
 }
 
 /// Who is asked.

@@ -19,6 +19,7 @@ use rmcp::{
     },
     service::{RequestContext, SubscriptionContext},
 };
+use server_core::registry::MAX_URI;
 
 use super::{
     Handler, REFUSED, REVISIONS,
@@ -107,7 +108,9 @@ impl ServerHandler for Handler {
     ) -> Result<ListToolsResult, ErrorData> {
         self.guarded("tools/list", &context, async {
             let answer = self.gateway().tools(from_mcp::principal(&context.extensions)?);
-            let page = pages::page(answer::other(answer, Asked::List)?, request, |it| it.spec.name.as_str())?;
+            let page = pages::page("tools", answer::other(answer, Asked::List)?, request, |it| {
+                it.spec.name.as_str()
+            })?;
             let items = page.items.iter().map(|it| to_mcp::tool(&it.spec)).collect();
             let mut result =
                 ListToolsResult::with_all_items(items).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
@@ -150,7 +153,9 @@ impl ServerHandler for Handler {
     ) -> Result<ListResourcesResult, ErrorData> {
         self.guarded("resources/list", &context, async {
             let answer = self.gateway().resources(from_mcp::principal(&context.extensions)?);
-            let page = pages::page(answer::other(answer, Asked::List)?, request, |it| it.spec.uri.as_str())?;
+            let page = pages::page("resources", answer::other(answer, Asked::List)?, request, |it| {
+                it.spec.uri.as_str()
+            })?;
             let items = page.items.iter().map(|it| to_mcp::resource(&it.spec)).collect();
             let mut result = ListResourcesResult::with_all_items(items)
                 .with_ttl_ms(0)
@@ -168,7 +173,7 @@ impl ServerHandler for Handler {
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         self.guarded("resources/templates/list", &context, async {
             let answer = self.gateway().templates(from_mcp::principal(&context.extensions)?);
-            let page = pages::page(answer::other(answer, Asked::List)?, request, |it| {
+            let page = pages::page("templates", answer::other(answer, Asked::List)?, request, |it| {
                 it.spec.uri_template.as_str()
             })?;
             let items = page.items.iter().map(|it| to_mcp::template(&it.spec)).collect();
@@ -216,7 +221,9 @@ impl ServerHandler for Handler {
     ) -> Result<ListPromptsResult, ErrorData> {
         self.guarded("prompts/list", &context, async {
             let answer = self.gateway().prompts(from_mcp::principal(&context.extensions)?);
-            let page = pages::page(answer::other(answer, Asked::List)?, request, |it| it.spec.name.as_str())?;
+            let page = pages::page("prompts", answer::other(answer, Asked::List)?, request, |it| {
+                it.spec.name.as_str()
+            })?;
             let items = page.items.iter().map(|it| to_mcp::prompt(&it.spec)).collect();
             let mut result =
                 ListPromptsResult::with_all_items(items).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
@@ -319,7 +326,7 @@ impl ServerHandler for Handler {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        let principal = from_mcp::principal(&context.extensions)?;
+        let principal = self.counted(&context)?;
         let task = self.0.exchange.tasks().get(principal, &request.task_id)?;
         Ok(self.signed(&context, GetTaskResult::new(task)))
     }
@@ -329,7 +336,7 @@ impl ServerHandler for Handler {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let principal = from_mcp::principal(&context.extensions)?;
+        let principal = self.counted(&context)?;
         self.0.exchange.tasks().update(principal, &request.task_id, request.input_responses)
     }
 
@@ -338,13 +345,14 @@ impl ServerHandler for Handler {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let principal = from_mcp::principal(&context.extensions)?;
+        let principal = self.counted(&context)?;
         self.0.exchange.tasks().cancel(principal, &request.task_id)
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         // Whether the agent may read them is asked when there is news of them.
-        let resources = requested.resource_subscriptions.iter().flatten().take(audience::MAX_SUBSCRIPTIONS);
+        let resources = requested.resource_subscriptions.iter().flatten();
+        let resources = resources.filter(|uri| uri.len() <= MAX_URI).take(audience::MAX_SUBSCRIPTIONS);
         Some(
             SubscriptionFilter::builder()
                 .resource_subscriptions(resources)

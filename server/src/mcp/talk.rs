@@ -37,6 +37,10 @@ const NOTICES: (u32, Duration) = (50, Duration::from_millis(100));
 /// How much may wait to go out.
 const WAITING: usize = 128;
 
+/// How many questions that a client has to be asked, or cannot be asked, are noted
+/// of one call.
+const OPEN: usize = 32;
+
 /// The plugin's end.
 pub(super) struct Talk {
     client: ClientAbout,
@@ -119,7 +123,12 @@ impl Talk {
         if asked.is_empty() {
             return Ok(answers);
         }
-        self.open().asked.extend(asked);
+        let noted = &mut self.open().asked;
+        if noted.len() + asked.len() > OPEN {
+            let message = "the call asks for more and more, and does not pass on that it must be asked first";
+            return Err(OpError::new(ErrorCode::InvalidInput, message));
+        }
+        noted.extend(asked);
         Err(OpError::new(ErrorCode::InputRequired, "the client has to answer first"))
     }
 }
@@ -153,7 +162,9 @@ impl Conversation for Talk {
             ask.questions.values().filter(|question| !question.suits(&self.client)).cloned().collect();
         if let Some(question) = lacking.first() {
             let message = format!("the client does not offer `{}`, which this needs", question.capability());
-            self.open().lacking.extend(lacking);
+            let noted = &mut self.open().lacking;
+            noted.extend(lacking);
+            noted.truncate(OPEN);
             return Err(OpError::new(ErrorCode::ClientCannot, message));
         }
         if let Some(round) = &self.round

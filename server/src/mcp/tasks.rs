@@ -37,8 +37,12 @@ impl Tasks {
     /// Whether the agent may have one more.
     pub(super) fn has_room(&self, principal: &Principal) -> bool {
         let mut owners = self.owners();
-        owners.retain(|id, _| self.manager.get_task(id).is_ok());
-        owners.values().filter(|owner| **owner == *principal).count() < PER_AGENT
+        let own = |owners: &HashMap<_, _>| owners.values().filter(|owner| *owner == principal).count();
+        if own(&owners) >= PER_AGENT {
+            // To look for a task copies it, so that is not done for every call.
+            owners.retain(|id, owner| owner != principal || self.manager.get_task(id).is_ok());
+        }
+        own(&owners) < PER_AGENT
     }
 
     /// Goes on with `work` as a task of `principal`'s. A client that cancels it ends

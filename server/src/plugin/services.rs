@@ -127,7 +127,8 @@ impl PluginServices {
                 }
             }
             op::host::ABOUT_CLIENT => encode(&self.caller(call)?.conversation.client()),
-            op::host::CALL_STATE => encode(&client::state(&*self.caller(call)?)),
+            // Also of one that was revoked: its code is to learn that it may stop.
+            op::host::CALL_STATE => encode(&client::state(&*self.own(call)?.ok_or_else(over)?)),
             op::host::DETACH => {
                 encode(&client::detach(&*self.caller(call)?, decode("way to go on", input)?)?)
             }
@@ -151,12 +152,19 @@ impl PluginServices {
         }
     }
 
-    /// The call that is named, if it is in flight.
+    /// The call that is named, if it is in flight and has its rights.
     fn work(&self, call: &[u8]) -> Result<Option<Arc<Work>>, OpError> {
-        match self.shared.calls.find(call) {
+        match self.own(call)? {
             Some(work) if work.permit.is_revoked() => {
                 Err(OpError::new(ErrorCode::Denied, "the call was revoked"))
             }
+            work => Ok(work),
+        }
+    }
+
+    /// The call that is named, if it is in flight.
+    fn own(&self, call: &[u8]) -> Result<Option<Arc<Work>>, OpError> {
+        match self.shared.calls.find(call) {
             Some(work) if work.permit.plugin().manifest.name != self.plugin => {
                 Err(OpError::new(ErrorCode::Denied, "the call is another plugin's"))
             }
@@ -166,8 +174,7 @@ impl PluginServices {
 
     /// The same, where nothing can be done for nobody.
     fn caller(&self, call: &[u8]) -> Result<Arc<Work>, OpError> {
-        self.work(call)?
-            .ok_or_else(|| OpError::new(ErrorCode::Denied, "there is no such call, or it is over already"))
+        self.work(call)?.ok_or_else(over)
     }
 
     /// Has everyone told who subscribed to a resource of the plugin's.
@@ -208,6 +215,10 @@ impl PluginServices {
             plugins: about::plugins(snapshot, permit.principal()),
         }
     }
+}
+
+fn over() -> OpError {
+    OpError::new(ErrorCode::Denied, "there is no such call, or it is over already")
 }
 
 fn decode<T: DeserializeOwned>(what: &str, input: &[u8]) -> Result<T, OpError> {

@@ -155,7 +155,7 @@ impl Call {
                 .failed(format!("plugin `{name}` answered something that this server does not understand"));
         };
         let size = match reply.settle(permit.subject()) {
-            Ok(more) => size + more,
+            Ok(settled) => settled.unwrap_or(size),
             Err(complaints) => {
                 let complaints = complaints.join("; ");
                 return self.failed(format!("plugin `{name}` breaks its own output schema: {complaints}"));

@@ -5,6 +5,7 @@ use plugin_contract::op::{
 };
 use serde_json::Value;
 
+use super::encoded_length;
 use crate::policy::Subject;
 
 /// What a plugin answers.
@@ -15,8 +16,9 @@ pub(super) trait Reply {
     }
 
     /// Takes out what only the server may say, and adds what clients need.
-    /// Answers how many bytes it grew by, or what is wrong with it.
-    fn settle(&mut self, subject: &Subject) -> Result<u64, Vec<String>>;
+    /// Answers its size where that differs from what the plugin sent, or what is
+    /// wrong with it.
+    fn settle(&mut self, subject: &Subject) -> Result<Option<u64>, Vec<String>>;
 }
 
 impl Reply for ToolResult {
@@ -24,13 +26,13 @@ impl Reply for ToolResult {
         self.is_error
     }
 
-    fn settle(&mut self, subject: &Subject) -> Result<u64, Vec<String>> {
+    fn settle(&mut self, subject: &Subject) -> Result<Option<u64>, Vec<String>> {
         clean(&mut self.meta);
         self.content.iter_mut().for_each(clean_content);
         if self.is_error {
             // Clients would check it against the schema of what it is not.
             self.structured = None;
-            return Ok(0);
+            return Ok(None);
         }
         if let Subject::Tool(tool) = subject
             && let Some(schema) = &tool.output
@@ -42,15 +44,12 @@ impl Reply for ToolResult {
                 return Err(complaints);
             }
         }
-        match &self.structured {
-            Some(structured) if !self.content.iter().any(|content| says(content, structured)) => {
-                let text = structured.to_string();
-                let bytes = text.len() as u64;
-                self.content.push(Content::text(text));
-                Ok(bytes)
-            }
-            _ => Ok(0),
+        let Some(structured) = &self.structured else { return Ok(None) };
+        if !self.content.iter().any(|content| says(content, structured)) {
+            self.content.push(Content::text(structured.to_string()));
         }
+        // Counted as it goes out: a text has a backslash for every quote in it.
+        Ok(Some(encoded_length(self)))
     }
 }
 
@@ -62,24 +61,24 @@ fn says(content: &Content, structured: &Value) -> bool {
 }
 
 impl Reply for ResourceContents {
-    fn settle(&mut self, _: &Subject) -> Result<u64, Vec<String>> {
+    fn settle(&mut self, _: &Subject) -> Result<Option<u64>, Vec<String>> {
         clean(&mut self.meta);
         self.contents.iter_mut().for_each(|content| clean(content.meta_mut()));
-        Ok(0)
+        Ok(None)
     }
 }
 
 impl Reply for PromptResult {
-    fn settle(&mut self, _: &Subject) -> Result<u64, Vec<String>> {
+    fn settle(&mut self, _: &Subject) -> Result<Option<u64>, Vec<String>> {
         clean(&mut self.meta);
         self.messages.iter_mut().for_each(|message| clean_content(&mut message.content));
-        Ok(0)
+        Ok(None)
     }
 }
 
 impl Reply for Completion {
-    fn settle(&mut self, _: &Subject) -> Result<u64, Vec<String>> {
-        Ok(0)
+    fn settle(&mut self, _: &Subject) -> Result<Option<u64>, Vec<String>> {
+        Ok(None)
     }
 }
 

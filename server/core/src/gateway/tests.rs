@@ -283,6 +283,17 @@ fn calls_that_no_limit_counts_have_a_bound_too() {
 }
 
 #[test]
+fn requests_that_are_answered_elsewhere_share_that_bound() {
+    let world = world(|_| {}, unreachable());
+    let bounded = (0..2000).find_map(|_| match world.gateway.count(&caller().principal) {
+        Answer::Refused(denial) => Some(codes(&denial.reasons)),
+        _ => None,
+    });
+    assert_eq!(bounded, Some(vec!["too_many_requests"]));
+    assert!(matches!(world.gateway.tools(&caller().principal), Answer::Refused(_)));
+}
+
+#[test]
 fn what_a_plugin_says_went_wrong_reaches_the_caller() {
     let error = |code| Err(InvokeError::Plugin(OpError::new(code, "the words of the plugin")));
     for code in [ErrorCode::NotFound, ErrorCode::InvalidInput, ErrorCode::Failed] {

@@ -92,3 +92,19 @@ fn a_schema_or_template_that_cannot_be_used_refuses_its_plugin() {
          each name once, with text between two of them; correct the template in the plugin and sign it again",
     );
 }
+
+#[test]
+fn what_a_client_makes_up_for_a_template_is_short_and_in_one_line() {
+    let parts = json!({ "resource_templates": [{ "uri_template": "docs://{page}", "name": "pages" }] });
+    let (registry, _) = Registry::admit([plugin("docs", parts)]);
+    for (page, offered) in [
+        ("a".to_owned(), true),
+        ("a page, \u{e4}".to_owned(), true),
+        ("a".repeat(2041), true),
+        ("a".repeat(2042), false),
+        ("a\nb".to_owned(), false),
+        ("a\0".to_owned(), false),
+    ] {
+        assert_eq!(registry.offered(&format!("docs://{page}")).is_some(), offered, "{page:?}");
+    }
+}

@@ -36,7 +36,7 @@ pub(crate) struct Work {
 impl Work {
     /// Whether it is in vain.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire) || self.remaining().is_zero()
+        self.abandoned.load(Ordering::Acquire) || self.permit.is_revoked() || self.remaining().is_zero()
     }
 
     /// How long somebody waits for it.

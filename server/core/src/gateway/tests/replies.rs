@@ -91,16 +91,21 @@ fn what_only_the_server_may_say_is_taken_out_of_every_meta() {
 }
 
 #[test]
-fn text_that_the_server_adds_counts_too() {
-    let text = "x".repeat(100);
-    let answer = json!({ "content": [], "structured": { "total": 5, "text": text } });
-    let bytes = answer.to_string().len() as u64;
-    let world = with_schema(answer, |settings| limits(settings).max_response_bytes = bytes);
-    let Answer::Refused(denial) = world.call("demo.say", json!({})) else { panic!() };
-    assert_eq!(
-        denial.reasons[0].to_string(),
-        format!("the result has {} bytes, and agent `laptop` may receive {bytes}", bytes + 121)
-    );
+fn text_that_the_server_adds_counts_as_it_goes_out() {
+    // Three characters each in the result, and five in a text.
+    let structured = json!({ "quotes": vec![""; 100], "total": 5 });
+    let answer = json!({ "content": [], "structured": structured });
+    let text = json!({ "type": "text", "text": structured.to_string() }).to_string();
+    let bytes = answer.to_string().len() + text.len();
+    assert!(bytes > 2 * answer.to_string().len() + 200);
+    let call = |limit| {
+        let world = with_schema(answer.clone(), |settings| limits(settings).max_response_bytes = limit);
+        world.call("demo.say", json!({}))
+    };
+    assert!(matches!(call(bytes as u64), Answer::Done(_)));
+    let Answer::Refused(denial) = call(bytes as u64 - 1) else { panic!() };
+    let refused = format!("the result has {bytes} bytes, and agent `laptop` may receive {}", bytes - 1);
+    assert_eq!(denial.reasons[0].to_string(), refused);
 }
 
 #[test]
