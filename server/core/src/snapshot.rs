@@ -51,7 +51,13 @@ impl Snapshot {
     /// constant time.
     #[must_use]
     pub fn authenticate(&self, token: &str) -> Option<Principal> {
-        let agent = self.holder(&TokenDigest::of(token))?;
+        self.bearer(&TokenDigest::of(token))
+    }
+
+    /// The same, by the token's digest.
+    #[must_use]
+    pub fn bearer(&self, token: &TokenDigest) -> Option<Principal> {
+        let agent = self.holder(token)?;
         let tenant = self.settings.agents.get(agent)?.tenant.clone();
         Some(Principal { agent: agent.clone(), tenant })
     }
