@@ -17,6 +17,7 @@ use crate::support::{
 };
 
 mod commands;
+mod edits;
 mod followers;
 mod metrics;
 mod orders;

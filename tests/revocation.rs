@@ -5,12 +5,16 @@ use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::task::JoinHandle;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
 
 use crate::{
     reload::ready_when,
     support::{
-        REVIEWER, Server,
+        REVIEWER, Server, TWO_AGENTS,
         client::{Client, ERAS, Era, stateless},
         eventually, eventually_async,
         testbench::{Testbench, build},
@@ -132,6 +136,32 @@ async fn calls_end_with_their_agent_or_its_token() {
         eventually("the records", || (outcomes(&server) == ["revoked", "revoked"]).then_some(()));
         assert!(server.logged(|line| line["message"] == "calls in flight were revoked").is_some());
     }
+}
+
+#[tokio::test]
+async fn a_token_that_is_replaced_while_its_request_arrives_calls_nothing() {
+    let server = Server::start(TWO_AGENTS);
+    let body =
+        request("tools/call", json!({ "name": "core.echo", "arguments": { "text": "x" } })).to_string();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {REVIEWER}\r\n\
+         Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n\
+         Expect: 100-continue\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        server.address,
+        body.len()
+    );
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client.write_all(head.as_bytes()).await.unwrap();
+    // It asks for the body only of whom it has let in.
+    let mut says = [0; 12];
+    client.read_exact(&mut says).await.unwrap();
+    assert_eq!(&says, b"HTTP/1.1 100");
+    edit(&server, &replaced(TWO_AGENTS, TOKEN, &format!("token: \"{}\"", spare()))).await;
+    client.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("HTTP/1.1 401 Unauthorized"), "{answer}");
+    assert_eq!(server.logged(|line| line["target"] == "call"), None);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 //! files and stages what they hold on a thread of its own (`staging`), decides,
 //! and then swaps the snapshot in one step. Until that step nothing has changed.
 
-use std::{sync::Arc, time::Instant};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use server_core::{
@@ -16,7 +16,7 @@ use server_core::{
 use tokio::{
     signal::unix::Signal,
     sync::{Notify, mpsc},
-    time,
+    time::{self, Instant},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -48,6 +48,10 @@ use control::Order;
 use kept::History;
 use staging::Look;
 
+/// How long no event of the kernel makes for another look: it may be of a file
+/// that is written on and on beside those that count, like a log.
+const CALM: Duration = Duration::from_millis(50);
+
 /// Puts a part of the server in line with the settings that have just come into
 /// force. It cannot fail.
 pub type Follow = Box<dyn FnOnce() + Send>;
@@ -75,6 +79,8 @@ pub struct Pipeline {
     work: Bench,
     /// The files have changed, and have not stood still for long enough.
     waits: bool,
+    /// When they were looked at last, but for orders.
+    looked: Instant,
 }
 
 /// An attempt under way.
@@ -101,9 +107,14 @@ impl Pipeline {
     /// Waits for a reason to look, and looks.
     async fn next(&mut self, hangup: &mut Signal) {
         let pause = if self.waits { QUIET } else { self.live.load().settings.reload.poll };
-        let hint = self.hint.clone();
+        let (hint, looked) = (self.hint.clone(), self.looked);
+        let hinted = async move {
+            time::sleep_until(looked + CALM).await;
+            hint.notified().await;
+        };
+        // What is due is taken in no order: orders without end keep no edit from
+        // being seen.
         tokio::select! {
-            biased;
             Some(order) = self.orders.recv() => self.obey(order).await,
             Some(()) = hangup.recv() => {
                 let report = self.reload(Trigger::Signal, &Ask::default()).await;
@@ -111,8 +122,8 @@ impl Pipeline {
                     info!(target: "config", trigger = "signal", "the files hold what is in force");
                 }
             }
-            () = hint.notified(), if !self.waits => self.look().await,
-            () = time::sleep(pause) => self.look().await,
+            () = hinted, if !self.waits => self.look().await,
+            () = time::sleep_until(looked + pause) => self.look().await,
         }
     }
 
@@ -127,6 +138,11 @@ impl Pipeline {
 
     /// Looks whether the files have changed.
     async fn look(&mut self) {
+        self.look_at_files().await;
+        self.looked = Instant::now();
+    }
+
+    async fn look_at_files(&mut self) {
         self.waits = false;
         self.look_at_mount();
         let ask = Ask::default();
@@ -161,7 +177,7 @@ impl Pipeline {
         }
         let anew = self.status.now().source == Source::LastGood;
         let look = self.work.run(move |work| work.look_now(&current, anew)).await;
-        match look {
+        match look.flatten() {
             Err(refused) => self.refuse(&attempt, None, refused),
             Ok(None) => self.unchanged(&attempt),
             Ok(Some(staged)) => self.decide(&attempt, staged).await,

@@ -6,8 +6,8 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// An authenticated caller. Only [`crate::snapshot::Snapshot::authenticate`]
-/// makes one, from a bearer token.
+/// An authenticated caller. Only [`crate::snapshot::Snapshot`] makes one, from a
+/// bearer token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Principal {
     /// The agent.
@@ -31,6 +31,12 @@ impl Caller {
     #[must_use]
     pub fn stands(&self, snapshot: &Snapshot) -> bool {
         snapshot.knows(&self.token, &self.principal)
+    }
+
+    /// Whoever has its token now, if anybody does.
+    #[must_use]
+    pub fn anew(self, snapshot: &Snapshot) -> Option<Self> {
+        Some(Self { principal: snapshot.bearer(&self.token)?, token: self.token })
     }
 
     /// Whether nobody has its token any more.

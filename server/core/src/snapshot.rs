@@ -52,9 +52,15 @@ impl Snapshot {
     #[must_use]
     pub fn authenticate(&self, token: &str) -> Option<Caller> {
         let token = TokenDigest::of(token);
-        let agent = self.holder(&token)?;
+        Some(Caller { principal: self.bearer(&token)?, token })
+    }
+
+    /// The same, by the token's digest.
+    #[must_use]
+    pub fn bearer(&self, token: &TokenDigest) -> Option<Principal> {
+        let agent = self.holder(token)?;
         let tenant = self.settings.agents.get(agent)?.tenant.clone();
-        Some(Caller { principal: Principal { agent: agent.clone(), tenant }, token })
+        Some(Principal { agent: agent.clone(), tenant })
     }
 
     /// The agent and tenant behind a principal, if this snapshot still has them

@@ -129,9 +129,14 @@ impl Inputs {
     /// The same, of the files of the configuration alone.
     #[must_use]
     pub fn configuration_holds_in(&self, later: &Self) -> bool {
-        let mut configuration = self.clone();
-        configuration.files.retain(|(_, kind), _| *kind == Kind::Config);
-        configuration.hold_in(later)
+        self.clone().of_configuration().hold_in(later)
+    }
+
+    /// The files of the configuration, without those of secrets.
+    #[must_use]
+    pub fn of_configuration(mut self) -> Self {
+        self.files.retain(|(_, kind), _| *kind == Kind::Config);
+        self
     }
 
     /// Whether what both have is the same.

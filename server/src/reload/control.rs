@@ -135,9 +135,10 @@ impl Control {
 
     async fn order(&self, order: impl FnOnce(oneshot::Sender<Report>) -> Order) -> Report {
         let (answer, answered) = oneshot::channel();
-        let sent = self.0.send(order(answer)).await;
+        // An order that was not taken has to go: it would be waited for for ever.
+        let sent = self.0.send(order(answer)).await.is_ok();
         match answered.await {
-            Ok(report) if sent.is_ok() => report,
+            Ok(report) if sent => report,
             _ => Report {
                 result: Outcome::Refused,
                 reason: Some("the server is stopping, or has no files to reload".to_owned()),
@@ -178,5 +179,22 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_where_nobody_listens_any_more_is_told_so() {
+        let (control, orders) = channel();
+        drop(orders);
+        let report = timeout(Duration::from_secs(30), control.reload(Ask::default())).await.unwrap();
+        assert_eq!(report.result, Outcome::Refused);
     }
 }

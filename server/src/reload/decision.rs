@@ -31,13 +31,12 @@ impl Pipeline {
     /// What becomes of what was staged.
     pub(super) async fn decide(&mut self, attempt: &Try<'_>, staged: Staged) -> Report {
         let Staged { inputs, made, candidate } = staged;
+        let of_files = made != Made::Plugins;
         let candidate = match candidate {
             Ok(candidate) => candidate,
-            Err(refused) => {
-                return self.refuse(attempt, Some(inputs).filter(|_| made != Made::Plugins), refused);
-            }
+            Err(refused) => return self.refuse(attempt, of_files.then_some(inputs), refused),
         };
-        if made == Made::Plugins && !candidate.changes_plugins(&self.live.load()) {
+        if !of_files && !candidate.changes_plugins(&self.live.load()) {
             return self.same_plugins(attempt, *candidate);
         }
         if let Some(reason) = self.reason_to_hold(attempt, &candidate) {
@@ -46,7 +45,9 @@ impl Pipeline {
         let followers = self.followers.clone();
         let follow = match followers.prepare(&candidate.settings).await {
             Ok(follow) => follow,
-            Err(why) => return self.refuse(attempt, Some(inputs), Refused::NotFollowed(why)),
+            Err(why) => {
+                return self.refuse(attempt, of_files.then_some(inputs), Refused::NotFollowed(why));
+            }
         };
         if attempt.ask.dry_run {
             return self.end(attempt, self.told(Outcome::Applied, &candidate, None));

@@ -89,7 +89,7 @@ pub(super) struct Draft {
 
 /// What came of staging.
 pub(super) struct Staged {
-    /// The bytes that it was made from.
+    /// The bytes that it was made from; of the plugins', none.
     pub(super) inputs: Inputs,
     /// What that was.
     pub(super) made: Made,
@@ -241,25 +241,28 @@ impl Work {
     /// Stages what the files hold now, for somebody who says that it is complete.
     /// `None`: it is in force already. `anew`: what does not come from the files is
     /// to give way to what does.
-    pub(super) fn look_now(&mut self, current: &Snapshot, anew: bool) -> Option<Staged> {
+    pub(super) fn look_now(&mut self, current: &Snapshot, anew: bool) -> Result<Option<Staged>, Refused> {
         for _ in 0..TRIES {
             let observed = self.changes.watched().now();
             if self.changes.is_in_force(&observed) && !anew {
                 let plugins = self.stage.plugins.inputs(&current.settings.plugins);
-                return (plugins != self.plugins).then(|| self.stage.reload_plugins(current));
+                return Ok((plugins != self.plugins).then(|| self.stage.reload_plugins(current)));
             }
             let draft = if anew { self.stage.draft() } else { self.draft(&observed) };
             thread::sleep(SETTLED);
             if draft.inputs.hold_in(&draft.inputs.now()) {
-                return Some(self.stage.stage(Some(current), draft));
+                return Ok(Some(self.stage.stage(Some(current), draft)));
             }
         }
-        Some(Staged { inputs: Inputs::default(), made: Made::Files, candidate: Err(Refused::NeverStill) })
+        Err(Refused::NeverStill)
     }
 
     /// Stages an earlier configuration, with the secrets and plugins of now.
     pub(super) fn look_back(&mut self, current: &Snapshot, sources: &[Source]) -> Staged {
-        self.passed_over = self.changes.watched().now();
+        // Only compiling says which files they include. Those with secrets change
+        // without anybody's doing.
+        let seen = self.changes.watched().now();
+        self.passed_over = self.stage.draft().inputs.and(seen).of_configuration();
         self.stage.stage(Some(current), self.stage.draft_of(sources))
     }
 

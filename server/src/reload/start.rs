@@ -10,7 +10,7 @@ use server_core::{
     snapshot::{Content, Live},
     unused,
 };
-use tokio::{sync::Notify, task};
+use tokio::{sync::Notify, task, time::Instant};
 use tracing::warn;
 
 use super::{
@@ -207,9 +207,20 @@ impl First {
             passed_over: Inputs::default(),
         }));
         let refusals = self.refusals;
-        let waits = false;
-        let pipeline =
-            Pipeline { live, readiness, status, followers, orders, hint, history, refusals, work, waits };
+        let (waits, looked) = (false, Instant::now());
+        let pipeline = Pipeline {
+            live,
+            readiness,
+            status,
+            followers,
+            orders,
+            hint,
+            history,
+            refusals,
+            work,
+            waits,
+            looked,
+        };
         (Some(pipeline), control)
     }
 }

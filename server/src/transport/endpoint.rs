@@ -116,6 +116,10 @@ async fn post(
     body: &mut Body,
 ) -> Result<Response, Refusal> {
     let body = body::read(&parts.headers, body).await?;
+    // It may have taken its time, and who had the token may have it no more.
+    let caller = caller.anew(&shared.gateway.live().load());
+    let caller = caller.ok_or(Refusal::Unauthorized(bearer::NoAccess::UnknownToken))?;
+    parts.extensions.insert(caller.clone());
     let message = Message::read(&body)?;
     // What is under way may still be cancelled, and its questions be answered.
     if message.id().is_some() && shared.readiness.draining() {

@@ -80,7 +80,10 @@ impl Flights {
         let flight = Flight { flights: self.clone(), id, told };
         // Looked up after entering: a snapshot that comes later finds the call.
         let current = self.live.load();
-        if Arc::ptr_eq(&current, permit.snapshot()) {
+        // The token was looked up earlier than all the rest, maybe in a snapshot
+        // before the one that the call began under.
+        let is_same = Arc::ptr_eq(&current, permit.snapshot());
+        if is_same && current.knows(&token, permit.principal()) {
             return Ok(flight);
         }
         match Revocation::of(&current, &token, &permit, today()) {

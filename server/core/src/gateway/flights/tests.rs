@@ -240,6 +240,17 @@ fn a_call_that_begins_while_it_is_revoked_does_not_slip_through() {
 }
 
 #[test]
+fn a_token_that_was_revoked_before_its_call_began_begins_none() {
+    let world = World::new();
+    let settings = world.settings_and(without_first_token);
+    assert_eq!(world.reload(content(settings, demo('0', world.busy.clone()))), 0);
+    let answer = block_on(world.gateway.call_tool(&caller(), "demo.say", Map::new(), Arc::new(Nobody)));
+    let Answer::Refused(Denial { reasons, .. }) = answer else { panic!("{answer:?}") };
+    assert_eq!(codes(&reasons), ["revoked"]);
+    assert!(world.busy.0.lock().unwrap().is_empty());
+}
+
+#[test]
 fn a_revoked_call_that_nobody_waits_for_is_on_record_as_revoked() {
     let world = World::new();
     let caller = caller();

@@ -1,0 +1,95 @@
+//! Orders and edits of the files at the same time: none is lost.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use super::*;
+use crate::reload::ready_when;
+
+fn with_reviewer(token: &str) -> String {
+    config().replace("${REVIEWER_TOKEN}", token)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_counts_also_after_files_that_did_not_stand_still() {
+    let door = Door::open();
+    let (path, stop) = (door.server.config(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0_u64.. {
+                fs::write(&path, format!("{}# {number}", config())).unwrap();
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        // Now and then the system lets nobody write for long enough.
+        tokio::task::block_in_place(|| {
+            eventually("a refusal", || {
+                let refused = door.run(&["reload"]);
+                String::from_utf8_lossy(&refused.stdout).contains("do not stand still").then_some(())
+            });
+        });
+        stop.store(true, Ordering::Relaxed);
+    });
+    fs::write(&path, config().replace(r#", "core.sum"]"#, "]")).unwrap();
+    let laptop = Client::connect(&door.server, LAPTOP, ERAS[1]).await;
+    crate::support::eventually_async("the edit to be in force", async || {
+        (laptop.tools().await == ["core.echo"]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_without_end_keep_no_edit_from_being_seen() {
+    let door = Door::open();
+    let ask = |stop: tokio_util::sync::CancellationToken| {
+        let dry_run = door.post("/reload?dry_run=1");
+        async move {
+            while !stop.is_cancelled() {
+                answer(dry_run.try_clone().unwrap()).await;
+            }
+        }
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    let asking: Vec<_> = (0..8).map(|_| tokio::spawn(ask(stop.clone()))).collect();
+    fs::write(door.server.config(), config() + "# edited\n").unwrap();
+    ready_when(&door.server, "the edit to be in force", |answer| answer["generation"] == 2).await;
+    stop.cancel();
+    for asking in asking {
+        asking.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_secret_of_what_was_rolled_back_brings_it_not_back() {
+    let door = Door::open();
+    let secret = door.server.config().with_file_name("secret");
+    fs::write(&secret, "one-token-0123456789-0123456789-abcdefghi\n").unwrap();
+    door.write(&with_reviewer("${file:secret}"));
+    assert_eq!(answer(door.post("/reload")).await.1["result"], "applied");
+    assert_eq!(answer(door.post("/rollback")).await.1["result"], "applied");
+    fs::write(&secret, "two-token-0123456789-0123456789-abcdefghi\n").unwrap();
+    let after = answer(door.post("/reload")).await.1;
+    assert_eq!((&after["result"], &after["generation"]), (&json!("unchanged"), &json!(3)), "{after}");
+    door.write(&(with_reviewer("${file:secret}") + "# edited"));
+    assert_eq!(answer(door.post("/reload")).await.1["result"], "applied");
+}
+
+#[tokio::test]
+async fn a_file_that_an_unread_edit_includes_ends_a_rollback_too() {
+    let door = Door::open();
+    let included = door.server.config().with_file_name("more.yaml");
+    fs::write(&included, "agents: {}\n").unwrap();
+    door.write(&(config() + "# edited"));
+    assert_eq!(answer(door.post("/reload")).await.1["result"], "applied");
+    // It may be cut, so nobody has read it when the order comes.
+    door.write(&(config() + "include: [more.yaml]"));
+    assert_eq!(answer(door.post("/rollback")).await.1["result"], "applied");
+    assert_eq!(answer(door.post("/reload")).await.1["result"], "unchanged");
+    fs::write(&included, "agents: {} # edited\n").unwrap();
+    let after = answer(door.post("/reload")).await.1;
+    assert_eq!(after["result"], "applied", "{after}");
+}
