@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::{
     LAPTOP, REVIEWER,
     client::{Client, ERAS, Era, http, only_text, stateless},
-    conformance, eventually, eventually_async,
+    conformance, eventually_async,
     talkative::{Heard, Talker},
 };
 
@@ -136,8 +136,7 @@ async fn what_a_plugin_withdraws_changes_the_lists_of_those_who_see_it() {
 #[tokio::test]
 async fn a_cancelled_call_ends_its_code_and_gives_its_slot_back() {
     let (server, _plugins) = conformance::server(", concurrency: 1");
-    let cancelled =
-        || server.log().iter().filter(|line| line["message"] == "cancelled, and so it ends").count();
+    let logged = |message: &str| server.log().iter().filter(|line| line["message"] == message).count();
     for (era, before) in ERAS.into_iter().zip(0..) {
         let laptop = Client::connect(&server, LAPTOP, era).await;
         let arguments = json!({ "milliseconds": 600_000 }).as_object().unwrap().clone();
@@ -147,16 +146,21 @@ async fn a_cancelled_call_ends_its_code_and_gives_its_slot_back() {
         meta.set_progress_token(ProgressToken(NumberOrString::Number(1)));
         let options = PeerRequestOptions::no_options().with_meta(meta);
         let handle = laptop.0.send_cancellable_request(request, options).await.unwrap();
-        eventually_async("the call to have the agent's one slot", || async {
-            laptop.call("test_simple_text", json!({})).await.unwrap().is_error.filter(|error| *error)
+        eventually_async("the code to run", || async {
+            (logged("begins to be slow") > before).then_some(())
         })
         .await;
+        let busy = laptop.call("test_simple_text", json!({})).await.unwrap();
+        assert!(only_text(&busy).contains("has 1 calls running"), "{era:?} {busy:?}");
         handle.cancel(Some("changed my mind".to_owned())).await.unwrap();
         eventually_async("the slot to be free", || async {
             laptop.call("test_simple_text", json!({})).await.unwrap().is_error.filter(|error| !error)
         })
         .await;
-        eventually("the plugin to see it", || (cancelled() > before).then_some(()));
+        eventually_async("the plugin to see it", || async {
+            (logged("cancelled, and so it ends") > before).then_some(())
+        })
+        .await;
     }
 }
 
@@ -167,8 +171,8 @@ async fn a_plugin_learns_that_its_call_was_revoked() {
     let other = Client::connect(&server, LAPTOP, Era::Stateless).await;
     let config = fs::read_to_string(server.config()).unwrap();
     let revoked = async {
-        eventually_async("the call to have the agent's one slot", || async {
-            other.call("test_simple_text", json!({})).await.unwrap().is_error.filter(|error| *error)
+        eventually_async("the code to run", || async {
+            server.logged(|line| line["message"] == "begins to be slow")
         })
         .await;
         fs::write(server.config(), config.replace("  laptop:", "  somebody_else:")).unwrap();
