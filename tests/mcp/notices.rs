@@ -5,8 +5,8 @@
 use std::fs;
 
 use rmcp::model::{
-    CallToolRequestParams, ClientRequest, NumberOrString, ProgressToken, Request, RequestMetaObject,
-    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+    CallToolRequestParams, ClientRequest, Request, SubscribeRequestParams, SubscriptionFilter,
+    UnsubscribeRequestParams,
 };
 use rmcp::service::PeerRequestOptions;
 use serde_json::{Value, json};
@@ -136,20 +136,16 @@ async fn what_a_plugin_withdraws_changes_the_lists_of_those_who_see_it() {
 #[tokio::test]
 async fn a_cancelled_call_ends_its_code_and_gives_its_slot_back() {
     let (server, _plugins) = conformance::server(", concurrency: 1");
-    let logged = |message: &str| server.log().iter().filter(|line| line["message"] == message).count();
+    let lines = |message: &str| server.log().iter().filter(|line| line["message"] == message).count();
     for (era, before) in ERAS.into_iter().zip(0..) {
         let laptop = Client::connect(&server, LAPTOP, era).await;
         let arguments = json!({ "milliseconds": 600_000 }).as_object().unwrap().clone();
         let params = CallToolRequestParams::new("test_slow").with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(Request::new(params));
-        let mut meta = RequestMetaObject::default();
-        meta.set_progress_token(ProgressToken(NumberOrString::Number(1)));
-        let options = PeerRequestOptions::no_options().with_meta(meta);
+        let options = PeerRequestOptions::no_options();
         let handle = laptop.0.send_cancellable_request(request, options).await.unwrap();
-        eventually_async("the code to run", || async {
-            (logged("begins to be slow") > before).then_some(())
-        })
-        .await;
+        let begun = || async { (lines("it begins") > before).then_some(()) };
+        eventually_async("the call to begin", begun).await;
         let busy = laptop.call("test_simple_text", json!({})).await.unwrap();
         assert!(only_text(&busy).contains("has 1 calls running"), "{era:?} {busy:?}");
         handle.cancel(Some("changed my mind".to_owned())).await.unwrap();
@@ -157,10 +153,8 @@ async fn a_cancelled_call_ends_its_code_and_gives_its_slot_back() {
             laptop.call("test_simple_text", json!({})).await.unwrap().is_error.filter(|error| !error)
         })
         .await;
-        eventually_async("the plugin to see it", || async {
-            (logged("cancelled, and so it ends") > before).then_some(())
-        })
-        .await;
+        let seen = || async { (lines("cancelled, and so it ends") > before).then_some(()) };
+        eventually_async("the plugin to see it", seen).await;
     }
 }
 
@@ -171,8 +165,8 @@ async fn a_plugin_learns_that_its_call_was_revoked() {
     let other = Client::connect(&server, LAPTOP, Era::Stateless).await;
     let config = fs::read_to_string(server.config()).unwrap();
     let revoked = async {
-        eventually_async("the code to run", || async {
-            server.logged(|line| line["message"] == "begins to be slow")
+        eventually_async("the call to begin", || async {
+            server.logged(|line| line["message"] == "it begins")
         })
         .await;
         fs::write(server.config(), config.replace("  laptop:", "  somebody_else:")).unwrap();

@@ -57,7 +57,7 @@ struct Slow {
 }
 
 fn slow(call: &Call, input: Slow) -> Result<String, CallError> {
-    call.log(LogLevel::Info, "begins to be slow");
+    call.log(LogLevel::Info, "it begins");
     let until = Instant::now() + Duration::from_millis(input.milliseconds);
     while Instant::now() < until {
         if call.is_cancelled() {
