@@ -57,7 +57,9 @@ async fn a_new_release_takes_new_calls_while_the_old_one_ends_those_it_has() {
             fs::remove_file(&held).unwrap();
         };
         tokio::join!(slow, swap);
-        let line = server.logged(|line| line["message"] == "plugin replaced").unwrap();
+        let line = eventually("the replacement to be logged", || {
+            server.logged(|line| line["message"] == "plugin replaced")
+        });
         assert_eq!(
             (
                 &line["plugin"],

@@ -174,3 +174,27 @@ async fn an_agent_has_thirty_two_tasks_and_then_its_calls_stay_attached() {
     let other = request(&server, REVIEWER, "tools/call", params("failing_job", json!({}))).await;
     assert_eq!(other["result"]["resultType"], "task", "{other}");
 }
+
+#[tokio::test]
+async fn a_task_leaves_its_requests_id_to_the_client() {
+    let (server, _plugins) = conformance::server("");
+    // All requests here have the id 1.
+    detached(&server, "slow_compute", json!({ "seconds": 600 })).await;
+    let params = json!({ "name": "test_slow", "arguments": { "milliseconds": 600_000 } });
+    let cancels = async {
+        eventually_async("the call to end", || async {
+            let cancel = stateless(&server, LAPTOP, "notifications/cancelled", json!({ "requestId": 1 }));
+            let mut request = cancel.build().unwrap();
+            let mut body: Value =
+                serde_json::from_slice(request.body().unwrap().as_bytes().unwrap()).unwrap();
+            body.as_object_mut().unwrap().remove("id");
+            *request.body_mut() = Some(body.to_string().into());
+            request.headers_mut().remove("content-length");
+            assert_eq!(http().execute(request).await.unwrap().status(), 202);
+            server.logged(|line| line["message"] == "cancelled, and so it ends").map(|_| ())
+        })
+        .await;
+    };
+    let (answer, ()) = tokio::join!(request(&server, LAPTOP, "tools/call", params), cancels);
+    assert_eq!(answer["error"]["message"], "the request was cancelled");
+}

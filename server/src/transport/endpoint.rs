@@ -44,7 +44,6 @@ struct Flight {
     /// Keeps the server from stopping.
     _call: TaskTrackerToken,
     visit: Option<Visit>,
-    _cancellable: Option<Cancellable>,
 }
 
 impl Flight {
@@ -159,7 +158,7 @@ async fn respond(
     cancellable: Option<Cancellable>,
 ) -> Result<Response, Refusal> {
     let cancelled = cancellable.as_ref().map(|cancellable| cancellable.token().clone()).unwrap_or_default();
-    let flight = Arc::new(Flight { _call: shared.calls.token(), visit, _cancellable: cancellable });
+    let flight = Arc::new(Flight { _call: shared.calls.token(), visit });
     parts.extensions.insert(flight.clone());
     // Boxed at once: it is large, and whatever wraps it would be several times so.
     let handled = Box::pin(shared.rmcp.handle(http::Request::from_parts(parts, Full::new(body.clone()))));
@@ -186,7 +185,11 @@ async fn respond(
         return Err(Refusal::Unauthorized(bearer::NoAccess::UnknownToken));
     }
     match refused(response).await {
-        Ok(response) => Ok(response.map(|body| Body::new(Held::new(body, flight).until(cancelled)))),
+        // Cancelled by its id is the request until it is answered: a task that it
+        // becomes goes on with the flight, and the id is the client's again.
+        Ok(response) => {
+            Ok(response.map(|body| Body::new(Held::new(body, (flight, cancellable)).until(cancelled))))
+        }
         // The type was checked, so it is the body that rmcp cannot read.
         Err(Refusal::Protocol { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, .. }) => {
             Err(Malformed::deep(&body).into())
