@@ -62,6 +62,9 @@ pub trait Followers: Send + Sync {
     /// cannot be. To drop the answer leaves everything as it is.
     fn prepare<'f>(&'f self, settings: &'f Settings) -> BoxFuture<'f, Result<Follow, String>>;
 
+    /// Whether they could get ready, told without changing anything.
+    fn check(&self, settings: &Settings) -> Result<(), String>;
+
     /// A snapshot has come into force.
     fn changed(&self, snapshot: &Snapshot);
 }

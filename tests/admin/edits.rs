@@ -72,3 +72,25 @@ async fn a_file_that_an_unread_edit_includes_ends_a_rollback_too() {
     let after = answer(door.post("/reload")).await.1;
     assert_eq!(after["result"], "applied", "{after}");
 }
+
+/// The socket that listens at an address.
+fn socket(address: SocketAddr) -> String {
+    let (port, listens) = (format!(":{:04X}", address.port()), "0A");
+    let all = fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut lines = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines.find(|line| line[1].ends_with(&port) && line[3] == listens).unwrap()[9].to_owned()
+}
+
+#[tokio::test]
+async fn a_dry_run_closes_no_listener() {
+    let door = Door::open();
+    let (address, before) = (door.server.address, socket(door.server.address));
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = |address: String| config().replacen("127.0.0.1:0", &address, 1);
+    door.write(&listen(format!("0.0.0.0:{}", address.port())));
+    assert_eq!(answer(door.post("/reload?dry_run=1")).await.1["result"], "applied");
+    assert_eq!(socket(address), before);
+    door.write(&listen(other.local_addr().unwrap().to_string()));
+    assert_eq!(answer(door.post("/reload?dry_run=1")).await.1["result"], "refused");
+    assert_eq!(socket(address), before);
+}
