@@ -21,6 +21,22 @@ async fn an_edit_counts_also_after_files_that_did_not_stand_still() {
     ready_when(&door.server, "the edit to be in force", |answer| answer["generation"] == 2).await;
 }
 
+#[tokio::test]
+async fn files_that_go_on_changing_do_not_hold_up_edits_in_silence() {
+    let door = Door::open();
+    let restless = with_reviewer("${file:/proc/sys/kernel/random/uuid}");
+    fs::write(door.server.config(), &restless).unwrap();
+    ready_when(&door.server, "the refusal", |answer| answer["last_reload"]["result"] == "refused").await;
+    let reason = "its files do not stand still long enough to be read";
+    assert!(door.server.logged(|line| line["reason"] == reason).is_some());
+    fs::write(door.server.config(), config() + "# edited\n").unwrap();
+    assert_eq!(answer(door.post("/reload")).await.1["result"], "applied");
+    ready_when(&door.server, "the edit to be in force", |answer| {
+        answer["last_reload"]["result"] == "applied"
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_without_end_keep_no_edit_from_being_seen() {
     let door = Door::open();

@@ -96,6 +96,7 @@ impl Pipeline {
         let plugins_refused = self.refusals.iter().map(RefusedPlugin::from).collect();
         // Its files may be others, and are to be watched from now on.
         self.hint.notify_one();
+        (self.waits, self.restless) = (None, false);
         self.end(attempt, Report { generation, config_sha256, plugins_refused, ..report })
     }
 

@@ -209,7 +209,7 @@ impl First {
             passed_over: Inputs::default(),
         }));
         let refusals = self.refusals;
-        let (waits, looked) = (false, Instant::now());
+        let (waits, restless, looked) = (None, false, Instant::now());
         let pipeline = Pipeline {
             live,
             readiness,
@@ -221,6 +221,7 @@ impl First {
             refusals,
             work,
             waits,
+            restless,
             looked,
         };
         (Some(pipeline), control)
