@@ -167,6 +167,17 @@ async fn a_pattern_that_covers_no_tool_is_warned_of() {
 }
 
 #[tokio::test]
+async fn of_many_patterns_that_cover_nothing_a_hundred_are_named() {
+    let patterns: Vec<_> = (0..150).map(|number| format!("\"none.x{number}\"")).collect();
+    let config = TWO_AGENTS.replace(r#"["core.echo", "core.sum"]"#, &format!("[{}]", patterns.join(", ")));
+    let server = Server::start(&config);
+    let rest = eventually("the last line", || server.logged(|line| line["more"].is_u64()));
+    assert_eq!(rest["more"], 50, "{rest}");
+    let named = server.log().iter().filter(|line| line["code"] == "unused_pattern").count();
+    assert_eq!(named, 100);
+}
+
+#[tokio::test]
 async fn the_shipped_configuration_starts_without_a_warning() {
     let shipped = ["127.0.0.1:8080", "127.0.0.1:8081"]
         .iter()

@@ -132,6 +132,10 @@ impl Followers for Parts {
         })
     }
 
+    fn check(&self, settings: &Settings) -> Result<(), String> {
+        self.listeners.check(settings).map_err(|error| error.to_string())
+    }
+
     fn changed(&self, _snapshot: &Snapshot) {
         self.door.reloaded();
     }

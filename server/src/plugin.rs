@@ -24,7 +24,7 @@ mod change;
 pub mod claims;
 mod elf;
 mod fault;
-mod folder;
+pub(crate) mod folder;
 mod image;
 mod in_process;
 mod inputs;

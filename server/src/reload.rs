@@ -52,6 +52,10 @@ use staging::Look;
 /// that is written on and on beside those that count, like a log.
 const CALM: Duration = Duration::from_millis(50);
 
+/// How long files may go on changing before it is said that they hold up what
+/// they say.
+const RESTLESS: Duration = Duration::from_secs(5);
+
 /// Puts a part of the server in line with the settings that have just come into
 /// force. It cannot fail.
 pub type Follow = Box<dyn FnOnce() + Send>;
@@ -61,6 +65,9 @@ pub trait Followers: Send + Sync {
     /// Gets ready for settings that are to come into force, or says why that
     /// cannot be. To drop the answer leaves everything as it is.
     fn prepare<'f>(&'f self, settings: &'f Settings) -> BoxFuture<'f, Result<Follow, String>>;
+
+    /// Whether they could get ready, told without changing anything.
+    fn check(&self, settings: &Settings) -> Result<(), String>;
 
     /// A snapshot has come into force.
     fn changed(&self, snapshot: &Snapshot);
@@ -77,8 +84,11 @@ pub struct Pipeline {
     history: History,
     refusals: Vec<Refusal>,
     work: Bench,
-    /// The files have changed, and have not stood still for long enough.
-    waits: bool,
+    /// Since when the files have not stood still for long enough, if they have
+    /// changed.
+    waits: Option<Instant>,
+    /// That they do not is said.
+    restless: bool,
     /// When they were looked at last, but for orders.
     looked: Instant,
 }
@@ -106,7 +116,7 @@ impl Pipeline {
 
     /// Waits for a reason to look, and looks.
     async fn next(&mut self, hangup: &mut Signal) {
-        let pause = if self.waits { QUIET } else { self.live.load().settings.reload.poll };
+        let pause = if self.waits.is_some() { QUIET } else { self.live.load().settings.reload.poll };
         let (hint, looked) = (self.hint.clone(), self.looked);
         let hinted = async move {
             time::sleep_until(looked + CALM).await;
@@ -122,7 +132,7 @@ impl Pipeline {
                     info!(target: "config", trigger = "signal", "the files hold what is in force");
                 }
             }
-            () = hinted, if !self.waits => self.look().await,
+            () = hinted, if self.waits.is_none() => self.look().await,
             () = time::sleep_until(looked + pause) => self.look().await,
         }
     }
@@ -143,14 +153,18 @@ impl Pipeline {
     }
 
     async fn look_at_files(&mut self) {
-        self.waits = false;
+        let since = self.waits.take();
         self.look_at_mount();
         let ask = Ask::default();
         let attempt = Try { trigger: Trigger::File, begun: Instant::now(), ask: &ask };
         let current = self.live.load();
         match self.work.run(move |work| work.look(&current)).await {
-            Ok(Look::Same) => {}
-            Ok(Look::Wait) => self.waits = true,
+            Ok(Look::Same) => {
+                if std::mem::take(&mut self.restless) {
+                    self.reload(Trigger::File, &ask).await;
+                }
+            }
+            Ok(Look::Wait) => self.wait(&attempt, since.unwrap_or_else(Instant::now)),
             Ok(Look::InForce) => {
                 self.readiness.reloaded(LastReload::Applied);
                 info!(target: "config", "the files hold again what is in force");
@@ -165,6 +179,16 @@ impl Pipeline {
             Err(refused) => {
                 self.refuse(&attempt, None, refused);
             }
+        }
+    }
+
+    /// Waits for files that have not stood still `since`.
+    fn wait(&mut self, attempt: &Try<'_>, since: Instant) {
+        let is_too_long = since.elapsed() >= RESTLESS;
+        self.waits = Some(if is_too_long { Instant::now() } else { since });
+        if is_too_long {
+            self.restless = true;
+            self.refuse(attempt, None, Refused::NeverStill);
         }
     }
 

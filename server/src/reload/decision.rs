@@ -43,15 +43,18 @@ impl Pipeline {
             return self.hold(attempt, inputs, &candidate, reason);
         }
         let followers = self.followers.clone();
+        if attempt.ask.dry_run {
+            return match followers.check(&candidate.settings) {
+                Ok(()) => self.end(attempt, self.told(Outcome::Applied, &candidate, None)),
+                Err(why) => self.refuse(attempt, None, Refused::NotFollowed(why)),
+            };
+        }
         let follow = match followers.prepare(&candidate.settings).await {
             Ok(follow) => follow,
             Err(why) => {
                 return self.refuse(attempt, of_files.then_some(inputs), Refused::NotFollowed(why));
             }
         };
-        if attempt.ask.dry_run {
-            return self.end(attempt, self.told(Outcome::Applied, &candidate, None));
-        }
         self.put_in_force(attempt, inputs, made, *candidate, follow).await
     }
 
@@ -97,6 +100,7 @@ impl Pipeline {
         let plugins_refused = self.refusals.iter().map(RefusedPlugin::from).collect();
         // Its files may be others, and are to be watched from now on.
         self.hint.notify_one();
+        (self.waits, self.restless) = (None, false);
         self.end(attempt, Report { generation, config_sha256, plugins_refused, ..report })
     }
 

@@ -11,15 +11,18 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use server_core::config::Source;
+use server_core::{config::Source, registry::Refusal};
 
 use super::status::KeptGeneration;
+use crate::plugin::folder::{self, Folder, Links};
 
 /// How many generations before the current one can be put in force again.
 const GENERATIONS: usize = 5;
 
 /// The copy's name in `state.dir`.
 const FILE: &str = "last-good.json";
+/// More than all files of a configuration may hold, written as JSON.
+const MAX_FILE: u64 = 128 << 20;
 
 /// A configuration as it was written, without its secrets.
 #[derive(Clone, Debug)]
@@ -114,19 +117,32 @@ pub(super) fn save(state_dir: &Path, kept: &Kept) -> io::Result<()> {
     File::open(state_dir)?.sync_all()
 }
 
-/// Reads the copy back.
+/// Reads the copy back, to start from. Whoever can write it decides who may do
+/// what, so one that others could have written is none.
 pub(super) fn load(state_dir: &Path) -> Result<Vec<Source>, NoCopy> {
-    let path = state_dir.join(FILE);
-    let read = || -> io::Result<Copy> { Ok(serde_json::from_slice(&std::fs::read(&path)?)?) };
-    let copy = read().map_err(|error| NoCopy::Unreadable { path: path.clone(), error })?;
-    Ok(copy.sources.into_iter().map(|it| Source { path: it.path, text: it.text }).collect())
+    let read = || -> io::Result<Vec<u8>> {
+        let refused = |refusal: Refusal| {
+            io::Error::other(format!("{}: {}; {}", refusal.place.display(), refusal.message, refusal.help))
+        };
+        let folder = Folder::open(state_dir).map_err(refused)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(folder.read(FILE, MAX_FILE).map_err(refused)?.ok_or(io::ErrorKind::NotFound)?)
+    };
+    let copy = read().and_then(|bytes| sources(&bytes));
+    copy.map_err(|error| NoCopy::Unreadable { path: state_dir.join(FILE), error })
 }
 
 /// The configuration that was in force last on a server that keeps its state in
-/// `state_dir`, if there was one: config.yaml, then the files it included.
+/// `state_dir`, if there was one: config.yaml, then the files it included. To be
+/// looked at only: somebody else may have written it.
 #[must_use]
 pub fn last_good(state_dir: &Path) -> Option<Vec<Source>> {
-    load(state_dir).ok()
+    let bytes = folder::look(&state_dir.join(FILE), MAX_FILE, Links::Refuse);
+    bytes.and_then(|bytes| sources(&bytes)).ok()
+}
+
+fn sources(bytes: &[u8]) -> io::Result<Vec<Source>> {
+    let copy: Copy = serde_json::from_slice(bytes)?;
+    Ok(copy.sources.into_iter().map(|it| Source { path: it.path, text: it.text }).collect())
 }
 
 #[cfg(test)]
@@ -180,8 +196,28 @@ mod tests {
             let [source] = load(&state).unwrap().try_into().unwrap();
             assert_eq!(source.text, format!("version: 1 # {generation}\n"));
         }
+        assert!(last_good(&state).is_some());
         let mode = std::fs::metadata(state.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(&state).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_copy_that_others_could_have_written_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, copy) = (folder.path().join("state"), folder.path().join("state").join(FILE));
+        save(&state, &kept(1)).unwrap();
+        for (path, mode) in [(&copy, 0o666), (&state, 0o777)] {
+            let right = std::fs::metadata(path).unwrap().permissions();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let none = load(&state).unwrap_err().to_string();
+            assert!(none.contains("writable") || none.contains("write"), "{none}");
+            std::fs::set_permissions(path, right).unwrap();
+        }
+        assert!(load(&state).is_ok());
+        std::fs::remove_file(&copy).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &copy, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(load(&state).unwrap_err().to_string().contains("no regular file"));
+        assert!(last_good(&state).is_none());
     }
 }

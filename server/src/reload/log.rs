@@ -11,6 +11,9 @@ use crate::plugin::{self, Change};
 /// How many changes a line of the log tells.
 const CHANGES: usize = 20;
 
+/// How many patterns that cover nothing it names.
+const UNUSED: usize = 100;
+
 /// Logs which configuration is in force now, and what is different.
 pub(super) fn in_force(snapshot: &Snapshot, trigger: Trigger, diff: &Diff) {
     info!(
@@ -57,7 +60,11 @@ pub(super) fn notes(notes: &Notes) {
         let code = problem.code;
         warn!(target: "config", place = place(problem), code, help = problem.help, "{}", problem.message);
     }
-    notes.unused.iter().for_each(unused);
+    notes.unused.iter().take(UNUSED).for_each(unused);
+    let more = notes.unused.len().saturating_sub(UNUSED);
+    if more > 0 {
+        warn!(target: "config", more, help = "remove them, or install the plugins that they are for", "more patterns cover nothing that is loaded");
+    }
 }
 
 /// Which plugins came and went, and, of those that are refused, what was not

@@ -1,6 +1,6 @@
 //! The first configuration.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use server_core::{
@@ -28,7 +28,10 @@ use super::{
 };
 use crate::{
     config_files::{ConfigFiles, Inputs},
-    plugin::{Change, Committed, PluginHost, PluginInputs},
+    plugin::{
+        Change, Committed, PluginHost, PluginInputs,
+        folder::{self, Links},
+    },
     readiness::{LastReload, Readiness},
 };
 
@@ -118,9 +121,9 @@ fn of_files(stage: Stage, last_good: bool) -> Result<(Content, First), Refused> 
 
 /// `state.dir` of files that cannot be used, as well as can be told.
 fn state_dir(files: &ConfigFiles) -> PathBuf {
-    let text = fs::read_to_string(files.path()).unwrap_or_default();
+    let text = folder::look(files.path(), 1 << 20, Links::Follow).unwrap_or_default();
     let folder = files.path().parent().map(ToOwned::to_owned).unwrap_or_default();
-    folder.join(config::state_dir(&text))
+    folder.join(config::state_dir(&String::from_utf8_lossy(&text)))
 }
 
 fn of_copy(stage: &Stage) -> Result<Staged, String> {
@@ -207,7 +210,7 @@ impl First {
             passed_over: Inputs::default(),
         }));
         let refusals = self.refusals;
-        let (waits, looked) = (false, Instant::now());
+        let (waits, restless, looked) = (None, false, Instant::now());
         let pipeline = Pipeline {
             live,
             readiness,
@@ -219,6 +222,7 @@ impl First {
             refusals,
             work,
             waits,
+            restless,
             looked,
         };
         (Some(pipeline), control)

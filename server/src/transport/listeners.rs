@@ -125,14 +125,34 @@ impl Listeners {
     ///
     /// The first address that cannot be listened on. Everything is as before then.
     pub async fn prepare(&self, settings: &Settings) -> Result<Prepared, ListenError> {
+        let mut prepared = Prepared { moves: self.moves(settings), runtime: self.runtime.clone() };
+        prepared.bind().await?;
+        Ok(prepared)
+    }
+
+    /// Whether that could be done, as far as can be told without closing anything.
+    ///
+    /// # Errors
+    ///
+    /// The first address that cannot be listened on.
+    pub fn check(&self, settings: &Settings) -> Result<(), ListenError> {
+        let moves = self.moves(settings);
+        for (key, address) in moves.iter().filter_map(Move::wanted) {
+            if let Err(error) = bind(address)
+                && !(in_use(&error) && moves.iter().any(|it| it.stands_in_the_way_of(address)))
+            {
+                return Err(ListenError { key, address, error });
+            }
+        }
+        Ok(())
+    }
+
+    fn moves(&self, settings: &Settings) -> Vec<Move> {
         let asked = [
             (&self.agents, Some(settings.server.listen)),
             (&self.operators, settings.admin.as_ref().map(|admin| admin.listen)),
         ];
-        let moves = asked.into_iter().filter_map(|(side, asked)| side.moved_to(asked)).collect();
-        let mut prepared = Prepared { moves, runtime: self.runtime.clone() };
-        prepared.bind().await?;
-        Ok(prepared)
+        asked.into_iter().filter_map(|(side, asked)| side.moved_to(asked)).collect()
     }
 
     /// The keys and the addresses that are listened on now.
@@ -152,7 +172,6 @@ impl Prepared {
     async fn bind(&mut self) -> Result<(), ListenError> {
         let wanted: Vec<_> = self.moves.iter().filter_map(Move::wanted).collect();
         for (key, address) in wanted {
-            let in_use = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
             let listener = match bind(address) {
                 Err(error) if in_use(&error) && self.make_room(address).await => bind(address),
                 bound => bound,
@@ -265,6 +284,10 @@ impl Side {
         *self.open() = Some(Open { asked, bound, stop, closed });
         Some(bound)
     }
+}
+
+fn in_use(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
 }
 
 /// With room for the connections of a whole fleet that comes back at once.
