@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use futures::future::BoxFuture;
@@ -38,7 +38,15 @@ pub struct Plugin {
     pub granted: BTreeSet<Capability>,
     /// The code.
     pub instance: Arc<dyn Instance>,
+    /// What it says of itself, ready for use.
+    pub prepared: Prepared,
 }
+
+/// The schemas and templates of a manifest, compiled when they are needed first.
+/// A clone shares them, so that a plugin that goes on does not have its hundreds of
+/// schemas compiled at every reload.
+#[derive(Clone, Default)]
+pub struct Prepared(Arc<OnceLock<Compiled>>);
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,9 +126,9 @@ pub struct Tool {
     /// As its plugin describes it.
     pub spec: ToolSpec,
     /// Checks a call's arguments.
-    pub arguments: ArgumentSchema,
+    pub arguments: Arc<ArgumentSchema>,
     /// Checks its structured result.
-    pub output: Option<ArgumentSchema>,
+    pub output: Option<Arc<ArgumentSchema>>,
     /// Whose it is.
     pub plugin: Arc<Plugin>,
 }
@@ -175,8 +183,8 @@ impl Registry {
         for plugin in plugins {
             match registry.conflict(&plugin) {
                 Some(conflict) => refusals.push(conflict.refusal(&plugin)),
-                None => match Self::compile(&plugin) {
-                    Ok(parts) => registry.add(plugin, parts),
+                None => match Self::compiled(&plugin) {
+                    Ok(compiled) => registry.add(&plugin, compiled),
                     Err(conflict) => refusals.push(conflict.refusal(&plugin)),
                 },
             }
@@ -284,9 +292,19 @@ impl Registry {
             })
     }
 
+    fn compiled(plugin: &Plugin) -> Result<&Compiled, Conflict> {
+        let Prepared(prepared) = &plugin.prepared;
+        match prepared.get() {
+            Some(compiled) => Ok(compiled),
+            None => Self::compile(plugin).map(|compiled| prepared.get_or_init(|| compiled)),
+        }
+    }
+
     fn compile(plugin: &Plugin) -> Result<Compiled, Conflict> {
         let schema = |tool: &ToolName, which, schema| {
-            ArgumentSchema::new(schema).map_err(|error| Conflict::Schema(tool.clone(), which, error))
+            ArgumentSchema::new(schema)
+                .map(Arc::new)
+                .map_err(|error| Conflict::Schema(tool.clone(), which, error))
         };
         let schemas = plugin
             .manifest
@@ -310,10 +328,11 @@ impl Registry {
         Ok(Compiled { schemas, templates })
     }
 
-    fn add(&mut self, plugin: Arc<Plugin>, compiled: Compiled) {
+    fn add(&mut self, plugin: &Arc<Plugin>, compiled: &Compiled) {
         let manifest = &plugin.manifest;
-        for (spec, (arguments, output)) in manifest.tools.iter().zip(compiled.schemas) {
+        for (spec, (arguments, output)) in manifest.tools.iter().zip(&compiled.schemas) {
             self.client_forms.insert(spec.name.client_form(), spec.name.clone());
+            let (arguments, output) = (arguments.clone(), output.clone());
             let tool = Tool { spec: spec.clone(), arguments, output, plugin: plugin.clone() };
             self.tools.insert(spec.name.clone(), Arc::new(tool));
         }
@@ -321,7 +340,8 @@ impl Registry {
             let resource = Resource { spec: spec.clone(), plugin: plugin.clone() };
             self.resources.insert(spec.uri.to_string(), Arc::new(resource));
         }
-        for (spec, template) in manifest.resource_templates.iter().zip(compiled.templates) {
+        for (spec, template) in manifest.resource_templates.iter().zip(&compiled.templates) {
+            let template = template.clone();
             let template = ResourceTemplate { spec: spec.clone(), template, plugin: plugin.clone() };
             self.templates.insert(spec.uri_template.to_string(), Arc::new(template));
         }
@@ -335,7 +355,7 @@ impl Registry {
 
 struct Compiled {
     /// Of each tool, its input's and its output's.
-    schemas: Vec<(ArgumentSchema, Option<ArgumentSchema>)>,
+    schemas: Vec<(Arc<ArgumentSchema>, Option<Arc<ArgumentSchema>>)>,
     templates: Vec<UriTemplate>,
 }
 

@@ -111,7 +111,14 @@ pub(crate) fn named(manifest: Manifest, granted: &[Capability], instance: Arc<dy
         sha256: "0".repeat(64),
     };
     let granted = granted.iter().copied().collect::<BTreeSet<_>>();
-    Arc::new(Plugin { manifest, provenance, isolation: Isolation::InProcess, granted, instance })
+    Arc::new(Plugin {
+        manifest,
+        provenance,
+        isolation: Isolation::InProcess,
+        granted,
+        instance,
+        prepared: Default::default(),
+    })
 }
 
 pub(crate) fn content(settings: Settings, plugin: Arc<Plugin>) -> Content {

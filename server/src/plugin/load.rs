@@ -10,7 +10,7 @@ use plugin_contract::{Manifest, PluginName};
 use serde_json::{Map, Value};
 use server_core::{
     arguments::ArgumentSchema,
-    registry::{Plugin, Provenance, Refusal},
+    registry::{Plugin, Prepared, Provenance, Refusal},
     settings::{Isolation, PluginEntry},
 };
 
@@ -150,11 +150,12 @@ impl Loader {
                 && running.plugin.manifest == *manifest
                 && running.config == entry.config
         };
-        let instance = match self.running.get(&manifest.name).filter(same) {
-            Some(running) => running.plugin.instance.clone(),
+        let (instance, prepared) = match self.running.get(&manifest.name).filter(same) {
+            Some(running) => (running.plugin.instance.clone(), running.plugin.prepared.clone()),
             None => {
                 self.check_room(&manifest.name, &library)?;
-                self.starter.start(&Start { manifest, library, image, config: &entry.config })?
+                let start = Start { manifest, library, image, config: &entry.config };
+                (self.starter.start(&start)?, Prepared::default())
             }
         };
         let Parts { manifest, provenance, words, .. } = parts;
@@ -165,6 +166,7 @@ impl Loader {
             isolation: entry.isolation,
             granted: entry.capabilities.clone(),
             instance,
+            prepared,
         };
         let config = entry.config.clone();
         Ok(Running { plugin: Arc::new(plugin), words: words.clone(), library, config })

@@ -140,7 +140,14 @@ pub(super) fn permit(instance: Arc<dyn Instance>) -> Arc<Permit> {
         sha256: "0".repeat(64),
     };
     let isolation = Isolation::InProcess;
-    let plugin = Plugin { manifest, provenance, isolation, granted: [].into(), instance };
+    let plugin = Plugin {
+        manifest,
+        provenance,
+        isolation,
+        granted: [].into(),
+        instance,
+        prepared: Default::default(),
+    };
     let (registry, refusals) = Registry::admit([Arc::new(plugin)]);
     assert_eq!(refusals, []);
     let settings = config::without_file(TOKEN).unwrap();

@@ -218,6 +218,10 @@ impl Pipeline {
             Some(inputs) if of_files => self.left(inputs, Left::Refused(problems)),
             _ => !self.is_repeated(attempt, &report),
         };
+        if !is_news && attempt.trigger == Trigger::File {
+            // Whatever goes on being wrong has been said, and counted.
+            return report;
+        }
         if is_news && !attempt.ask.dry_run {
             log::refused(&refused);
         }

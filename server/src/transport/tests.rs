@@ -309,7 +309,14 @@ fn content(config: &str, demo: Arc<Demo>) -> SnapshotContent {
         sha256: "0".repeat(64),
     };
     let granted = BTreeSet::new();
-    let plugin = Plugin { manifest, provenance, isolation: Isolation::InProcess, granted, instance: demo };
+    let plugin = Plugin {
+        manifest,
+        provenance,
+        isolation: Isolation::InProcess,
+        granted,
+        instance: demo,
+        prepared: Default::default(),
+    };
     let (registry, refusals) = Registry::admit([Arc::new(plugin)]);
     assert_eq!(refusals, []);
     SnapshotContent { config_sha256: compiled.sha256, settings: compiled.settings, registry }

@@ -108,3 +108,24 @@ fn what_a_client_makes_up_for_a_template_is_short_and_in_one_line() {
         assert_eq!(registry.offered(&format!("docs://{page}")).is_some(), offered, "{page:?}");
     }
 }
+
+#[test]
+fn a_plugin_that_goes_on_has_its_schemas_compiled_once() {
+    let tools =
+        json!({ "tools": [{ "name": "one.do", "description": "", "input_schema": { "type": "object" } }] });
+    let before = plugin("one", tools);
+    let after = Arc::new(Plugin {
+        manifest: before.manifest.clone(),
+        provenance: before.provenance.clone(),
+        isolation: before.isolation,
+        granted: before.granted.clone(),
+        instance: before.instance.clone(),
+        prepared: before.prepared.clone(),
+    });
+    let [before, after] = [before, after].map(|plugin| {
+        let (registry, refusals) = Registry::admit([plugin]);
+        assert_eq!(refusals, []);
+        registry.tool("one.do").unwrap().arguments.clone()
+    });
+    assert!(Arc::ptr_eq(&before, &after));
+}

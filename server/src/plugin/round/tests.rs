@@ -26,6 +26,7 @@ fn candidate(name: &str) -> Candidate {
         isolation: Isolation::InProcess,
         granted: [].into(),
         instance: instance(&services(), |_, _, _| Ok(Vec::new())),
+        prepared: Default::default(),
     };
     Candidate { running: Running::made_up(plugin), record: Some(package) }
 }
