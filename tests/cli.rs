@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use crate::support::{
     LAPTOP, REVIEWER, Server, TWO_AGENTS,
     client::{Client, ERAS, http},
-    eventually, eventually_async, program,
+    eventually, eventually_async,
+    output::{code, stderr, stdout},
+    program,
 };
 
 /// Runs the program with these arguments in a folder with this config.yaml.
@@ -28,18 +30,6 @@ fn run(arguments: &[&str], config: Option<&str>) -> (Output, tempfile::TempDir) 
         .output()
         .unwrap();
     (output, folder)
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[test]

@@ -1,18 +1,7 @@
 //! `status`, `reload` and `rollback`, as an operator types them.
 
 use super::*;
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use crate::support::output::{code, stderr, stdout};
 
 #[test]
 fn reload_says_who_gains_and_loses_what_or_what_is_wrong() {

@@ -139,16 +139,6 @@ impl Inputs {
         self
     }
 
-    /// Whether what both have is the same.
-    #[must_use]
-    pub fn agree_with(&self, other: &Self) -> bool {
-        self.files.iter().all(|(file, content)| other.files.get(file).is_none_or(|theirs| theirs == content))
-            && self
-                .matches
-                .iter()
-                .all(|(pattern, files)| other.matches.get(pattern).is_none_or(|theirs| theirs == files))
-    }
-
     /// Whether a file of the configuration has something, and no line break at
     /// its end.
     #[must_use]
