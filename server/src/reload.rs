@@ -199,7 +199,7 @@ impl Pipeline {
             let reason = format!("the configuration in force is {}, not {named}", current.config_sha256);
             return self.end(&attempt, Report { reason: Some(reason), ..self.report(Outcome::Mismatch) });
         }
-        let anew = self.status.now().source == Source::LastGood;
+        let anew = self.status.part(|status| status.source) == Source::LastGood;
         let look = self.work.run(move |work| work.look_now(&current, anew)).await;
         match look.flatten() {
             Err(refused) => self.refuse(&attempt, None, refused),
@@ -209,7 +209,7 @@ impl Pipeline {
     }
 
     fn unchanged(&mut self, attempt: &Try<'_>) -> Report {
-        let pinned = self.status.now().source == Source::Rollback;
+        let pinned = self.status.part(|status| status.source) == Source::Rollback;
         let reason = pinned.then(|| {
             "the files hold what they held at the rollback, which counts until they change".to_owned()
         });
@@ -241,7 +241,7 @@ impl Pipeline {
     fn look_at_mount(&mut self) {
         let Some(work) = self.work.here() else { return };
         let path = work.stage.files.path();
-        let (was, is) = (self.status.now().stale_bind_mount, bind_mount::is_stale(path));
+        let (was, is) = (self.status.part(|status| status.stale_bind_mount), bind_mount::is_stale(path));
         self.status.update(|status| status.stale_bind_mount = is);
         if is && !was {
             let help = bind_mount::HELP;

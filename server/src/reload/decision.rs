@@ -135,7 +135,7 @@ impl Pipeline {
         plugins: PluginInputs,
         sources: &[ConfigSource],
     ) -> Source {
-        let before = self.status.now().source;
+        let before = self.status.part(|status| status.source);
         let Some(work) = self.work.here() else { return before };
         work.plugins = plugins;
         match made {
@@ -240,9 +240,10 @@ impl Pipeline {
     }
 
     fn is_repeated(&self, attempt: &Try<'_>, report: &Report) -> bool {
-        let status = self.status.now();
-        let last = status.attempts.front();
-        attempt.trigger == Trigger::File && last.is_some_and(|last| last.report.reason == report.reason)
+        attempt.trigger == Trigger::File
+            && self.status.part(|status| {
+                status.attempts.front().is_some_and(|last| last.report.reason == report.reason)
+            })
     }
 
     pub(super) fn report(&self, result: Outcome) -> Report {

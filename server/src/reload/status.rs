@@ -111,6 +111,11 @@ impl ReloadStatus {
         &self.seconds
     }
 
+    /// A part of it, without a copy of the rest.
+    pub(super) fn part<T>(&self, part: impl FnOnce(&State) -> T) -> T {
+        part(&self.lock())
+    }
+
     pub(super) fn update(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.lock());
     }
