@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Revoked;
 use crate::{
+    egress,
     id::{AgentId, TenantId},
     limits::Rate,
     pattern::Pattern,
@@ -218,6 +219,9 @@ pub enum Reason {
         /// The limit.
         seconds: u64,
     },
+    /// A request that it made does not go out.
+    #[error(transparent)]
+    Egress(#[from] egress::Refusal),
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
@@ -255,6 +259,7 @@ impl Reason {
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
+            Self::Egress(refusal) => refusal.code(),
             Self::Revoked(_) => "revoked",
         }
     }
@@ -307,6 +312,7 @@ impl Reason {
             Self::TimedOut { agent, .. } => {
                 format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
             }
+            Self::Egress(refusal) => refusal.help(),
             Self::Revoked(revoked) => revoked.help(),
         }
     }
@@ -318,6 +324,7 @@ impl Reason {
             Self::RateLimited { retry_after_ms, .. } | Self::TooManyRequests { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
             }
+            Self::Egress(refusal) => refusal.retry_after_ms(),
             _ => None,
         }
     }

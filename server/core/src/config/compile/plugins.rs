@@ -25,9 +25,10 @@ impl Compiler<'_> {
     pub(super) fn plugins(&mut self, place: &Place, raw: &RawPlugins) -> PluginSettings {
         let keys = raw.trusted_keys.as_ref().map(|keys| self.trusted_keys(&place.key("trusted_keys"), keys));
         let entries = place.key("entries");
-        let entries = self.named(&entries, &raw.entries, |_, place, raw| {
+        let entries = self.named(&entries, &raw.entries, |compiler, place, raw| {
             let is_bundled = BUNDLED.iter().any(|name| *place == entries.key(*name));
-            Some(entry(is_bundled, raw))
+            let (egress, secrets) = compiler.entry_egress(place, raw);
+            Some(PluginEntry { egress, secrets, ..entry(is_bundled, raw) })
         });
         PluginSettings {
             dir: self.path(&place.key("dir"), raw.dir.as_deref()),
@@ -145,6 +146,7 @@ fn entry(is_bundled: bool, raw: &RawEntry) -> PluginEntry {
         isolation,
         capabilities: Compiler::capabilities(raw.capabilities.as_ref()),
         config: raw.config.clone(),
+        ..PluginEntry::default()
     }
 }
 
