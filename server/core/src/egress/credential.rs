@@ -19,12 +19,23 @@ pub struct Credential {
 /// A header that goes with a request to the one destination that it was given for.
 #[derive(Clone, Debug)]
 pub struct Attachment {
+    /// The only destination that gets it.
+    pub to: Destination,
     /// Its name.
     pub header: String,
     /// Its value, all of it secret.
     pub value: Secret,
     /// The secret as it is: it must not come back to the plugin.
     pub secret: Secret,
+}
+
+impl Attachment {
+    /// A secret in a header, with what stands before it there.
+    #[must_use]
+    pub fn new(to: Destination, header: &str, prefix: &str, secret: Secret) -> Self {
+        let value = Secret::new(format!("{prefix}{}", secret.expose()));
+        Self { to, header: header.to_owned(), value, secret }
+    }
 }
 
 impl Credential {
@@ -56,11 +67,9 @@ impl Scope<'_> {
         }
         let secret = credential.and_then(|credential| credential.value.clone());
         match (credential, secret) {
-            (Some(credential), Some(secret)) if against.is_empty() => Ok(Attachment {
-                header: credential.header.clone(),
-                value: Secret::new(format!("{}{}", credential.prefix, secret.expose())),
-                secret,
-            }),
+            (Some(credential), Some(secret)) if against.is_empty() => {
+                Ok(Attachment::new(to.clone(), &credential.header, &credential.prefix, secret))
+            }
             (Some(_), None) => {
                 against.push(Refusal::SecretUnset(name.clone()));
                 Err(against)

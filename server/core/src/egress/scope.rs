@@ -6,6 +6,8 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use plugin_contract::PluginName;
+
 use super::{
     Class, Destination, Mode, Owner, Refusal, Rule, Rules,
     address::{classify, meanings},
@@ -91,6 +93,18 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn settings(&self) -> &'a Settings {
         self.settings
+    }
+
+    /// Whose calls these are.
+    #[must_use]
+    pub fn agent(&self) -> &'a AgentId {
+        self.agent.0
+    }
+
+    /// Whose code runs.
+    #[must_use]
+    pub fn plugin(&self) -> &'a PluginName {
+        &self.plugin.manifest.name
     }
 
     fn rules(&self) -> impl Iterator<Item = (Owner, List<'a>)> {

@@ -79,7 +79,7 @@ pub(in crate::config) struct RawEntry {
     /// Where the plugin runs: `process`, in a process of its own without access
     /// to files or the network, or `in_process`, inside the server, if its key
     /// allows that too. The default is `process`, and `in_process` for the
-    /// bundled plugins `core`, `about` and `prompts`.
+    /// plugins that come with the server.
     #[schemars(extend("examples" = ["process"]))]
     pub(in crate::config) isolation: Option<RawIsolation>,
     /// What the plugin may do, as far as its key and the calling agent may too.
