@@ -190,6 +190,6 @@ fn no_bundled_plugins() -> Fault {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

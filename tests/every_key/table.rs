@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     case::{Case, KEY, PLUGINS, case},
+    egress,
     look::{
         NEXT, a_token_changed_unseen, a_warning_in_the_log, bench_in_the_log, call, call_as,
         call_beside_another, call_of_a_removed_agent, call_with, door, get, read, refusals, second_call,
@@ -27,10 +28,12 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(reload());
     cases.extend(operators());
     cases.extend(entries());
+    cases.extend(egress::egress());
     cases.extend(tenants());
     cases.extend(agents());
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
+        cases.extend(egress::reach(level));
     }
     for level in ["limits", "agents.*.limits", "tenants.*.limits", "profiles.*.limits"] {
         cases.extend(limits(level));

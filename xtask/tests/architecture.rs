@@ -75,6 +75,34 @@ fn plugins_are_written_without_unsafe_code() {
     }
 }
 
+/// Where the server may begin a connection: the connector, and the commands that
+/// speak to a server of their own.
+const CONNECTS: &[&str] = &[
+    "server/src/egress/dial.rs",
+    "server/src/cli/endpoint.rs",
+    "server/src/cli/admin.rs",
+    "server/src/cli/healthcheck.rs",
+];
+
+#[test]
+fn nothing_but_the_connector_connects_to_elsewhere() {
+    let server = root().join("server/src");
+    for file in files("rs").into_iter().filter(|it| it.starts_with(&server)) {
+        let name = file.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        if CONNECTS.contains(&name.as_str()) || name.contains("/tests") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for word in ["TcpStream::connect", "TcpSocket", "reqwest::", "lookup_host", "ToSocketAddrs"] {
+            assert!(
+                !code.contains(word),
+                "{name} uses `{word}`: requests go out through `egress::Connector`; see ARCHITECTURE.md"
+            );
+        }
+    }
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
