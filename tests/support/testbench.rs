@@ -28,16 +28,23 @@ pub(crate) struct Testbench {
     root: tempfile::TempDir,
     key: SigningKey,
     public_line: String,
+    isolation: Isolation,
 }
 
 impl Testbench {
+    /// One that runs in the server's process.
     pub(crate) fn new() -> Self {
+        Self::isolated(Isolation::InProcess)
+    }
+
+    /// One that runs there.
+    pub(crate) fn isolated(isolation: Isolation) -> Self {
         let root = tempfile::tempdir().unwrap();
         let keys = NewKeys::generate(None).unwrap();
         let key_file = root.path().join("acme.key");
         fs::write(&key_file, &keys.secret).unwrap();
         let key = SigningKey::read(&key_file, || panic!("it has no password")).unwrap();
-        let bench = Self { root, key, public_line: keys.public_line };
+        let bench = Self { root, key, public_line: keys.public_line, isolation };
         fs::create_dir(bench.plugins()).unwrap();
         fs::set_permissions(bench.plugins(), Permissions::from_mode(0o755)).unwrap();
         bench.install(&build(1));
@@ -75,10 +82,11 @@ plugins:
     bundled: {{ minisign: installed, plugins: ["*"], names: ["core.*", "about://*", "review_pr", "tool_usage"], in_process: true }}
     acme: {{ minisign: "{key}", plugins: ["bench"], in_process: true }}
   entries:
-    bench: {{ isolation: in_process, config: {config} }}
+    bench: {{ isolation: {isolation}, config: {config} }}
 "#,
             plugins = self.plugins().display(),
             key = self.public_line,
+            isolation = self.isolation.as_str(),
         )
     }
 
@@ -98,7 +106,7 @@ plugins:
         };
         settings.trusted_keys.insert("acme".parse().unwrap(), trusted);
         let config = config.as_object().unwrap().clone();
-        let entry = PluginEntry { isolation: Isolation::InProcess, config, ..PluginEntry::default() };
+        let entry = PluginEntry { isolation: self.isolation, config, ..PluginEntry::default() };
         settings.entries.insert("bench".parse().unwrap(), entry);
         settings
     }

@@ -20,6 +20,10 @@ use crate::{
     secret::TokenDigest,
 };
 
+mod worker;
+
+pub use worker::WorkerSettings;
+
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -181,6 +185,8 @@ pub struct PluginSettings {
     /// How many bytes of libraries that no plugin uses any more may stay in memory
     /// before no other is loaded into the server's process.
     pub max_retired_bytes: u64,
+    /// Whether no worker runs where the kernel does not keep it from files.
+    pub require_landlock: bool,
 }
 
 impl Default for PluginSettings {
@@ -191,6 +197,7 @@ impl Default for PluginSettings {
             trusted_keys: BTreeMap::new(),
             entries: BTreeMap::new(),
             max_retired_bytes: 256 << 20,
+            require_landlock: true,
         }
     }
 }
@@ -270,6 +277,8 @@ pub struct PluginEntry {
     pub isolation: Isolation,
     /// What it may do, if its agents may too.
     pub capabilities: BTreeSet<Capability>,
+    /// What its worker processes may have.
+    pub worker: WorkerSettings,
     /// Its own configuration.
     pub config: Map<String, Value>,
 }
@@ -280,6 +289,7 @@ impl Default for PluginEntry {
             enabled: true,
             isolation: Isolation::Process,
             capabilities: BTreeSet::new(),
+            worker: WorkerSettings::default(),
             config: Map::new(),
         }
     }

@@ -9,6 +9,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+mod worker;
+
+pub(in crate::config) use worker::RawWorker;
+
 const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
 const PATTERN: &str = r"^(\*|[^\s*]*[.:/_-]\*|[^\s*]+)$";
@@ -183,6 +187,11 @@ pub(super) struct RawPlugins {
     /// is, until the server starts again. 268435456 unless set.
     #[schemars(range(max = 1_099_511_627_776u64), extend("examples" = [268_435_456]))]
     pub(super) max_retired_bytes: Option<u64>,
+    /// Whether no plugin runs in a process of its own where the kernel has no
+    /// Landlock, which keeps it from files. Switch it off only where the server's
+    /// user can read nothing that a plugin must not see.
+    #[schemars(extend("default" = true))]
+    pub(super) require_landlock: Option<bool>,
 }
 
 /// A key, and what its signature is worth.
@@ -234,6 +243,8 @@ pub(super) struct RawEntry {
     /// Nothing by default.
     #[schemars(transform = capability_names, extend("examples" = [["network:outbound"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// What the plugin's processes may have, if its isolation is `process`.
+    pub(super) worker: RawWorker,
     /// The plugin's own configuration. Its authors say what belongs here.
     pub(super) config: Map<String, Value>,
 }
