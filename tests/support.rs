@@ -178,6 +178,17 @@ impl Server {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as if it had crashed.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for it to end by itself.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         eventually("the server to end", || self.child.try_wait().unwrap())

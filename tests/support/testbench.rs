@@ -29,6 +29,7 @@ pub(crate) struct Testbench {
     key: SigningKey,
     public_line: String,
     isolation: Isolation,
+    worker: String,
 }
 
 impl Testbench {
@@ -44,11 +45,17 @@ impl Testbench {
         let key_file = root.path().join("acme.key");
         fs::write(&key_file, &keys.secret).unwrap();
         let key = SigningKey::read(&key_file, || panic!("it has no password")).unwrap();
-        let bench = Self { root, key, public_line: keys.public_line, isolation };
+        let bench = Self { root, key, public_line: keys.public_line, isolation, worker: "{}".to_owned() };
         fs::create_dir(bench.plugins()).unwrap();
         fs::set_permissions(bench.plugins(), Permissions::from_mode(0o755)).unwrap();
         bench.install(&build(1));
         bench
+    }
+
+    /// The same, with settings for its worker processes, as in `{ threads: 1 }`.
+    pub(crate) fn with_worker(mut self, worker: &str) -> Self {
+        self.worker = worker.to_owned();
+        self
     }
 
     /// The folder of plugins.
@@ -82,11 +89,12 @@ plugins:
     bundled: {{ minisign: installed, plugins: ["*"], names: ["core.*", "about://*", "review_pr", "tool_usage"], in_process: true }}
     acme: {{ minisign: "{key}", plugins: ["bench"], in_process: true }}
   entries:
-    bench: {{ isolation: {isolation}, config: {config} }}
+    bench: {{ isolation: {isolation}, worker: {worker}, config: {config} }}
 "#,
             plugins = self.plugins().display(),
             key = self.public_line,
             isolation = self.isolation.as_str(),
+            worker = self.worker,
         )
     }
 
@@ -152,6 +160,11 @@ pub(crate) fn build(release: u32) -> Vec<u8> {
     let library = LIBRARY.get_or_init(|| fs::read(bundled::library("plugin-testbench")).unwrap());
     let release = format!("testbench release {release:05}");
     replace(library, b"testbench release 00001", release.as_bytes())
+}
+
+/// The same, but its constructor attacks.
+pub(crate) fn build_that_attacks(release: u32) -> Vec<u8> {
+    replace(&build(release), b"testbench constructor is good", b"testbench constructor is evil")
 }
 
 /// The same, but it never comes to saying what it is.

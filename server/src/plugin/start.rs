@@ -106,6 +106,7 @@ impl Starter {
             manifest: manifest.clone(),
             config,
             settings: entry.worker,
+            require_landlock: start.require_landlock,
             services: self.services.for_plugin(plugin.clone(), Withdrawn::default()),
             patience: self.patience,
         };

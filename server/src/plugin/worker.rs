@@ -13,21 +13,28 @@ use plugin_contract::op::Offered;
 use server_core::{
     invocation::Invocation,
     registry::{Instance, InvokeError},
+    workers::WorkersStatus,
 };
 
 mod birth;
+mod crew;
 mod driver;
 mod frame;
+mod health;
 mod inside;
 mod kernel;
+mod nursery;
 mod outbox;
 mod pool;
 mod process;
 mod running;
+mod threads;
+mod usage;
+mod users;
 
 pub(crate) use birth::Recipe;
 pub(crate) use kernel::close_from;
-pub(crate) use process::Nursery;
+pub(crate) use nursery::Nursery;
 
 pub use inside::{NoWorker, take_part};
 
@@ -53,6 +60,14 @@ impl Instance for Workers {
     fn offers(&self, thing: &Offered) -> bool {
         self.0.recipe().services.withdrawn().offers(thing)
     }
+
+    fn workers(&self) -> Option<WorkersStatus> {
+        Some(self.0.status())
+    }
+
+    fn retire(&self) {
+        self.0.retire();
+    }
 }
 
 async fn run(pool: Arc<Pool>, mut invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
@@ -60,7 +75,13 @@ async fn run(pool: Arc<Pool>, mut invocation: Invocation) -> Result<Vec<u8>, Inv
     let deadline = Instant::now() + timeout;
     loop {
         let place = tokio::time::timeout_at(deadline.into(), pool.place()).await;
-        let Ok(place) = place else { return Err(InvokeError::TimedOut { seconds: timeout.as_secs() }) };
+        let place = match place {
+            Ok(Ok(place)) => place,
+            Ok(Err(reason)) => {
+                return Err(InvokeError::Lost { plugin: pool.recipe().services.plugin().clone(), reason });
+            }
+            Err(_) => return Err(InvokeError::TimedOut { seconds: timeout.as_secs() }),
+        };
         let worker = place.worker.clone();
         match worker.call(invocation, deadline, place).await {
             Ok(result) => return result,

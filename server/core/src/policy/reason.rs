@@ -206,6 +206,14 @@ pub enum Reason {
         /// The limit.
         seconds: u64,
     },
+    /// The process that the tool ran in is gone.
+    #[error("plugin `{plugin}` stopped: {reason}")]
+    WorkerLost {
+        /// Whose it was.
+        plugin: PluginName,
+        /// What is known.
+        reason: String,
+    },
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
@@ -242,6 +250,7 @@ impl Reason {
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
+            Self::WorkerLost { .. } => "worker_lost",
             Self::Revoked(_) => "revoked",
         }
     }
@@ -289,6 +298,11 @@ impl Reason {
             }
             Self::TimedOut { agent, .. } => {
                 format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
+            }
+            Self::WorkerLost { plugin, .. } => {
+                format!(
+                    "call again, unless it was this call that did it; the operator sees more in the log and in `status`, under `{plugin}`"
+                )
             }
             Self::Revoked(revoked) => revoked.help(),
         }

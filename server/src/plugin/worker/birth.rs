@@ -1,8 +1,8 @@
 //! How a worker comes up: what it is told, and what it says until it takes calls.
 
 use std::{
-    io::{self, ErrorKind, Read, Write},
-    os::unix::net::UnixStream,
+    io::{self, ErrorKind, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
     process,
     sync::Arc,
@@ -11,11 +11,14 @@ use std::{
 
 use plugin_contract::Manifest;
 use serde::{Deserialize, Serialize};
-use server_core::settings::WorkerSettings;
+use server_core::{settings::WorkerSettings, workers::Confinement};
 
 use super::{
     frame::{self, Frame, Frames, Kind},
-    process::{Nursery, Process},
+    kernel,
+    nursery::Nursery,
+    process::Process,
+    threads::Listener,
 };
 use crate::plugin::{
     fault::Fault,
@@ -36,6 +39,7 @@ pub(crate) struct Recipe {
     /// The operator's configuration, as the plugin gets it.
     pub(crate) config: String,
     pub(crate) settings: WorkerSettings,
+    pub(crate) require_landlock: bool,
     pub(crate) services: PluginServices,
     /// How long it may take to come up.
     pub(crate) patience: Duration,
@@ -49,6 +53,18 @@ pub(super) struct Start {
     pub(super) manifest: Manifest,
     pub(super) config: String,
     pub(super) concurrency: u32,
+    pub(super) terms: Terms,
+}
+
+/// How a worker is to be confined.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Terms {
+    pub(super) require_landlock: bool,
+    pub(super) memory_bytes: u64,
+    /// Who it is to be, where the server is root.
+    pub(super) uid: Option<u32>,
+    /// What its library links to.
+    pub(super) needed: Vec<String>,
 }
 
 /// Why a worker takes no calls, in its own words.
@@ -66,6 +82,18 @@ pub(super) struct Newborn {
     pub(super) stream: UnixStream,
     /// What it said after that.
     pub(super) frames: Frames,
+    /// How it said that it is confined, before it loaded anything.
+    pub(super) confinement: Confinement,
+}
+
+/// A worker that does not take calls yet.
+struct Unborn {
+    process: Process,
+    stream: UnixStream,
+    frames: Frames,
+    confinement: Option<Confinement>,
+    /// Tells of the threads that it wants to begin, until somebody listens to it.
+    listener: Option<OwnedFd>,
 }
 
 impl Failure {
@@ -83,7 +111,8 @@ impl Recipe {
         let plugin = &self.manifest.name;
         let failed = |error: io::Error| Outcome::Fails(unavailable(&error));
         let (process, stream) = self.nursery.start(&self.program, &self.library).map_err(failed)?;
-        let mut newborn = Newborn { process, stream, frames: Frames::default() };
+        let (frames, confinement, listener) = Default::default();
+        let mut newborn = Unborn { process, stream, frames, confinement, listener };
         newborn.send(Kind::Start, 0, &self.start()?, deadline);
         loop {
             let frame = match newborn.frame(deadline) {
@@ -95,9 +124,13 @@ impl Recipe {
                 Err(_) => return Err(newborn.process.end(GRACE).map_or_else(failed, |it| ended(plugin, it))),
             };
             match frame.kind {
-                Kind::Ready => return Ok(newborn),
+                // From here on, the plugin's code may say what it likes.
+                Kind::Sealed if newborn.confinement.is_none() => {
+                    newborn.sealed(&frame, self).ok_or_else(|| nonsense(self))?;
+                }
+                Kind::Ready => return newborn.born().ok_or_else(|| nonsense(self)),
                 Kind::Fails => return Err(failure(&frame).map_or_else(|| nonsense(self), Outcome::Fails)),
-                Kind::Ask => {
+                Kind::Ask if newborn.confinement.is_some() => {
                     let (kind, reply) = encoded(&self.services, &frame).ok_or_else(|| nonsense(self))?;
                     newborn.send(kind, frame.id, &reply, deadline);
                 }
@@ -109,12 +142,24 @@ impl Recipe {
     fn start(&self) -> Result<Vec<u8>, Outcome> {
         let Self { manifest, config, settings, .. } = self;
         let (manifest, config) = (manifest.clone(), config.clone());
-        let start = Start { server: process::id(), manifest, config, concurrency: settings.concurrency };
+        let terms = Terms {
+            require_landlock: self.require_landlock,
+            memory_bytes: settings.memory_bytes,
+            uid: self.nursery.uid(),
+            needed: self.library.needed().to_vec(),
+        };
+        let concurrency = settings.concurrency;
+        let start = Start { server: process::id(), manifest, config, concurrency, terms };
         serde_json::to_vec(&start).map_err(|error| Outcome::Fails(unavailable(&error)))
     }
 }
 
-impl Newborn {
+impl Unborn {
+    fn born(self) -> Option<Newborn> {
+        let Self { process, stream, frames, confinement, .. } = self;
+        Some(Newborn { process, stream, frames, confinement: confinement? })
+    }
+
     /// Who does not listen to the end has ended, and how is what counts.
     fn send(&mut self, kind: Kind, id: u64, body: &[u8], deadline: Instant) {
         let bytes = frame::frame(kind, id, body).unwrap_or_default();
@@ -133,13 +178,24 @@ impl Newborn {
                 return Err(ErrorKind::TimedOut.into());
             }
             self.stream.set_read_timeout(Some(left(deadline)))?;
-            match self.stream.read(&mut piece) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(read) => self.frames.push(piece.get(..read).unwrap_or_default()),
+            match kernel::receive(&self.stream, &mut piece) {
+                Ok((0, _)) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok((read, listener)) => {
+                    self.frames.push(piece.get(..read).unwrap_or_default());
+                    self.listener = self.listener.take().or(listener);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Notes how it is confined, and has its threads counted.
+    fn sealed(&mut self, frame: &Frame, recipe: &Recipe) -> Option<()> {
+        self.confinement = Some(serde_json::from_slice(&frame.body).ok()?);
+        let threads = recipe.settings.threads.saturating_add(recipe.settings.concurrency - 1);
+        let listener = Listener::new(self.listener.take()?, self.process.id(), threads);
+        recipe.nursery.watch(listener)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     io::{self, ErrorKind},
     net::Shutdown,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,13 +17,20 @@ use tokio::{io::Interest, time::MissedTickBehavior};
 use super::{
     birth::encoded,
     frame::{self, Frame, Frames, Kind},
-    pool::{Loss, Pool},
-    running::Worker,
+    pool::{Cause, Loss, Pool},
+    running::{Fate, Worker},
+    usage::{Looked, Usage},
 };
 use crate::{
     allowance::Allowance,
     plugin::{services::never_blocks, trial::how},
 };
+
+/// Why a worker ends that nobody ended.
+const ENDED: &str = "its process ended";
+
+/// How long one has nothing to do before it is spared, where there are others.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// How much is read at once.
 const PIECE: usize = 16 << 10;
@@ -41,26 +48,24 @@ const MAX_BLOCKING: usize = 16;
 const QUESTIONS: (u32, Duration) = (2000, Duration::from_micros(50));
 
 /// Listens to a worker until it is gone, and tells its pool.
-pub(super) async fn drive(worker: Arc<Worker>, frames: Frames, pool: std::sync::Weak<Pool>) {
-    let mut driver = Driver { worker, frames, blocking: Arc::default(), leaving: false };
-    let end = driver.converse().await;
-    let Driver { worker, leaving, .. } = driver;
-    let fate = worker.close();
-    if end.is_err() {
-        worker.process.kill();
+pub(super) async fn drive(worker: Arc<Worker>, frames: Frames, pool: Weak<Pool>) {
+    let mut driver = Driver::new(worker.clone(), frames, pool.clone());
+    if let Err(crime) = driver.converse().await {
+        worker.kill(&crime, Cause::Plugin);
     }
+    let left = driver.left.then_some(Cause::Left);
+    let Fate { reason, cause } = worker.doom(ENDED, left.unwrap_or(Cause::Plugin));
     let status = {
         let worker = worker.clone();
         tokio::task::spawn_blocking(move || worker.process.end(GRACE)).await
     };
-    let crime = end.err().filter(|_| fate.is_none());
-    let reason = fate.or(crime).unwrap_or_else(|| match status {
-        Ok(Ok(status)) => format!("its process ended ({})", how(status)),
-        _ => "its process ended".to_owned(),
-    });
+    let reason = match status {
+        Ok(Ok(status)) if reason == ENDED => format!("{ENDED} ({})", how(status)),
+        _ => reason,
+    };
     let calls = worker.fail(&reason);
     if let Some(pool) = pool.upgrade() {
-        pool.lost(&worker, Loss { reason, calls, expected: leaving && calls == 0 });
+        pool.lost(&worker, Loss { reason, calls, cause });
     }
 }
 
@@ -69,11 +74,19 @@ struct Driver {
     frames: Frames,
     /// Questions that are being answered on other threads.
     blocking: Arc<AtomicUsize>,
+    pool: Weak<Pool>,
     /// It was told that nobody has calls for it any more.
-    leaving: bool,
+    left: bool,
+    usage: Usage,
+    limit: Duration,
 }
 
 impl Driver {
+    fn new(worker: Arc<Worker>, frames: Frames, pool: Weak<Pool>) -> Self {
+        let (process, limit) = (worker.process.id(), Duration::from_secs(worker.recipe.settings.cpu_seconds));
+        Self { worker, frames, blocking: Arc::default(), pool, left: false, usage: Usage::of(process), limit }
+    }
+
     /// The error is what it did that no worker does.
     async fn converse(&mut self) -> Result<(), String> {
         let mut piece = vec![0; PIECE];
@@ -173,11 +186,26 @@ impl Driver {
 
     /// Nothing is written to it any more, which is how it learns that it may go.
     fn leave(&mut self) {
-        self.leaving = true;
+        self.left = true;
         let _ = shutdown(&self.worker);
     }
 
+    /// Looks what it uses, and whether anybody needs it.
     fn look(&mut self) -> Result<(), String> {
+        let (given, calls) = (self.worker.given(), self.worker.calls());
+        let Looked { used, idle } = self.usage.look((given, calls));
+        if used > self.limit {
+            let when = if calls == 0 { "while it had no call" } else { "for the calls that it had" };
+            return Err(format!(
+                "its worker used more than {} s of processor time {when}",
+                self.limit.as_secs()
+            ));
+        }
+        if calls == 0 && idle >= IDLE {
+            if let Some(pool) = self.pool.upgrade() {
+                pool.spare(&self.worker);
+            }
+        }
         Ok(())
     }
 }

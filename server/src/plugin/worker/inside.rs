@@ -33,6 +33,7 @@ use line::Line;
 
 mod host;
 mod line;
+mod seal;
 
 /// This process was not started for a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +66,13 @@ pub fn take_part() -> Result<(), NoWorker> {
     }
 }
 
+/// INVARIANT: the process is confined before the library is loaded, and the server
+/// has learned how by then: after that, the library's code could say it too.
 fn begin(line: &Arc<Line>, library: Sealed, start: Start) -> Result<PluginObject, Fault> {
-    let module = Module::of(&Library::load(library)?)?;
+    seal::first_stage(line, &start.terms)?;
+    let library = Library::load(library)?;
+    seal::second_stage()?;
+    let module = Module::of_the_only(&library)?;
     start::make(&module, &start.manifest, &start.config, LineHost::object(line.clone()))
 }
 

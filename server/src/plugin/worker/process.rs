@@ -2,21 +2,11 @@
 
 use std::{
     io,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::{net::UnixStream, process::CommandExt},
-    },
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        mpsc::{self, Sender, SyncSender},
-    },
+    process::{Child, ExitStatus},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
-
-use crate::plugin::in_process::Sealed;
 
 /// How often to look whether a process has ended, at first; it doubles.
 const LOOK: Duration = Duration::from_micros(200);
@@ -26,6 +16,10 @@ const LOOK: Duration = Duration::from_micros(200);
 pub(super) struct Process(Mutex<Child>);
 
 impl Process {
+    pub(super) fn new(child: Child) -> Self {
+        Self(Mutex::new(child))
+    }
+
     /// Its number.
     pub(super) fn id(&self) -> u32 {
         self.child().id()
@@ -61,44 +55,5 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         let _ = self.child().wait();
-    }
-}
-
-/// The thread that starts workers. The kernel ends a worker with the *thread* that
-/// started it, so that must be one that lives as long as the server.
-#[derive(Debug)]
-pub(crate) struct Nursery(Sender<Order>);
-
-type Order = (Command, SyncSender<io::Result<Child>>);
-
-impl Nursery {
-    pub(crate) fn new() -> io::Result<Self> {
-        let (order, orders) = mpsc::channel::<Order>();
-        thread::Builder::new().name("workers".to_owned()).spawn(move || {
-            for (mut command, tell) in orders {
-                let _ = tell.send(command.spawn());
-            }
-        })?;
-        Ok(Self(order))
-    }
-
-    /// Starts `program` as a worker, and answers it with the line to it.
-    pub(super) fn start(&self, program: &Path, library: &Sealed) -> io::Result<(Process, UnixStream)> {
-        let (ours, theirs) = UnixStream::pair()?;
-        let mut command = Command::new(program);
-        // Whatever else is open here closes by itself.
-        command
-            .arg0(env!("CARGO_PKG_NAME"))
-            .args(["plugin", "worker"])
-            .env_clear()
-            .stdin(library.as_fd().try_clone_to_owned()?)
-            .stdout(OwnedFd::from(theirs))
-            .stderr(Stdio::null())
-            .process_group(0);
-        let (tell, told) = mpsc::sync_channel(1);
-        let gone = || io::Error::other("the thread that starts workers is gone");
-        self.0.send((command, tell)).map_err(|_| gone())?;
-        let child = told.recv().map_err(|_| gone())??;
-        Ok((Process(Mutex::new(child)), ours))
     }
 }

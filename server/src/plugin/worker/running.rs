@@ -21,7 +21,7 @@ use super::{
     birth::{Newborn, Recipe},
     frame::{self, Frame, Frames, Kind, Request},
     outbox::Outbox,
-    pool::Place,
+    pool::{Cause, Place},
     process::Process,
 };
 use crate::plugin::{
@@ -31,6 +31,9 @@ use crate::plugin::{
 
 /// How long code of which nobody waits for the answer may take to return.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Why a worker ends whose call did not.
+const OVERRUN: &str = "a call in its worker went on although nobody waited for it any more";
 
 /// A worker. Its [driver](super::driver) reads what it says.
 pub(super) struct Worker {
@@ -48,7 +51,14 @@ struct Desk {
     calls: HashMap<u64, Pending>,
     last: u64,
     /// Why it takes no calls any more.
-    fate: Option<String>,
+    fate: Option<Fate>,
+}
+
+/// Why a worker ends, and whose doing that is.
+#[derive(Clone, Debug)]
+pub(super) struct Fate {
+    pub(super) reason: String,
+    pub(super) cause: Cause,
 }
 
 /// A call that the worker has. All of it is kept until the code has returned or
@@ -169,17 +179,14 @@ impl Worker {
     }
 
     /// Ends it at once, for a reason, of which the first counts.
-    pub(super) fn kill(&self, reason: &str) {
-        self.desk().fate.get_or_insert_with(|| reason.to_owned());
+    pub(super) fn kill(&self, reason: &str, cause: Cause) {
+        self.doom(reason, cause);
         self.process.kill();
     }
 
-    /// Takes no more calls, and answers why it ends, if somebody ended it.
-    pub(super) fn close(&self) -> Option<String> {
-        let mut desk = self.desk();
-        let fate = desk.fate.clone();
-        desk.fate.get_or_insert_with(|| "it has ended".to_owned());
-        fate
+    /// Takes no more calls, for a reason, of which the first counts.
+    pub(super) fn doom(&self, reason: &str, cause: Cause) -> Fate {
+        self.desk().fate.get_or_insert_with(|| Fate { reason: reason.to_owned(), cause }).clone()
     }
 
     /// Fails the calls that it has, and says how many these were.
@@ -234,7 +241,7 @@ impl Drop for Waiting {
         let end = async move {
             tokio::time::sleep(GRACE).await;
             if worker.desk().calls.contains_key(&id) {
-                worker.kill("a call went on although nobody waited for it any more");
+                worker.kill(OVERRUN, Cause::Overrun);
             }
         };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
