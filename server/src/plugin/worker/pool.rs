@@ -126,7 +126,8 @@ impl Pool {
         let pause = {
             let mut crew = self.crew();
             let most = usize::try_from(self.recipe.settings.processes).unwrap_or(usize::MAX);
-            if crew.all() >= most || (crew.retired && crew.waiting.is_empty()) {
+            let wanted = crew.waiting.len().max(1);
+            if crew.all() >= most || crew.starting >= wanted || (crew.retired && crew.waiting.is_empty()) {
                 return;
             }
             crew.starting += 1;
