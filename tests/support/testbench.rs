@@ -18,7 +18,7 @@ use server_core::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{LAPTOP, Server, TWO_AGENTS, bundled};
+use super::{LAPTOP, Server, TWO_AGENTS, bundled, isolation};
 
 /// A folder of plugins with `bench` in it, release 1.
 ///
@@ -33,9 +33,9 @@ pub(crate) struct Testbench {
 }
 
 impl Testbench {
-    /// One that runs in the server's process.
+    /// One that runs where all plugins do.
     pub(crate) fn new() -> Self {
-        Self::isolated(Isolation::InProcess)
+        Self::isolated(isolation())
     }
 
     /// One that runs there.
