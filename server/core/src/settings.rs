@@ -22,8 +22,10 @@ use crate::{
 };
 
 mod egress;
+mod worker;
 
 pub use egress::{Authorities, EgressSettings};
+pub use worker::WorkerSettings;
 
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
@@ -193,6 +195,8 @@ pub struct PluginSettings {
     /// How many bytes of libraries that no plugin uses any more may stay in memory
     /// before no other is loaded into the server's process.
     pub max_retired_bytes: u64,
+    /// Whether no worker runs where the kernel does not keep it from files.
+    pub require_landlock: bool,
 }
 
 impl Default for PluginSettings {
@@ -203,6 +207,7 @@ impl Default for PluginSettings {
             trusted_keys: BTreeMap::new(),
             entries: BTreeMap::new(),
             max_retired_bytes: 256 << 20,
+            require_landlock: true,
         }
     }
 }
@@ -286,6 +291,8 @@ pub struct PluginEntry {
     pub egress: Option<Rules>,
     /// Secrets that may go with its requests, if its agents have them too.
     pub secrets: BTreeSet<SecretName>,
+    /// What its worker processes may have.
+    pub worker: WorkerSettings,
     /// Its own configuration.
     pub config: Map<String, Value>,
 }
@@ -298,6 +305,7 @@ impl Default for PluginEntry {
             capabilities: BTreeSet::new(),
             egress: None,
             secrets: BTreeSet::new(),
+            worker: WorkerSettings::default(),
             config: Map::new(),
         }
     }

@@ -11,10 +11,12 @@ use serde_json::Value;
 
 mod egress;
 mod plugins;
+mod worker;
 
 use egress::RULE;
 pub(super) use egress::{RawEgress, RawEgressMode, RawSecret};
 pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
+pub(in crate::config) use worker::RawWorker;
 
 const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";

@@ -222,6 +222,14 @@ pub enum Reason {
     /// A request that it made does not go out.
     #[error(transparent)]
     Egress(#[from] egress::Refusal),
+    /// The process that the tool ran in is gone.
+    #[error("plugin `{plugin}` stopped: {reason}")]
+    WorkerLost {
+        /// Whose it was.
+        plugin: PluginName,
+        /// What is known.
+        reason: String,
+    },
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
@@ -260,6 +268,7 @@ impl Reason {
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
             Self::Egress(refusal) => refusal.code(),
+            Self::WorkerLost { .. } => "worker_lost",
             Self::Revoked(_) => "revoked",
         }
     }
@@ -313,6 +322,11 @@ impl Reason {
                 format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
             }
             Self::Egress(refusal) => refusal.help(),
+            Self::WorkerLost { plugin, .. } => {
+                format!(
+                    "call again, unless it was this call that did it; the operator sees more in the log and in `status`, under `{plugin}`"
+                )
+            }
             Self::Revoked(revoked) => revoked.help(),
         }
     }
