@@ -25,9 +25,13 @@ use crate::{
 mod admin;
 mod agents;
 mod limits;
+mod llm;
+mod money;
 mod plugins;
+mod provider;
 mod rights;
 mod server;
+mod spending;
 mod tokens;
 
 pub(super) use admin::default_listen as default_admin_listen;
@@ -64,6 +68,7 @@ impl Compiler<'_> {
         let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
         let limits = self.limits(&root.key("limits"), &raw.limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
+        let llm = self.llm(&root.key("llm"), &raw.llm);
         let tenants = self.tenants(&root.key("tenants"), &raw.tenants);
         let agents = self.agents(
             &root.key("agents"),
@@ -79,6 +84,7 @@ impl Compiler<'_> {
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
             reload: reload(&raw.reload),
             plugins,
+            llm,
             tenants,
             agents,
         }

@@ -9,6 +9,7 @@ use super::Revoked;
 use crate::{
     id::{AgentId, TenantId},
     limits::Rate,
+    llm::reason::LlmReason,
     pattern::Pattern,
 };
 
@@ -209,6 +210,9 @@ pub enum Reason {
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
+    /// It is about asking a model.
+    #[error(transparent)]
+    Llm(#[from] LlmReason),
 }
 
 /// Rounded up: whoever waits so long has waited long enough.
@@ -243,6 +247,7 @@ impl Reason {
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
             Self::Revoked(_) => "revoked",
+            Self::Llm(reason) => reason.code(),
         }
     }
 
@@ -291,6 +296,7 @@ impl Reason {
                 format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
             }
             Self::Revoked(revoked) => revoked.help(),
+            Self::Llm(reason) => reason.help(),
         }
     }
 
@@ -301,6 +307,7 @@ impl Reason {
             Self::RateLimited { retry_after_ms, .. } | Self::TooManyRequests { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
             }
+            Self::Llm(reason) => reason.retry_after_ms(),
             _ => None,
         }
     }
