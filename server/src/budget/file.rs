@@ -4,7 +4,8 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags};
@@ -12,6 +13,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::{LedgerError, books::Books};
 
 const NAME: &str = "budgets.db";
+
+/// How long the process that had the books before may take to end.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What `PRAGMA user_version` says of the tables below.
 const FORMAT: i64 = 1;
@@ -102,14 +106,19 @@ pub(super) fn open(folder: &Path) -> Result<Opened, LedgerError> {
     Ok(Opened { path, books, reader })
 }
 
-/// Whatever holds it, holds the books; the kernel lets go of it with the process.
+/// Whoever has it locked has the books. The kernel unlocks it when a process ends,
+/// which may take a moment where another program is just being started by it.
 fn lock(path: &Path, books: &Path) -> Result<File, LedgerError> {
     let io = |error| LedgerError::Io { path: path.to_owned(), error };
     let file = private().open(path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LedgerError::InUse(books.to_owned())),
-        Err(TryLockError::Error(error)) => Err(io(error)),
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(PATIENCE / 20),
+            Err(TryLockError::WouldBlock) => return Err(LedgerError::InUse(books.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
     }
 }
 

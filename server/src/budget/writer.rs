@@ -51,6 +51,15 @@ pub(super) enum Order {
     Stop,
 }
 
+impl Order {
+    fn settling(&self) -> Option<(ChargeId, Outcome)> {
+        match self {
+            Self::Settle { id, outcome, .. } => Some((id.clone(), *outcome)),
+            _ => None,
+        }
+    }
+}
+
 /// The way to the thread. Dropping it waits until all is written.
 pub(super) struct Writer {
     orders: mpsc::Sender<Order>,
@@ -130,14 +139,7 @@ impl Desk {
     }
 
     fn write(&mut self, batch: Vec<Order>) {
-        let mut settling = Vec::new();
-        for order in &batch {
-            if let Order::Settle { id, outcome, .. } = order {
-                // Whoever gives back what it waits for has gone.
-                self.waiting.retain(|waiting| waiting.ask.id != *id);
-                settling.push((id.clone(), *outcome));
-            }
-        }
+        let settling: Vec<_> = batch.iter().filter_map(Order::settling).collect();
         match self.transact(batch) {
             Ok(tellings) => {
                 self.owed.clear();
@@ -186,6 +188,8 @@ impl Desk {
                     self.waiting.push_back(Waiting { ask, until, reply });
                 }
                 Order::Settle { id, outcome, done } => {
+                    // Whoever gives back what it waits for has gone.
+                    self.waiting.retain(|waiting| waiting.ask.id != id);
                     self.books.settle(&id, outcome)?;
                     tellings.extend(done.map(|done| telling(done, ())));
                 }

@@ -55,7 +55,8 @@ impl Compiler<'_> {
     ) -> BTreeMap<ModelName, ModelSettings> {
         self.named(place, raw, |compiler, place, raw| {
             let price = compiler.price(place, api, raw);
-            if price.is_none() && raw.input.is_none() | raw.output.is_none() {
+            let has = |key| compiler.report.has(place, key);
+            if price.is_none() && !(has("input") && has("output")) {
                 let message = "this model has no price, so nobody can use it".to_owned();
                 let help =
                     "add `input` and `output`, in US dollars per million tokens; 0 if it costs nothing";
@@ -104,6 +105,8 @@ impl Compiler<'_> {
             let alias = text.parse::<RouteName>().ok().and_then(|name| aliases.get(&name));
             match alias {
                 Some(alias) => models.extend_from_slice(alias),
+                // An alias that is wrong has been reported.
+                None if self.report.has(&Place::root().key("llm").key("aliases"), text) => {}
                 None => models.extend(self.model_ref(&place.item(item), text)),
             }
         }

@@ -123,7 +123,7 @@ impl Compiler<'_> {
             }
             Err(NoSecret::Unset(variable)) => {
                 let message = format!(
-                    "the variable `{variable}` is not set, so none of the models of `{name}` can be used"
+                    "the variable `{variable}` is not set or empty, so none of the models of `{name}` can be used"
                 );
                 let help = self.set(&key_place, &format!("`{variable}`"));
                 self.report.warning(&key_place, "unset_variable", message, Some(help.clone()));
