@@ -9,6 +9,7 @@ pub mod budget;
 pub mod call_log;
 pub mod cli;
 pub mod config_files;
+pub mod egress;
 pub mod logging;
 pub mod mcp;
 pub mod plugin;
