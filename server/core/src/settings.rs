@@ -14,9 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    budget::Budget,
     egress::{Credential, Rules},
     id::{AgentId, KeyName, SecretName, TenantId},
     limits::{LimitCeilings, Limits},
+    llm::{LlmGrant, LlmSettings},
     pattern::Patterns,
     secret::TokenDigest,
 };
@@ -49,6 +51,8 @@ pub struct Settings {
     pub credentials: BTreeMap<SecretName, Credential>,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
+    /// Models of others.
+    pub llm: LlmSettings,
     /// Ceilings.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// Grants.
@@ -357,6 +361,10 @@ pub struct Tenant {
     pub grant: Grant,
     /// The ceiling on limits.
     pub limits: LimitCeilings,
+    /// The ceiling on what they may ask of models.
+    pub llm: LlmGrant,
+    /// What all of them together may spend on models.
+    pub budget: Budget,
     /// What a denied agent is told.
     pub disclosure: Disclosure,
 }
@@ -382,6 +390,10 @@ pub struct Agent {
     pub grant: Grant,
     /// Its limits, under the tenant's ceiling.
     pub limits: Limits,
+    /// What it may ask of models, before the tenant's ceiling.
+    pub llm: LlmGrant,
+    /// What it may spend on models, beside what its tenant's agents may together.
+    pub budget: Budget,
 }
 
 #[cfg(test)]

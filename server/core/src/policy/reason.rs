@@ -10,6 +10,7 @@ use crate::{
     egress,
     id::{AgentId, TenantId},
     limits::Rate,
+    llm::reason::LlmReason,
     pattern::Pattern,
 };
 
@@ -233,6 +234,9 @@ pub enum Reason {
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
+    /// It is about asking a model.
+    #[error(transparent)]
+    Llm(#[from] LlmReason),
 }
 
 /// Rounded up: whoever waits so long has waited long enough.
@@ -270,6 +274,7 @@ impl Reason {
             Self::Egress(refusal) => refusal.code(),
             Self::WorkerLost { .. } => "worker_lost",
             Self::Revoked(_) => "revoked",
+            Self::Llm(reason) => reason.code(),
         }
     }
 
@@ -328,6 +333,7 @@ impl Reason {
                 )
             }
             Self::Revoked(revoked) => revoked.help(),
+            Self::Llm(reason) => reason.help(),
         }
     }
 
@@ -339,6 +345,7 @@ impl Reason {
                 Some(*retry_after_ms)
             }
             Self::Egress(refusal) => refusal.retry_after_ms(),
+            Self::Llm(reason) => reason.retry_after_ms(),
             _ => None,
         }
     }
