@@ -20,6 +20,8 @@ use std::{
 
 use plugin_api::{HttpRequest, prelude::*};
 
+mod hostile;
+
 /// The last five digits are the release: 1.0.1.
 const RELEASE: &str = "testbench release 00001";
 /// `never.` in place of the last word makes a library that hangs.
@@ -142,10 +144,11 @@ pub fn plugin() -> Plugin {
             move |_: &Call, ()| (calls.fetch_add(1, Ordering::Relaxed) + 1).to_string()
         }))
         .tool(label());
-    match needs() {
+    let plugin = match needs() {
         Some(Capability::NetworkOutbound) => plugin.tool(fetch()),
         _ => plugin,
-    }
+    };
+    hostile::tools(plugin)
 }
 
 plugin_api::export!(plugin);

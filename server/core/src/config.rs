@@ -189,10 +189,23 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         prompts: default_patterns(&PROMPTS),
         ..Grant::default()
     };
-    let tenant = Tenant { grant: grant.clone(), limits: Default::default(), disclosure: Disclosure::Reasons };
+    let tenant = Tenant {
+        grant: grant.clone(),
+        limits: Default::default(),
+        llm: Default::default(),
+        budget: Default::default(),
+        disclosure: Disclosure::Reasons,
+    };
     let tenants = "default".parse().into_iter().map(|id| (id, tenant.clone()));
     let agents = "default".parse().into_iter().zip("default".parse()).map(|(id, tenant)| {
-        let agent = Agent { tenant, tokens: vec![token], grant: grant.clone(), limits: Default::default() };
+        let agent = Agent {
+            tenant,
+            tokens: vec![token],
+            grant: grant.clone(),
+            limits: Default::default(),
+            llm: Default::default(),
+            budget: Default::default(),
+        };
         (id, agent)
     });
     Ok(Settings {
@@ -205,6 +218,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         egress: Default::default(),
         credentials: Default::default(),
         plugins: default_plugins(),
+        llm: Default::default(),
         tenants: tenants.collect(),
         agents: agents.collect(),
     })

@@ -59,6 +59,19 @@ fn a_connection_that_was_closed_meanwhile_is_replaced() {
 }
 
 #[test]
+fn a_connection_that_was_closed_while_it_waited_costs_nobody_anything() {
+    let upstream = Upstream::serve(|_| ok("x"));
+    let (world, url) = (World::new(), format!("http://{}/", upstream.address));
+    let permit = allowed(&[&format!("http://{}", upstream.address)]);
+    for round in 1..=3 {
+        assert_eq!(text(&world.get(&permit, &url).unwrap()), "x");
+        assert_eq!(upstream.connections(), round);
+        wait_for_an_idle_connection(&world);
+        upstream.hang_up();
+    }
+}
+
+#[test]
 fn an_answer_that_is_not_read_to_its_end_gives_no_connection_back() {
     let upstream = Upstream::serve(|_| ok("x".repeat(10_000_000)));
     let (world, url) = (World::new(), format!("http://{}/", upstream.address));
