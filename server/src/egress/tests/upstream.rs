@@ -99,7 +99,12 @@ impl Upstream {
                 };
                 this.open.lock().unwrap().extend(stream.try_clone());
                 let (this, reply) = (this.clone(), reply.clone());
-                thread::spawn(move || this.converse(stream, number, &*reply));
+                thread::spawn(move || {
+                    let end = stream.try_clone();
+                    this.converse(stream, number, &*reply);
+                    // There are other handles of it.
+                    let _ = end.and_then(|stream| stream.shutdown(Shutdown::Both));
+                });
             }
         });
         upstream

@@ -22,6 +22,10 @@ const TOKENS: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Calls(Mutex<HashMap<Token, Arc<Work>>>);
 
+/// How long after its deadline a call that nobody ended is ended here. Whoever waits
+/// for it says first that its time is up, in words of its own.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// What a plugin is busy with, for whom.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -67,7 +71,7 @@ impl Work {
             tokio::select! {
                 biased;
                 () = self.abandoned.cancelled() => in_vain("nobody waits for the call any more"),
-                () = tokio::time::sleep_until(self.deadline.into()) => in_vain("the call's time is up"),
+                () = tokio::time::sleep_until((self.deadline + GRACE).into()) => in_vain("the call's time is up"),
                 done = work => Ok(done),
             }
         })
