@@ -46,7 +46,7 @@ async fn what_an_agent_has_used_of_its_rate_stays_used() {
 
 #[tokio::test]
 async fn a_call_under_way_counts_in_the_next_generation() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let config = bench.config("{}").replace("rate_limit:", "concurrency: 1, rate_limit:");
     let server = Server::start(&config);
     let file = bench.path().join("held");

@@ -73,6 +73,31 @@ pub(super) fn call_beside_another(tool: &'static str, arguments: Value) -> Look 
     })
 }
 
+/// In how many processes two calls of `bench` are that begin together, and how many
+/// at most at once in one.
+pub(super) fn two_calls_at_once() -> Look {
+    let call = call("bench.together", json!({}));
+    Box::new(move |server| {
+        let (one, other) = (call(server), call(server));
+        Box::pin(async {
+            let (one, other) = tokio::join!(one, other);
+            let (Some(one), Some(other)) = (one.split_once(' '), other.split_once(' ')) else {
+                return format!("{one} and {other}");
+            };
+            let processes = if one.0 == other.0 { 1 } else { 2 };
+            format!("in {processes}, {} at once", one.1.max(other.1))
+        })
+    })
+}
+
+/// How often a plugin took over from another release or configuration of it.
+pub(super) fn replacements_in_the_log() -> Look {
+    Box::new(|server| {
+        let count = server.log().iter().filter(|line| line["message"] == "plugin replaced").count();
+        Box::pin(async move { count.to_string() })
+    })
+}
+
 /// What reading a resource gives.
 pub(super) fn read(uri: &'static str) -> Look {
     Box::new(move |server| {

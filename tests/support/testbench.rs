@@ -38,6 +38,12 @@ impl Testbench {
         Self::isolated(isolation())
     }
 
+    /// One that runs in the server's process, for what only that can show, and for
+    /// what needs files: `bench.hold`, `attempts`.
+    pub(crate) fn in_process() -> Self {
+        Self::isolated(Isolation::InProcess)
+    }
+
     /// One that runs there.
     pub(crate) fn isolated(isolation: Isolation) -> Self {
         let root = tempfile::tempdir().unwrap();

@@ -11,7 +11,10 @@ use std::{
     os::unix::net::UnixStream,
     process::{self, Command},
     ptr,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -51,9 +54,24 @@ pub(crate) fn tools(plugin: Plugin) -> Plugin {
             |_: &Call, it: Attack| escape(&it.way),
         ))
         .tool(Tool::new("bench.harm", "Harms its own process.", |_: &Call, it: Attack| harm(&it.way)))
+        .tool(Tool::new(
+            "bench.together",
+            "Says where it is, and how many are there with it.",
+            |_: &Call, ()| together(),
+        ))
         .tool(Tool::new("bench.constructed", "Says what its constructor found out.", |_: &Call, ()| {
             CONSTRUCTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).join("\n")
         }))
+}
+
+/// Stays for a while, and answers its process and how many at most were in it.
+fn together() -> String {
+    static THERE: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    MOST.fetch_max(THERE.fetch_add(1, Ordering::AcqRel) + 1, Ordering::AcqRel);
+    thread::sleep(Duration::from_millis(400));
+    THERE.fetch_sub(1, Ordering::AcqRel);
+    format!("{} {}", process::id(), MOST.load(Ordering::Acquire))
 }
 
 /// Tries something that no plugin may.
@@ -148,6 +166,8 @@ fn harm(way: &str) -> String {
         }
         "loop" => spin(),
         "memory" => return eat(),
+        "take" => return take(128 << 20),
+        "work" => return work(Duration::from_secs(4)),
         "threads" => return threads(),
         "burn" => drop(thread::spawn(spin)),
         "ptrace" => {
@@ -183,6 +203,29 @@ fn spin() {
 fn deeper(depth: u64) -> u64 {
     let page = black_box([depth; 512]);
     deeper(page[0] + 1) + page[511]
+}
+
+/// Takes so much memory, if there is so much.
+fn take(bytes: usize) -> String {
+    let mut taken = Vec::<u8>::new();
+    match taken.try_reserve_exact(bytes) {
+        Ok(()) => {
+            taken.resize(bytes, 1);
+            black_box(taken);
+            "taken".to_owned()
+        }
+        Err(_) => "refused".to_owned(),
+    }
+}
+
+/// Uses so much processor time.
+fn work(long: Duration) -> String {
+    let mut used = unsafe { std::mem::zeroed::<libc::timespec>() };
+    while Duration::new(used.tv_sec.unsigned_abs(), 0) < long {
+        black_box((0..10_000u64).sum::<u64>());
+        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut used) };
+    }
+    "worked".to_owned()
 }
 
 /// Takes memory until there is none.
