@@ -253,7 +253,10 @@ pub(super) fn call_of_a_removed_agent() -> Look {
 async fn told(request: reqwest::RequestBuilder) -> String {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    let body: Value = response.json().await.unwrap();
+    let text = response.text().await.unwrap();
+    // What takes long comes as a stream of events, of which the last is the answer.
+    let json = text.lines().rev().find_map(|line| line.strip_prefix("data:")).unwrap_or(&text);
+    let body: Value = serde_json::from_str(json).unwrap();
     if let Some(word) = body["error"].as_str() {
         return format!("{status} {word}");
     }

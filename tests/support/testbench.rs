@@ -20,10 +20,23 @@ use sha2::{Digest, Sha256};
 
 use super::{LAPTOP, Server, TWO_AGENTS, bundled, isolation};
 
+/// The plugin's tools.
+pub(crate) const TOOLS: [&str; 10] = [
+    "bench.attack",
+    "bench.constructed",
+    "bench.count",
+    "bench.harm",
+    "bench.hold",
+    "bench.instance",
+    "bench.label",
+    "bench.sleep",
+    "bench.together",
+    "bench.version",
+];
+
 /// A folder of plugins with `bench` in it, release 1.
 ///
-/// Agent `reviewer` of [`config`](Self::config) may call its tools: `bench.sleep`,
-/// `bench.hold`, `bench.version`, `bench.instance`, `bench.count`, `bench.label`.
+/// Agent `reviewer` of [`config`](Self::config) may call its [`TOOLS`].
 pub(crate) struct Testbench {
     root: tempfile::TempDir,
     key: SigningKey,

@@ -1,7 +1,13 @@
 //! What a plugin may try that means harm. In the server's own process most of it
 //! would succeed; the tests are about a process of the plugin's own.
 
-#![allow(unsafe_code, reason = "who means harm does not ask the compiler")]
+#![allow(
+    unsafe_code,
+    clippy::undocumented_unsafe_blocks,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "who means harm does not ask the compiler"
+)]
 
 use std::{
     env, fs,
@@ -80,7 +86,7 @@ fn escape(way: &str) -> String {
         "read" => fs::read("/etc/passwd").map(|_| ()),
         "list" => fs::read_dir("/").map(|_| ()),
         "stat" => fs::metadata("/etc/passwd").map(|_| ()),
-        "write" => fs::write("/tmp/testbench-was-here", "").map(|()| ()),
+        "write" => fs::write("/tmp/testbench-was-here", ""),
         "connect" => TcpStream::connect("127.0.0.1:1").map(|_| ()),
         "udp" => UdpSocket::bind("127.0.0.1:0").map(|_| ()),
         "unix" => UnixStream::connect("/run/nothing").map(|_| ()),
@@ -139,7 +145,7 @@ fn descriptors() -> String {
         let mut stat = unsafe { std::mem::zeroed::<libc::stat>() };
         // The number of `fstat` that takes no path.
         let looked = unsafe { libc::syscall(libc::SYS_fstat, fd, &raw mut stat) };
-        (looked == 0).then(|| match stat.st_mode & libc::S_IFMT {
+        (looked == 0).then_some(match stat.st_mode & libc::S_IFMT {
             libc::S_IFSOCK => "socket",
             libc::S_IFREG => "file",
             libc::S_IFCHR => "device",
@@ -241,7 +247,7 @@ fn eat() -> String {
 /// Begins threads until there are no more, and answers how many there were.
 fn threads() -> String {
     let mut begun = 0;
-    while begun < 10_000 && thread::Builder::new().stack_size(64 << 10).spawn(|| thread::park()).is_ok() {
+    while begun < 10_000 && thread::Builder::new().stack_size(64 << 10).spawn(thread::park).is_ok() {
         begun += 1;
     }
     begun.to_string()

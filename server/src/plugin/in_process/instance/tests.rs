@@ -8,6 +8,7 @@ use std::{
 };
 
 use plugin_contract::op::host;
+use plugin_contract::op::{ErrorCode, OpError};
 use server_core::limits::counters::Counters;
 use tokio::{
     runtime::{Builder, Runtime},
