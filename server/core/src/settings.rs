@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::{
     egress::{Credential, Rules},
     id::{AgentId, KeyName, SecretName, TenantId},
-    limits::{LimitCeilings, Limits},
+    limits::{EveryToolLimits, LimitCeilings, Limits},
     pattern::Patterns,
     secret::TokenDigest,
 };
@@ -47,6 +47,8 @@ pub struct Settings {
     pub credentials: BTreeMap<SecretName, Credential>,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
+    /// Limits on the calls of some tools.
+    pub tool_limits: EveryToolLimits,
     /// Ceilings.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// Grants.
@@ -64,6 +66,33 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// The endpoint as clients see it, where a proxy stands in front.
     pub public_url: Option<url::Url>,
+    /// What all agents share.
+    pub load: LoadSettings,
+}
+
+/// How much the server does at a time, and for how long it waits for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadSettings {
+    /// Calls under way.
+    pub max_calls: u32,
+    /// Connections of agents.
+    pub max_connections: u32,
+    /// Connections from one address on which nobody has shown a valid token yet.
+    pub max_connections_per_address: u32,
+    /// How long a client may take to send what it has begun to send, and to take
+    /// any of what it is sent.
+    pub client_timeout: Duration,
+}
+
+impl Default for LoadSettings {
+    fn default() -> Self {
+        Self {
+            max_calls: 512,
+            max_connections: 4096,
+            max_connections_per_address: 1024,
+            client_timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 /// Where the operator's tools connect, and how they show that they are.
