@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     HostServices, ServerFacts,
+    deadline::Deadline,
     elf,
     in_process::InProcess,
     services::{Withdrawn, Work},
@@ -186,7 +187,7 @@ pub(super) fn work(permit: Arc<Permit>) -> Work {
         permit,
         conversation: Arc::new(Nobody),
         may_wait: true,
-        deadline: Instant::now() + Duration::from_secs(3600),
+        deadline: Deadline::after(Duration::from_secs(3600)),
         abandoned: CancellationToken::new(),
         notes: Arc::default(),
         runtime: None,
