@@ -25,6 +25,14 @@ fn config(limits: &str, rest: &str) -> String {
     TWO_AGENTS.replace(tools, &format!("{tools}\n    limits: {{ {limits} }}")) + rest
 }
 
+/// The message that answers, which comes as an event where it took its time.
+async fn answer(request: reqwest::RequestBuilder) -> Value {
+    let text = request.send().await.unwrap().text().await.unwrap();
+    let data =
+        text.lines().filter_map(|line| line.strip_prefix("data:")).find(|data| !data.trim().is_empty());
+    serde_json::from_str(data.unwrap_or(&text)).unwrap()
+}
+
 /// What was answered: `served`, or the codes of the reasons against.
 fn told(body: &Value) -> String {
     match body["result"]["_meta"]["mcp-universal-server/denial"]["reasons"].as_array() {
@@ -55,7 +63,7 @@ async fn answers(
         .map(|number| {
             let params = json!({ "name": tool, "arguments": arguments(number) });
             let request = stateless_with(&client, server, token, "tools/call", params);
-            tokio::spawn(async move { request.send().await.unwrap().json::<Value>().await.unwrap() })
+            tokio::spawn(answer(request))
         })
         .collect();
     let mut counts = BTreeMap::new();
@@ -139,7 +147,7 @@ impl Held {
                 let file = folder.join(number.to_string());
                 let params = json!({ "name": "bench.hold", "arguments": { "file": file } });
                 let request = stateless_with(&client, server, token, "tools/call", params);
-                tokio::spawn(async move { request.send().await.unwrap().json::<Value>().await.unwrap() })
+                tokio::spawn(answer(request))
             })
             .collect();
         eventually_async("all that are refused to be so, and the others to run", || async {
