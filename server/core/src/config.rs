@@ -193,10 +193,23 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         prompts: default_patterns(&PROMPTS),
         ..Grant::default()
     };
-    let tenant = Tenant { grant: grant.clone(), limits: Default::default(), disclosure: Disclosure::Reasons };
+    let tenant = Tenant {
+        grant: grant.clone(),
+        limits: Default::default(),
+        llm: Default::default(),
+        budget: Default::default(),
+        disclosure: Disclosure::Reasons,
+    };
     let tenants = "default".parse().into_iter().map(|id| (id, tenant.clone()));
     let agents = "default".parse().into_iter().zip("default".parse()).map(|(id, tenant)| {
-        let agent = Agent { tenant, tokens: vec![token], grant: grant.clone(), limits: Default::default() };
+        let agent = Agent {
+            tenant,
+            tokens: vec![token],
+            grant: grant.clone(),
+            limits: Default::default(),
+            llm: Default::default(),
+            budget: Default::default(),
+        };
         (id, agent)
     });
     Ok(Settings {
@@ -210,6 +223,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         credentials: Default::default(),
         plugins: default_plugins(),
         tool_limits: Vec::new(),
+        llm: Default::default(),
         tenants: tenants.collect(),
         agents: agents.collect(),
     })

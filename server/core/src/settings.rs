@@ -14,16 +14,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    budget::Budget,
     egress::{Credential, Rules},
     id::{AgentId, KeyName, SecretName, TenantId},
     limits::{EveryToolLimits, LimitCeilings, Limits},
+    llm::{LlmGrant, LlmSettings},
     pattern::Patterns,
     secret::TokenDigest,
 };
 
 mod egress;
+mod worker;
 
 pub use egress::{Authorities, EgressSettings};
+pub use worker::WorkerSettings;
 
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
@@ -49,6 +53,8 @@ pub struct Settings {
     pub plugins: PluginSettings,
     /// Limits on the calls of some tools.
     pub tool_limits: EveryToolLimits,
+    /// Models of others.
+    pub llm: LlmSettings,
     /// Ceilings.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// Grants.
@@ -222,6 +228,8 @@ pub struct PluginSettings {
     /// How many bytes of libraries that no plugin uses any more may stay in memory
     /// before no other is loaded into the server's process.
     pub max_retired_bytes: u64,
+    /// Whether no worker runs where the kernel does not keep it from files.
+    pub require_landlock: bool,
 }
 
 impl Default for PluginSettings {
@@ -232,6 +240,7 @@ impl Default for PluginSettings {
             trusted_keys: BTreeMap::new(),
             entries: BTreeMap::new(),
             max_retired_bytes: 256 << 20,
+            require_landlock: true,
         }
     }
 }
@@ -315,6 +324,8 @@ pub struct PluginEntry {
     pub egress: Option<Rules>,
     /// Secrets that may go with its requests, if its agents have them too.
     pub secrets: BTreeSet<SecretName>,
+    /// What its worker processes may have.
+    pub worker: WorkerSettings,
     /// Its own configuration.
     pub config: Map<String, Value>,
 }
@@ -327,6 +338,7 @@ impl Default for PluginEntry {
             capabilities: BTreeSet::new(),
             egress: None,
             secrets: BTreeSet::new(),
+            worker: WorkerSettings::default(),
             config: Map::new(),
         }
     }
@@ -378,6 +390,10 @@ pub struct Tenant {
     pub grant: Grant,
     /// The ceiling on limits.
     pub limits: LimitCeilings,
+    /// The ceiling on what they may ask of models.
+    pub llm: LlmGrant,
+    /// What all of them together may spend on models.
+    pub budget: Budget,
     /// What a denied agent is told.
     pub disclosure: Disclosure,
 }
@@ -403,6 +419,10 @@ pub struct Agent {
     pub grant: Grant,
     /// Its limits, under the tenant's ceiling.
     pub limits: Limits,
+    /// What it may ask of models, before the tenant's ceiling.
+    pub llm: LlmGrant,
+    /// What it may spend on models, beside what its tenant's agents may together.
+    pub budget: Budget,
 }
 
 #[cfg(test)]

@@ -59,13 +59,20 @@ pub(crate) fn settings() -> Settings {
         egress: rules(&["api.example.com"]),
         secrets: Default::default(),
     };
-    let tenant =
-        Tenant { grant: all.clone(), limits: LimitCeilings::default(), disclosure: Disclosure::Reasons };
+    let tenant = Tenant {
+        grant: all.clone(),
+        limits: LimitCeilings::default(),
+        llm: Default::default(),
+        budget: Default::default(),
+        disclosure: Disclosure::Reasons,
+    };
     let agent = Agent {
         tenant: "research".parse().unwrap(),
         tokens: vec![TokenDigest::of("laptop-token")],
         grant: all,
         limits: Limits::default(),
+        llm: Default::default(),
+        budget: Default::default(),
     };
     Settings {
         server: ServerSettings {
@@ -84,6 +91,7 @@ pub(crate) fn settings() -> Settings {
         credentials: Default::default(),
         plugins: PluginSettings::default(),
         tool_limits: Vec::new(),
+        llm: Default::default(),
         tenants: BTreeMap::from([("research".parse::<TenantId>().unwrap(), tenant)]),
         agents: BTreeMap::from([("laptop".parse::<AgentId>().unwrap(), agent)]),
     }

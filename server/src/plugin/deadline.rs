@@ -67,6 +67,15 @@ impl Deadline {
         }
     }
 
+    /// Waits for `work`, until the time is up.
+    pub(crate) async fn until<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.passed() => None,
+        }
+    }
+
     fn clock(&self) -> MutexGuard<'_, Clock> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

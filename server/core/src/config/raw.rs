@@ -11,10 +11,18 @@ use serde_json::Value;
 
 mod egress;
 mod plugins;
+mod worker;
 
 use egress::RULE;
 pub(super) use egress::{RawEgress, RawEgressMode, RawSecret};
 pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
+pub(in crate::config) use worker::RawWorker;
+
+mod llm;
+
+pub(super) use llm::{
+    Amount, RawAgentLlm, RawApi, RawBudget, RawLlm, RawMode, RawModel, RawProvider, RawTenantLlm, RawTier,
+};
 
 const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
@@ -63,6 +71,8 @@ pub(super) struct RawConfig {
     pub(super) secrets: BTreeMap<String, RawSecret>,
     /// Which plugins are loaded and what they may do.
     pub(super) plugins: RawPlugins,
+    /// Models of others that agents may ask through this server.
+    pub(super) llm: RawLlm,
     /// Limits on tool calls for agents that set none of their own.
     pub(super) limits: RawLimits,
     /// Limits on the calls of some tools, by name or pattern, for each agent apart,
@@ -296,6 +306,10 @@ pub(super) struct RawTenant {
     /// The most that any of them can have. Where an agent's own limit is
     /// higher, this one holds.
     pub(super) limits: RawLimits,
+    /// The most that any of them may ask of models.
+    pub(super) llm: RawTenantLlm,
+    /// What all of them together may spend on models.
+    pub(super) budget: RawBudget,
     /// What an agent learns about a tool that exists and that it may not use:
     /// `reasons`, every reason why not, or `opaque`, nothing at all.
     #[schemars(extend("default" = "reasons", "examples" = ["reasons"]))]
@@ -370,6 +384,8 @@ pub(super) struct RawAgent {
     pub(super) secrets: Option<Texts>,
     /// Limits on its tool calls, below the ceiling of its tenant.
     pub(super) limits: RawLimits,
+    /// What it may ask of models, and spend on them.
+    pub(super) llm: RawAgentLlm,
 }
 
 /// A list of texts that remembers which item each was. Items that are no text

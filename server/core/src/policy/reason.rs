@@ -10,6 +10,7 @@ use crate::{
     egress,
     id::{AgentId, TenantId},
     limits::{Level, Rate},
+    llm::reason::LlmReason,
     pattern::Pattern,
 };
 
@@ -248,9 +249,20 @@ pub enum Reason {
     /// A request that it made does not go out.
     #[error(transparent)]
     Egress(#[from] egress::Refusal),
+    /// The process that the tool ran in is gone.
+    #[error("plugin `{plugin}` stopped: {reason}")]
+    WorkerLost {
+        /// Whose it was.
+        plugin: PluginName,
+        /// What is known.
+        reason: String,
+    },
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
+    /// It is about asking a model.
+    #[error(transparent)]
+    Llm(#[from] LlmReason),
 }
 
 /// When to try again where calls that run at the same time are too many: nobody
@@ -291,7 +303,9 @@ impl Reason {
             Self::Overloaded { .. } => "server_overloaded",
             Self::TimedOut { .. } => "timed_out",
             Self::Egress(refusal) => refusal.code(),
+            Self::WorkerLost { .. } => "worker_lost",
             Self::Revoked(_) => "revoked",
+            Self::Llm(reason) => reason.code(),
         }
     }
 
@@ -345,7 +359,13 @@ impl Reason {
                 format!("ask for less at a time, or raise `{}`", level.key("timeout_seconds"))
             }
             Self::Egress(refusal) => refusal.help(),
+            Self::WorkerLost { plugin, .. } => {
+                format!(
+                    "call again, unless it was this call that did it; the operator sees more in the log and in `status`, under `{plugin}`"
+                )
+            }
             Self::Revoked(revoked) => revoked.help(),
+            Self::Llm(reason) => reason.help(),
         }
     }
 
@@ -358,6 +378,7 @@ impl Reason {
             }
             Self::TooManyCalls { .. } | Self::Overloaded { .. } => Some(RETRY_WHEN_BUSY_MS),
             Self::Egress(refusal) => refusal.retry_after_ms(),
+            Self::Llm(reason) => reason.retry_after_ms(),
             _ => None,
         }
     }
