@@ -14,14 +14,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    id::{AgentId, KeyName, TenantId},
-    limits::{LimitCeilings, Limits},
+    budget::Budget,
+    egress::{Credential, Rules},
+    id::{AgentId, KeyName, SecretName, TenantId},
+    limits::{EveryToolLimits, LimitCeilings, Limits},
+    llm::{LlmGrant, LlmSettings},
     pattern::Patterns,
     secret::TokenDigest,
 };
 
+mod egress;
 mod worker;
 
+pub use egress::{Authorities, EgressSettings};
 pub use worker::WorkerSettings;
 
 /// Everything an operator decides.
@@ -40,8 +45,16 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// How changes come into force.
     pub reload: ReloadSettings,
+    /// How requests go out.
+    pub egress: EgressSettings,
+    /// What the server attaches to them.
+    pub credentials: BTreeMap<SecretName, Credential>,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
+    /// Limits on the calls of some tools.
+    pub tool_limits: EveryToolLimits,
+    /// Models of others.
+    pub llm: LlmSettings,
     /// Ceilings.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// Grants.
@@ -59,6 +72,33 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// The endpoint as clients see it, where a proxy stands in front.
     pub public_url: Option<url::Url>,
+    /// What all agents share.
+    pub load: LoadSettings,
+}
+
+/// How much the server does at a time, and for how long it waits for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadSettings {
+    /// Calls under way.
+    pub max_calls: u32,
+    /// Connections of agents.
+    pub max_connections: u32,
+    /// Connections from one address on which nobody has shown a valid token yet.
+    pub max_connections_per_address: u32,
+    /// How long a client may take to send what it has begun to send, and to take
+    /// any of what it is sent.
+    pub client_timeout: Duration,
+}
+
+impl Default for LoadSettings {
+    fn default() -> Self {
+        Self {
+            max_calls: 512,
+            max_connections: 4096,
+            max_connections_per_address: 1024,
+            client_timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 /// Where the operator's tools connect, and how they show that they are.
@@ -162,6 +202,9 @@ pub struct ReloadSettings {
 pub struct HoldSettings {
     /// Those that remove a larger share of the agents than this, in percent.
     pub removed_agents_percent: Option<u8>,
+    /// Those by which a list of rules comes to allow a network as large as the
+    /// internet, or is only reported from now on.
+    pub wide_egress: bool,
 }
 
 impl Default for ReloadSettings {
@@ -277,6 +320,10 @@ pub struct PluginEntry {
     pub isolation: Isolation,
     /// What it may do, if its agents may too.
     pub capabilities: BTreeSet<Capability>,
+    /// Where it may go, of where its agents may. `None`: everywhere there.
+    pub egress: Option<Rules>,
+    /// Secrets that may go with its requests, if its agents have them too.
+    pub secrets: BTreeSet<SecretName>,
     /// What its worker processes may have.
     pub worker: WorkerSettings,
     /// Its own configuration.
@@ -289,6 +336,8 @@ impl Default for PluginEntry {
             enabled: true,
             isolation: Isolation::Process,
             capabilities: BTreeSet::new(),
+            egress: None,
+            secrets: BTreeSet::new(),
             worker: WorkerSettings::default(),
             config: Map::new(),
         }
@@ -328,6 +377,10 @@ pub struct Grant {
     pub prompts: Patterns,
     /// Capabilities.
     pub capabilities: BTreeSet<Capability>,
+    /// Hosts that calls may reach.
+    pub egress: Rules,
+    /// Secrets that may go with requests.
+    pub secrets: BTreeSet<SecretName>,
 }
 
 /// A group of agents. Its grant is the ceiling of theirs.
@@ -337,6 +390,10 @@ pub struct Tenant {
     pub grant: Grant,
     /// The ceiling on limits.
     pub limits: LimitCeilings,
+    /// The ceiling on what they may ask of models.
+    pub llm: LlmGrant,
+    /// What all of them together may spend on models.
+    pub budget: Budget,
     /// What a denied agent is told.
     pub disclosure: Disclosure,
 }
@@ -362,6 +419,10 @@ pub struct Agent {
     pub grant: Grant,
     /// Its limits, under the tenant's ceiling.
     pub limits: Limits,
+    /// What it may ask of models, before the tenant's ceiling.
+    pub llm: LlmGrant,
+    /// What it may spend on models, beside what its tenant's agents may together.
+    pub budget: Budget,
 }
 
 #[cfg(test)]

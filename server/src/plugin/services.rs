@@ -16,16 +16,21 @@ use plugin_abi::{
     },
 };
 use plugin_contract::{
-    ApiVersion, PluginName,
+    ApiVersion, Capability, PluginName,
     op::{self, ErrorCode, Offer, OpError, ServerAbout, Updated},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use server_core::{about, policy::Permit};
 
-use crate::allowance::Allowance;
+use server_core::{
+    about,
+    policy::{self, Permit},
+};
+
+use crate::{allowance::Allowance, egress::Connector};
 
 mod calls;
 mod client;
+mod http;
 mod log;
 mod offers;
 
@@ -74,22 +79,29 @@ struct Shared {
     server: ServerFacts,
     started: Instant,
     calls: Arc<Calls>,
+    /// `None` where no call ever comes, as in a trial.
+    connector: Option<Connector>,
 }
 
 impl HostServices {
-    /// Services of a server that starts now.
+    /// Services of a server that starts now. No request goes out through them.
     #[must_use]
     pub fn new(server: ServerFacts) -> Self {
         let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls }))
+        Self(Arc::new(Shared { server, started, calls, connector: None }))
+    }
+
+    /// The same, with a way out.
+    #[must_use]
+    pub fn reaching_out(server: ServerFacts, connector: Connector) -> Self {
+        let (started, calls) = (Instant::now(), Arc::default());
+        Self(Arc::new(Shared { server, started, calls, connector: Some(connector) }))
     }
 
     /// What one plugin gets. It knows whose it is, and notes there what the plugin
     /// withdraws.
     pub(crate) fn for_plugin(&self, plugin: PluginName, withdrawn: Withdrawn) -> PluginServices {
-        let (burst, interval) = NEWS;
-        let (log, news) = (Arc::default(), Arc::new(Allowance::new(burst, interval)));
-        PluginServices { plugin, shared: self.0.clone(), withdrawn, log, news }
+        PluginServices::new(plugin, self.0.clone(), withdrawn)
     }
 
     /// The calls in flight.
@@ -120,6 +132,12 @@ impl Host for PluginServices {
 }
 
 impl PluginServices {
+    fn new(plugin: PluginName, shared: Arc<Shared>, withdrawn: Withdrawn) -> Self {
+        let (burst, interval) = NEWS;
+        let (log, news) = (Arc::default(), Arc::new(Allowance::new(burst, interval)));
+        Self { plugin, shared, withdrawn, log, news }
+    }
+
     /// The object that the plugin gets in this process.
     pub(crate) fn object(self) -> HostObject {
         HostObject::from_ptr(RArc::new(self), TD_Opaque)
@@ -184,6 +202,11 @@ impl PluginServices {
                 let work = self.caller(call)?;
                 encode(&self.offer(&work, &decode("offer", input)?)?)
             }
+            op::host::HTTP => {
+                let work = self.capable(call, Capability::NetworkOutbound)?;
+                let connector = self.shared.connector.as_ref().ok_or_else(over)?;
+                encode(&http::request(&work, connector, decode("request", input)?)?)
+            }
             _ => Err(OpError::new(
                 ErrorCode::Unsupported,
                 format!("this server does not know the operation `{}`", op.escape_debug()),
@@ -214,6 +237,13 @@ impl PluginServices {
     /// The same, where nothing can be done for nobody.
     fn caller(&self, call: &[u8]) -> Result<Arc<Work>, OpError> {
         self.work(call)?.ok_or_else(over)
+    }
+
+    /// The same, if it may use what `capability` stands for.
+    fn capable(&self, call: &[u8], capability: Capability) -> Result<Arc<Work>, OpError> {
+        let work = self.caller(call)?;
+        policy::uses(&work.permit, capability).map_err(|reasons| work.notes.refuse(reasons))?;
+        Ok(work)
     }
 
     /// Has everyone told who subscribed to a resource of the plugin's.

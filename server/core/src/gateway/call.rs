@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Answer, CallLog, Denial,
+    admission::Held,
     flights::{Flight, Flights, Revocation},
     record::{Outcome, Recorder},
     reply::Reply,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     conversation::Conversation,
     invocation::Invocation,
-    limits::{Limits, counters::Slot},
+    limits::counters::Slot,
     policy::{Permit, Reason, Thing},
     principal::{Caller, Principal},
     registry::InvokeError,
@@ -67,10 +68,6 @@ impl Call {
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
-    }
-
-    pub(super) fn limits(&self) -> Option<Limits> {
-        self.snapshot.standing(&self.principal).map(|(agent, _)| agent.limits)
     }
 
     /// Notes how large the arguments are.
@@ -134,8 +131,9 @@ impl Call {
             Ok(flight) => self.flight.insert(flight),
             Err(revocation) => return self.revoked(revocation),
         };
+        let notes = self.recorder.notes().clone();
         let invocation =
-            Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot };
+            Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot, notes };
         let invoked = match flight.unless_revoked(plugin.instance.invoke(invocation)).await {
             Ok(invoked) => invoked,
             Err(revocation) => return self.revoked(revocation),
@@ -180,11 +178,20 @@ impl Call {
         Answer::Refused(Denial { generation, reasons })
     }
 
+    /// What a tool's call is held to, once more: it did not keep to it.
+    fn held(&self) -> Option<Held<'_>> {
+        let is_tool = self.thing == Thing::Tool;
+        is_tool.then(|| Held::new(&self.snapshot, &self.principal, self.recorder.name())).flatten()
+    }
+
     fn timed_out<T>(self, seconds: u64) -> Answer<T> {
-        let (agent, tool) = (self.principal.agent.clone(), self.recorder.name().to_owned());
-        match self.thing {
-            Thing::Tool => self.refused(vec![Reason::TimedOut { agent, tool, seconds }]),
-            thing => self.failed(format!("{thing} `{tool}` was not there after {seconds} s")),
+        let (tool, level) = (self.recorder.name().to_owned(), self.held().map(|held| held.timeout().1));
+        match level {
+            Some(level) => self.refused(vec![Reason::TimedOut { level, tool, seconds }]),
+            None => {
+                let message = format!("{} `{tool}` was not there after {seconds} s", self.thing);
+                self.failed(message)
+            }
         }
     }
 
@@ -196,10 +203,12 @@ impl Call {
     }
 
     fn too_large<T>(self, bytes: u64, limit: u64) -> Answer<T> {
-        let agent = self.principal.agent.clone();
-        match self.thing {
-            Thing::Tool => self.refused(vec![Reason::ResponseTooLarge { agent, bytes, limit }]),
-            thing => self.failed(format!("the {thing} has {bytes} bytes, more than {limit}")),
+        match self.held().map(|held| held.response_too_large(bytes)) {
+            Some(reasons) => self.refused(reasons),
+            None => {
+                let message = format!("the {} has {bytes} bytes, more than {limit}", self.thing);
+                self.failed(message)
+            }
         }
     }
 
@@ -208,6 +217,9 @@ impl Call {
     fn plugin_failed<T>(mut self, mut error: OpError) -> Answer<T> {
         use ErrorCode::{ClientCannot, Denied, Failed, InputRequired, InvalidInput, NoAnswer, NotFound};
         self.recorder.answered(error.message.len() as u64);
+        if let Some(reasons) = self.recorder.notes().refusal(&error) {
+            return self.refused(reasons);
+        }
         error.message.truncate(error.message.floor_char_boundary(MAX_ERROR_BYTES));
         match (self.thing, error.code) {
             (_, InputRequired | ClientCannot) => {

@@ -1,12 +1,6 @@
 //! A plugin that runs on the server's own threads.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use plugin_abi::{PluginObject, abi_stable::std_types::RResult};
@@ -15,8 +9,11 @@ use server_core::{
     invocation::Invocation,
     registry::{Instance, InvokeError},
 };
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use crate::plugin::{
+    deadline::Deadline,
     fault::error_of,
     services::{Calls, Withdrawn, Work},
 };
@@ -47,8 +44,8 @@ impl Instance for InProcess {
         let code = self.0.clone();
         if invocation.inline {
             return Box::pin(async move {
-                let deadline = Instant::now() + invocation.timeout;
-                code.run(invocation, deadline, Arc::default())
+                let deadline = Deadline::after(invocation.timeout);
+                code.run(invocation, deadline, CancellationToken::new())
             });
         }
         Box::pin(on_a_thread(code, invocation))
@@ -65,8 +62,8 @@ impl Code {
     fn run(
         &self,
         invocation: Invocation,
-        deadline: Instant,
-        abandoned: Arc<AtomicBool>,
+        deadline: Deadline,
+        abandoned: CancellationToken,
     ) -> Result<Vec<u8>, InvokeError> {
         let work = Work {
             permit: invocation.permit.clone(),
@@ -74,6 +71,8 @@ impl Code {
             may_wait: !invocation.inline,
             deadline,
             abandoned,
+            notes: invocation.notes.clone(),
+            runtime: Handle::try_current().ok(),
         };
         let call = self.calls.begin(work).map_err(|error| self.lost(error))?;
         let input = invocation.input.as_slice().into();
@@ -92,37 +91,28 @@ impl Code {
 /// thread back: when time is up, the caller goes and the code runs on.
 async fn on_a_thread(code: Arc<Code>, invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
     let timeout = invocation.timeout;
-    let deadline = Instant::now() + timeout;
-    let waiting = Waiting(Arc::default());
-    let abandoned = waiting.0.clone();
+    let deadline = Deadline::after(timeout);
+    let abandoned = CancellationToken::new();
+    // Nobody waits any more when this future is dropped, or done.
+    let _waiting = abandoned.clone().drop_guard();
     let running = {
-        let code = code.clone();
+        let (code, deadline) = (code.clone(), deadline.clone());
         tokio::task::spawn_blocking(move || {
             // All threads may have been busy until now.
-            if abandoned.load(Ordering::Acquire) {
+            if abandoned.is_cancelled() {
                 return Err(timed_out(timeout));
             }
             code.run(invocation, deadline, abandoned)
         })
     };
-    match tokio::time::timeout(timeout, running).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => Err(code.lost(error)),
-        Err(_) => Err(timed_out(timeout)),
+    match deadline.until(running).await {
+        Some(ran) => ran.unwrap_or_else(|error| Err(code.lost(error))),
+        None => Err(timed_out(timeout)),
     }
 }
 
 fn timed_out(timeout: Duration) -> InvokeError {
     InvokeError::TimedOut { seconds: timeout.as_secs() }
-}
-
-/// Says, when it is dropped, that nobody waits any more.
-struct Waiting(Arc<AtomicBool>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 #[cfg(test)]

@@ -4,18 +4,17 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use server_core::{invocation::Invocation, limits::counters::Slot, registry::InvokeError};
 use tokio::{
     net::UnixStream,
+    runtime::Handle,
     sync::{Notify, oneshot},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     birth::{Newborn, Recipe},
@@ -25,6 +24,7 @@ use super::{
     process::Process,
 };
 use crate::plugin::{
+    deadline::Deadline,
     fault::error_of,
     services::{InFlight, Work},
 };
@@ -66,7 +66,7 @@ pub(super) struct Fate {
 struct Pending {
     tell: oneshot::Sender<Result<Vec<u8>, InvokeError>>,
     in_flight: InFlight,
-    abandoned: Arc<AtomicBool>,
+    abandoned: CancellationToken,
     _slot: Slot,
     _place: Place,
 }
@@ -88,7 +88,7 @@ impl Worker {
     pub(super) async fn call(
         self: &Arc<Self>,
         invocation: Invocation,
-        deadline: Instant,
+        deadline: &Deadline,
         place: Place,
     ) -> Result<Result<Vec<u8>, InvokeError>, NotBegun> {
         let timeout = invocation.timeout;
@@ -98,21 +98,20 @@ impl Worker {
             Ok(Err(error)) => return Ok(Err(error)),
             Err(not_begun) => return Err(not_begun),
         };
-        let told = tokio::time::timeout_at(deadline.into(), told).await;
-        Ok(match told {
-            Ok(Ok(result)) => {
+        Ok(match deadline.until(told).await {
+            Some(Ok(result)) => {
                 waiting.heard();
                 result
             }
-            Ok(Err(_)) => Err(self.lost("its worker is gone")),
-            Err(_) => Err(InvokeError::TimedOut { seconds: timeout.as_secs() }),
+            Some(Err(_)) => Err(self.lost("its worker is gone")),
+            None => Err(InvokeError::TimedOut { seconds: timeout.as_secs() }),
         })
     }
 
     fn begin(
         self: &Arc<Self>,
         invocation: Invocation,
-        deadline: Instant,
+        deadline: &Deadline,
         tell: oneshot::Sender<Result<Vec<u8>, InvokeError>>,
         place: Place,
     ) -> Result<Result<Waiting, InvokeError>, NotBegun> {
@@ -120,13 +119,15 @@ impl Worker {
         if desk.fate.is_some() {
             return Err(NotBegun(invocation));
         }
-        let abandoned = Arc::<AtomicBool>::default();
+        let abandoned = CancellationToken::new();
         let work = Work {
             permit: invocation.permit.clone(),
             conversation: invocation.conversation.clone(),
             may_wait: !invocation.inline,
-            deadline,
+            deadline: deadline.clone(),
             abandoned: abandoned.clone(),
+            notes: invocation.notes.clone(),
+            runtime: Handle::try_current().ok(),
         };
         let in_flight = match self.recipe.services.calls().begin(work) {
             Ok(in_flight) => in_flight,
@@ -194,7 +195,7 @@ impl Worker {
         let calls = std::mem::take(&mut self.desk().calls);
         let count = calls.len();
         for pending in calls.into_values() {
-            pending.abandoned.store(true, Ordering::Release);
+            pending.abandoned.cancel();
             let Pending { tell, in_flight, .. } = pending;
             drop(in_flight);
             let _ = tell.send(Err(self.lost(reason)));
@@ -224,7 +225,7 @@ struct Waiting {
     worker: Arc<Worker>,
     id: u64,
     /// `None` once it came.
-    abandoned: Option<Arc<AtomicBool>>,
+    abandoned: Option<CancellationToken>,
 }
 
 impl Waiting {
@@ -236,7 +237,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let Some(abandoned) = self.abandoned.take() else { return };
-        abandoned.store(true, Ordering::Release);
+        abandoned.cancel();
         let (worker, id) = (self.worker.clone(), self.id);
         let end = async move {
             tokio::time::sleep(GRACE).await;
