@@ -66,6 +66,10 @@
 //! - **News.** A plugin says that a resource [has changed](Call::resource_updated),
 //!   and withdraws or [offers](Call::offer) what it lists. Those hear of it who
 //!   subscribed, or see the list.
+//! - **Files and databases** that the operator grants an agent by name are read
+//!   with [`Call::files`] and [`Call::databases`]. The tool declares
+//!   [`Capability::FsRead`] or [`Capability::DbRead`]; an agent that is granted none
+//!   of them does not see it. Pass refusals on with `?`: the agent gets every reason.
 //! - **State.** Keep none that you need between calls: the server may run several
 //!   instances of a plugin, and replaces them when it likes.
 //! - **The start.** Before a server takes a plugin in, it makes it once in a process
@@ -129,10 +133,12 @@ compile_error!(
 mod ask;
 mod call;
 mod completion;
+mod database;
 mod definition;
 mod error;
 #[doc(hidden)]
 pub mod export;
+mod files;
 mod guard;
 mod input;
 mod instance;
@@ -146,8 +152,10 @@ mod tool;
 pub use ask::{Answered, Ask, ClientRoots, Form};
 pub use call::{Call, HostError};
 pub use completion::{Completing, IntoCompletion};
+pub use database::Databases;
 pub use definition::InvalidPlugin;
 pub use error::CallError;
+pub use files::Files;
 pub use input::Input;
 pub use plugin::Plugin;
 pub use prompt::{IntoPromptResult, Prompt};
@@ -157,10 +165,12 @@ pub use tool::{IntoToolResult, Json, Output, Tool};
 pub use plugin_contract::{
     Capability, Manifest,
     op::{
-        AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, DeniedTool, Elicitation,
-        Elicited, ErrorCode, LimitsAbout, LogLevel, LogLine, Meta, Offered, OpError, PluginAbout,
-        PromptMessage, PromptResult, Question, ResourceContent, ResourceContents, ResourceLink, Role, Root,
-        Roots, Sampled, Sampling, ServerAbout, ToolAbout, ToolResult,
+        AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, Database, DeniedTool,
+        Elicitation, Elicited, ErrorCode, FileEncoding, FileEntry, FileKind, FileList, FileMatch,
+        FileMatches, FilePart, FileRoot, LimitsAbout, ListFiles, ListTables, LogLevel, LogLine, Meta,
+        Offered, OpError, PluginAbout, PromptMessage, PromptResult, Query, QueryEnd, Question, ReadFile,
+        ResourceContent, ResourceContents, ResourceLink, Role, Root, Roots, Rows, Sampled, Sampling,
+        SearchEnd, SearchFiles, ServerAbout, Skipped, Table, TableColumn, Tables, ToolAbout, ToolResult,
     },
 };
 

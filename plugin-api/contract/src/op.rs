@@ -11,6 +11,8 @@ use crate::{PromptName, ToolName};
 mod about;
 mod client;
 mod content;
+mod database;
+mod files;
 
 pub use about::{AgentAbout, DeniedTool, LimitsAbout, PluginAbout, ServerAbout, ToolAbout};
 pub use client::{
@@ -19,6 +21,11 @@ pub use client::{
 };
 pub use content::{
     Annotations, Content, Icon, IconTheme, Meta, ResourceContent, ResourceLink, Role, is_reserved,
+};
+pub use database::{Database, ListTables, Query, QueryEnd, Rows, Table, TableColumn, Tables};
+pub use files::{
+    FileEncoding, FileEntry, FileKind, FileList, FileMatch, FileMatches, FilePart, FileRoot, ListFiles,
+    ReadFile, SearchEnd, SearchFiles, Skipped,
 };
 
 /// Operations of a plugin.
@@ -57,6 +64,20 @@ pub mod host {
     pub const RESOURCE_UPDATED: &str = "resources/updated";
     /// [`super::Offer`] → `null`.
     pub const OFFER: &str = "offer";
+    /// `null` → a list of [`super::FileRoot`], those that the agent is granted.
+    pub const FILE_ROOTS: &str = "files/roots";
+    /// [`super::ListFiles`] → [`super::FileList`].
+    pub const LIST_FILES: &str = "files/list";
+    /// [`super::ReadFile`] → [`super::FilePart`].
+    pub const READ_FILE: &str = "files/read";
+    /// [`super::SearchFiles`] → [`super::FileMatches`].
+    pub const SEARCH_FILES: &str = "files/search";
+    /// `null` → a list of [`super::Database`], those that the agent is granted.
+    pub const DATABASES: &str = "database/list";
+    /// [`super::ListTables`] → [`super::Tables`].
+    pub const LIST_TABLES: &str = "database/tables";
+    /// [`super::Query`] → [`super::Rows`].
+    pub const QUERY: &str = "database/query";
 }
 
 /// Why an operation failed, in either direction.
