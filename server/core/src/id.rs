@@ -42,6 +42,21 @@ name!(
     RULE
 );
 
+name!(
+    /// A folder whose files can be read, by the name the operator gave it.
+    RootName,
+    "root name",
+    is_valid,
+    RULE
+);
+name!(
+    /// A database that can be queried, by the name the operator gave it.
+    DatabaseName,
+    "database name",
+    is_valid,
+    RULE
+);
+
 /// Which compiled configuration: 1 for the first since the start, one more for
 /// each that replaced another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -21,10 +21,12 @@ use crate::{
 
 mod reason;
 mod revoked;
+mod stores;
 
 pub use reason::{Reason, Thing};
 pub(crate) use revoked::revoked;
 pub use revoked::{Lapse, Revoked};
+pub use stores::{Found, database, databases, file_root, file_roots};
 
 /// Proof that the engine allowed something. Whatever executes takes one, and
 /// only this module makes one.
@@ -121,6 +123,7 @@ pub fn tool(snapshot: &Arc<Snapshot>, principal: &Principal, tool: &Arc<Tool>) -
     reasons.extend(denied(principal, agent, tenant, spec.name.as_str()));
     for capability in &spec.capabilities {
         reasons.extend(lacking(principal, agent, tenant, tool, *capability));
+        reasons.extend(stores::nothing_granted(principal, agent, tenant, tool, *capability));
     }
     reasons.extend(withdrawn(&tool.plugin, Thing::Tool, &Offered::Tool(spec.name.to_string())));
     decide(snapshot, principal, reasons, || (Subject::Tool(tool.clone()), spec.capabilities.clone()))
@@ -178,6 +181,7 @@ pub(crate) fn lets_through(
     patterns(grant, thing).cover(name)
         && !(thing == Thing::Tool && grant.deny.cover(name))
         && capabilities.is_subset(&grant.capabilities)
+        && capabilities.iter().all(|capability| !stores::is_idle(grant, *capability))
 }
 
 /// Whether a pattern (`docs://*`, or a plain URI) may cover a member of a
@@ -276,6 +280,8 @@ pub(crate) fn patterns(grant: &Grant, thing: Thing) -> &Patterns {
         Thing::Tool => &grant.tools,
         Thing::Resource => &grant.resources,
         Thing::Prompt => &grant.prompts,
+        Thing::FileRoot => &grant.files,
+        Thing::Database => &grant.databases,
     }
 }
 

@@ -14,11 +14,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    id::{AgentId, KeyName, TenantId},
+    id::{AgentId, DatabaseName, KeyName, RootName, TenantId},
     limits::{LimitCeilings, Limits},
     pattern::Patterns,
     secret::TokenDigest,
 };
+
+mod stores;
+
+pub use stores::{Database, DatabaseSource, FileRoot, Postgres, PostgresHost, Tls};
 
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
@@ -38,6 +42,10 @@ pub struct Settings {
     pub reload: ReloadSettings,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
+    /// Folders whose files can be read.
+    pub roots: BTreeMap<RootName, FileRoot>,
+    /// Databases that can be queried.
+    pub databases: BTreeMap<DatabaseName, Database>,
     /// Ceilings.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// Grants.
@@ -318,6 +326,10 @@ pub struct Grant {
     pub prompts: Patterns,
     /// Capabilities.
     pub capabilities: BTreeSet<Capability>,
+    /// Roots whose files can be read.
+    pub files: Patterns,
+    /// Databases that can be queried.
+    pub databases: Patterns,
 }
 
 /// A group of agents. Its grant is the ceiling of theirs.

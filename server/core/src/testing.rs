@@ -50,6 +50,8 @@ pub(crate) fn settings() -> Settings {
         resources: patterns(&["*"]),
         prompts: patterns(&["*"]),
         capabilities: Capability::ALL.into(),
+        files: patterns(&["*"]),
+        databases: patterns(&["*"]),
     };
     let tenant =
         Tenant { grant: all.clone(), limits: LimitCeilings::default(), disclosure: Disclosure::Reasons };
@@ -72,6 +74,8 @@ pub(crate) fn settings() -> Settings {
         state_dir: "state".into(),
         reload: Default::default(),
         plugins: PluginSettings::default(),
+        roots: BTreeMap::new(),
+        databases: BTreeMap::new(),
         tenants: BTreeMap::from([("research".parse::<TenantId>().unwrap(), tenant)]),
         agents: BTreeMap::from([("laptop".parse::<AgentId>().unwrap(), agent)]),
     }

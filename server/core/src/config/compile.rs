@@ -28,6 +28,7 @@ mod limits;
 mod plugins;
 mod rights;
 mod server;
+mod stores;
 mod tokens;
 
 pub(super) use admin::default_listen as default_admin_listen;
@@ -64,6 +65,7 @@ impl Compiler<'_> {
         let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
         let limits = self.limits(&root.key("limits"), &raw.limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
+        let databases = self.databases(&root.key("databases"), &raw.databases);
         let tenants = self.tenants(&root.key("tenants"), &raw.tenants);
         let agents = self.agents(
             &root.key("agents"),
@@ -71,14 +73,19 @@ impl Compiler<'_> {
             &agents::Around { limits, profiles, tenants: &tenants },
         );
         let admin = self.admin(&root.key("admin"), &raw.admin, &server, &agents);
+        let state_dir = state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR));
+        // Last, when every secret's file is known.
+        let roots = self.roots(&root.key("files").key("roots"), &raw.files.roots, &state_dir);
         Settings {
             server,
             admin,
             log_level: admin::level(raw.log.level),
             secrets: std::mem::take(&mut self.secrets),
-            state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
+            state_dir,
             reload: reload(&raw.reload),
             plugins,
+            roots,
+            databases,
             tenants,
             agents,
         }

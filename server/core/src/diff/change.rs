@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     config::quoted,
-    id::{AgentId, KeyName, TenantId},
+    id::{AgentId, DatabaseName, KeyName, RootName, TenantId},
     policy::Thing,
 };
 
@@ -56,6 +56,16 @@ pub enum Subject {
     Plugin {
         /// Which.
         name: PluginName,
+    },
+    /// A folder whose files can be read.
+    FileRoot {
+        /// Which.
+        name: RootName,
+    },
+    /// A database that can be queried.
+    Database {
+        /// Which.
+        name: DatabaseName,
     },
     /// A key of the configuration that is about no one in particular.
     Setting {
@@ -195,7 +205,7 @@ fn listed(names: &[String]) -> String {
 /// The names of tools and resources show what they are.
 fn things(thing: Thing, names: &[String]) -> String {
     let word = match (thing, names) {
-        (Thing::Tool | Thing::Resource, _) => "",
+        (Thing::Tool | Thing::Resource | Thing::FileRoot | Thing::Database, _) => "",
         (Thing::Prompt, [_]) => "prompt ",
         (Thing::Prompt, _) => "prompts ",
     };
@@ -226,6 +236,8 @@ impl fmt::Display for Subject {
             Self::Key { name } => write!(f, "key {name}"),
             Self::PluginEntry { name } => write!(f, "plugin entry {name}"),
             Self::Plugin { name } => write!(f, "plugin {name}"),
+            Self::FileRoot { name } => write!(f, "file root {name}"),
+            Self::Database { name } => write!(f, "database {name}"),
             Self::Setting { key } => f.write_str(key),
         }
     }

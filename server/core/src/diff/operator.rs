@@ -153,7 +153,7 @@ fn admin_token(old: &Settings, new: &Settings) -> Option<What> {
     (was.token != is.token).then_some(What::Tokens { replaced: 1, added: 0, removed: 0 })
 }
 
-fn or(value: Option<impl Display>, otherwise: &str) -> String {
+pub(super) fn or(value: Option<impl Display>, otherwise: &str) -> String {
     value.map_or_else(|| otherwise.to_owned(), |value| value.to_string())
 }
 
@@ -162,7 +162,7 @@ fn texts(patterns: &Patterns) -> Vec<String> {
 }
 
 /// Compares two mappings by name: what went, what is new, what is different.
-fn named<K: Ord, V>(
+pub(super) fn named<K: Ord, V>(
     old: &BTreeMap<K, V>,
     new: &BTreeMap<K, V>,
     subject: impl Fn(&K) -> Subject,

@@ -23,6 +23,8 @@ pub(super) struct Effective {
     granted: [Patterns; 3],
     deny: Patterns,
     capabilities: BTreeSet<Capability>,
+    files: Patterns,
+    databases: Patterns,
 }
 
 /// Why a pattern is worth a word of its own.
@@ -41,6 +43,8 @@ impl Effective {
                 .map(|thing| policy::patterns(agent, thing).intersection(policy::patterns(tenant, thing))),
             deny: agent.deny.iter().chain(tenant.deny.iter()).cloned().collect(),
             capabilities: agent.capabilities.intersection(&tenant.capabilities).copied().collect(),
+            files: agent.files.intersection(&tenant.files),
+            databases: agent.databases.intersection(&tenant.databases),
         }
     }
 }
@@ -64,6 +68,8 @@ impl Compared<'_> {
         let denied = |side: &Effective| side.deny.intersection(tools);
         changes.extend(self.list(Thing::Tool, "deny", &denied(before), &denied(after)));
         changes.extend(self.capabilities(before, after));
+        changes.extend(What::list("files", before.files.iter(), after.files.iter()));
+        changes.extend(What::list("databases", before.databases.iter(), after.databases.iter()));
         changes
     }
 

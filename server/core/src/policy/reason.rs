@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Revoked;
 use crate::{
-    id::{AgentId, TenantId},
+    id::{AgentId, DatabaseName, RootName, TenantId},
     limits::Rate,
     pattern::Pattern,
 };
@@ -22,6 +22,10 @@ pub enum Thing {
     Resource,
     /// A prompt.
     Prompt,
+    /// A folder whose files can be read.
+    FileRoot,
+    /// A database that can be queried.
+    Database,
 }
 
 impl Thing {
@@ -32,6 +36,8 @@ impl Thing {
             Self::Tool => "tool",
             Self::Resource => "resource",
             Self::Prompt => "prompt",
+            Self::FileRoot => "file root",
+            Self::Database => "database",
         }
     }
 
@@ -40,6 +46,8 @@ impl Thing {
             Self::Tool => "tools",
             Self::Resource => "resources",
             Self::Prompt => "prompts",
+            Self::FileRoot => "files",
+            Self::Database => "databases",
         }
     }
 }
@@ -129,6 +137,50 @@ pub enum Reason {
         tool: ToolName,
         /// What it needs.
         capability: Capability,
+    },
+    /// The agent is granted none of what the tool reads.
+    #[error("tool `{tool}` needs a {thing}, and agent `{agent}` is granted none")]
+    NothingGrantedToAgent {
+        /// Whose grant.
+        agent: AgentId,
+        /// Which tool.
+        tool: ToolName,
+        /// What it reads.
+        thing: Thing,
+    },
+    /// The tenant is granted none of what the tool reads.
+    #[error("tool `{tool}` needs a {thing}, and tenant `{tenant}` is granted none")]
+    NothingGrantedToTenant {
+        /// Whose ceiling.
+        tenant: TenantId,
+        /// Which tool.
+        tool: ToolName,
+        /// What it reads.
+        thing: Thing,
+    },
+    /// The root keeps what begins with a dot to itself.
+    #[error("`{path}` is hidden, and file root `{root}` shows no hidden files")]
+    HiddenFile {
+        /// Below which root.
+        root: RootName,
+        /// Which file or folder.
+        path: String,
+    },
+    /// The query took too long.
+    #[error("the query was still running after {seconds} s, the limit of database `{database}`")]
+    QueryTimedOut {
+        /// Whose limit.
+        database: DatabaseName,
+        /// The limit.
+        seconds: u64,
+    },
+    /// A single row, or what else the database sent, is too large.
+    #[error("the answer is larger than {limit} bytes, the limit of database `{database}`")]
+    AnswerTooLarge {
+        /// Whose limit.
+        database: DatabaseName,
+        /// The limit.
+        limit: u64,
     },
     /// What runs did not say that it needs this.
     #[error("{thing} `{name}` of plugin `{plugin}` does not declare capability `{capability}`")]
@@ -238,6 +290,10 @@ impl Reason {
             Self::NotGrantedToAgent { thing: Thing::Tool, .. } => "tool_not_granted_to_agent",
             Self::NotGrantedToAgent { thing: Thing::Resource, .. } => "resource_not_granted_to_agent",
             Self::NotGrantedToAgent { thing: Thing::Prompt, .. } => "prompt_not_granted_to_agent",
+            Self::NotGrantedToAgent { thing: Thing::FileRoot, .. } => "file_root_not_granted_to_agent",
+            Self::NotGrantedToAgent { thing: Thing::Database, .. } => "database_not_granted_to_agent",
+            Self::NotGrantedToTenant { thing: Thing::FileRoot, .. } => "file_root_not_granted_to_tenant",
+            Self::NotGrantedToTenant { thing: Thing::Database, .. } => "database_not_granted_to_tenant",
             Self::NotGrantedToTenant { thing: Thing::Tool, .. } => "tool_not_granted_to_tenant",
             Self::NotGrantedToTenant { thing: Thing::Resource, .. } => "resource_not_granted_to_tenant",
             Self::NotGrantedToTenant { thing: Thing::Prompt, .. } => "prompt_not_granted_to_tenant",
@@ -246,6 +302,11 @@ impl Reason {
             Self::CapabilityNotGrantedToPlugin { .. } => "capability_not_granted_to_plugin",
             Self::CapabilityNotGrantedToAgent { .. } => "capability_not_granted_to_agent",
             Self::CapabilityNotGrantedToTenant { .. } => "capability_not_granted_to_tenant",
+            Self::NothingGrantedToAgent { .. } => "nothing_granted_to_agent",
+            Self::NothingGrantedToTenant { .. } => "nothing_granted_to_tenant",
+            Self::HiddenFile { .. } => "hidden_file",
+            Self::QueryTimedOut { .. } => "query_timed_out",
+            Self::AnswerTooLarge { .. } => "answer_too_large",
             Self::CapabilityNotDeclared { .. } => "capability_not_declared",
             Self::Withdrawn { .. } => "withdrawn",
             Self::InvalidArguments { .. } => "invalid_arguments",
@@ -286,6 +347,21 @@ impl Reason {
             }
             Self::CapabilityNotGrantedToTenant { tenant, capability, .. } => {
                 format!("add `{capability}` to `tenants.{tenant}.capabilities`")
+            }
+            Self::NothingGrantedToAgent { agent, thing, .. } => {
+                format!("name one in `agents.{agent}.{}`", thing.key())
+            }
+            Self::NothingGrantedToTenant { tenant, thing, .. } => {
+                format!("name one in `tenants.{tenant}.{}`", thing.key())
+            }
+            Self::HiddenFile { root, .. } => {
+                format!("read other files, or set `files.roots.{root}.hidden: true`")
+            }
+            Self::QueryTimedOut { database, .. } => {
+                format!("ask for less, or raise `databases.{database}.timeout_seconds`")
+            }
+            Self::AnswerTooLarge { database, .. } => {
+                format!("ask for less, or raise `databases.{database}.max_bytes`")
             }
             Self::CapabilityNotDeclared { thing: Thing::Tool, name, capability, .. } => {
                 format!("declare `{capability}` for `{name}` in the plugin, and sign it again")

@@ -23,6 +23,8 @@ pub(super) struct RawRights<'a> {
     pub(super) resources: Option<&'a Texts>,
     pub(super) prompts: Option<&'a Texts>,
     pub(super) capabilities: Option<&'a Texts>,
+    pub(super) files: Option<&'a Texts>,
+    pub(super) databases: Option<&'a Texts>,
 }
 
 macro_rules! raw_rights {
@@ -35,6 +37,8 @@ macro_rules! raw_rights {
                     resources: raw.resources.as_ref(),
                     prompts: raw.prompts.as_ref(),
                     capabilities: raw.capabilities.as_ref(),
+                    files: raw.files.as_ref(),
+                    databases: raw.databases.as_ref(),
                 }
             }
         }
@@ -50,7 +54,9 @@ pub(super) struct Rights {
     deny: Vec<Pattern>,
     resources: Option<Vec<Pattern>>,
     prompts: Option<Vec<Pattern>>,
-    capabilities: BTreeSet<Capability>,
+    pub(super) capabilities: BTreeSet<Capability>,
+    pub(super) files: Vec<Pattern>,
+    pub(super) databases: Vec<Pattern>,
 }
 
 impl Rights {
@@ -66,6 +72,8 @@ impl Rights {
         unite(&mut self.resources, &other.resources);
         unite(&mut self.prompts, &other.prompts);
         self.capabilities.extend(&other.capabilities);
+        self.files.extend_from_slice(&other.files);
+        self.databases.extend_from_slice(&other.databases);
         self
     }
 
@@ -77,6 +85,8 @@ impl Rights {
             resources: self.resources.map_or_else(|| default_patterns(&RESOURCES), Patterns::from_iter),
             prompts: self.prompts.map_or_else(|| default_patterns(&PROMPTS), Patterns::from_iter),
             capabilities: self.capabilities,
+            files: self.files.into_iter().collect(),
+            databases: self.databases.into_iter().collect(),
         }
     }
 }
@@ -118,6 +128,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn rights(&mut self, place: &Place, raw: &RawRights<'_>) -> Rights {
+        self.refer_to_stores(place, raw);
         let mut list = |key: &'static str, texts: Option<&Texts>| {
             texts.map(|texts| self.patterns(&place.key(key), texts))
         };
@@ -126,6 +137,8 @@ impl Compiler<'_> {
             deny: list("deny", raw.deny).unwrap_or_default(),
             resources: list("resources", raw.resources),
             prompts: list("prompts", raw.prompts),
+            files: list("files", raw.files).unwrap_or_default(),
+            databases: list("databases", raw.databases).unwrap_or_default(),
             capabilities: Self::capabilities(raw.capabilities),
         }
     }
