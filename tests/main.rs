@@ -28,4 +28,5 @@ mod reload_model;
 mod reload_start;
 mod reload_survives;
 mod revocation;
+mod stores;
 mod transport;

@@ -16,6 +16,7 @@ use tracing::info;
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
     call_log::{Each, LogLines},
+    database::Databases,
     logging::{Level, Lines},
     mcp,
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
@@ -47,13 +48,16 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     };
     // From here on a signal ends the server, also while plugins are loaded.
     let mut signals = Signals::new()?;
-    let plugins = Arc::new(PluginHost::new(HostServices::new(facts), Installation::of_this_process()));
+    let services = HostServices::new(facts);
+    let databases = services.databases();
+    let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
+    databases.follow(&snapshot.settings);
     let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
     let calls = Arc::new(CallMetrics::new(live.clone()));
     let log_calls = Each(vec![Arc::new(LogLines(lines)), calls.clone()]);
@@ -81,7 +85,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     log.set(snapshot.settings.log_level);
 
     let stop = CancellationToken::new();
-    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log });
+    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log, databases });
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
         let listeners = listeners.clone();
@@ -117,6 +121,7 @@ struct Parts {
     door: Door,
     listeners: Listeners,
     log: Level,
+    databases: Arc<Databases>,
 }
 
 impl Followers for Parts {
@@ -136,7 +141,8 @@ impl Followers for Parts {
         self.listeners.check(settings).map_err(|error| error.to_string())
     }
 
-    fn changed(&self, _snapshot: &Snapshot) {
+    fn changed(&self, snapshot: &Snapshot) {
+        self.databases.follow(&snapshot.settings);
         self.door.reloaded();
     }
 }

@@ -8,6 +8,8 @@ pub mod app;
 pub mod call_log;
 pub mod cli;
 pub mod config_files;
+pub mod database;
+mod files;
 pub mod logging;
 pub mod mcp;
 pub mod plugin;

@@ -16,7 +16,9 @@ use plugin_abi::{
     },
 };
 use plugin_contract::{
-    ApiVersion, Capability, PluginName,
+    ApiVersion,
+    Capability::{self, DbRead, FsRead},
+    PluginName,
     op::{self, ErrorCode, Offer, OpError, ServerAbout, Updated},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -26,10 +28,12 @@ use server_core::{
     policy::{self, Permit},
 };
 
-use crate::allowance::Allowance;
+use crate::{allowance::Allowance, database::Databases};
 
 mod calls;
 mod client;
+mod database;
+mod files;
 mod log;
 mod offers;
 
@@ -60,6 +64,7 @@ pub struct ServerFacts {
 struct Shared {
     server: ServerFacts,
     started: Instant,
+    databases: Arc<Databases>,
     calls: Arc<Calls>,
 }
 
@@ -67,8 +72,8 @@ impl HostServices {
     /// Services of a server that starts now.
     #[must_use]
     pub fn new(server: ServerFacts) -> Self {
-        let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls }))
+        let (started, databases, calls) = (Instant::now(), Arc::default(), Arc::default());
+        Self(Arc::new(Shared { server, started, databases, calls }))
     }
 
     /// The object that one plugin gets. It knows whose it is, and notes there what
@@ -76,6 +81,12 @@ impl HostServices {
     pub(crate) fn for_plugin(&self, plugin: PluginName, withdrawn: Withdrawn) -> HostObject {
         let services = PluginServices::new(plugin, self.0.clone(), withdrawn);
         HostObject::from_ptr(RArc::new(services), TD_Opaque)
+    }
+
+    /// The databases that plugins query, which follow the configuration.
+    #[must_use]
+    pub fn databases(&self) -> Arc<Databases> {
+        self.0.databases.clone()
     }
 
     /// The calls in flight.
@@ -153,6 +164,25 @@ impl PluginServices {
                 let work = self.caller(call)?;
                 encode(&self.offer(&work, &decode("offer", input)?)?)
             }
+            op::host::FILE_ROOTS => encode(&files::roots(&*self.capable(call, FsRead)?)),
+            op::host::LIST_FILES => {
+                encode(&files::list(&*self.capable(call, FsRead)?, &decode("list of files", input)?)?)
+            }
+            op::host::READ_FILE => {
+                encode(&files::read(&*self.capable(call, FsRead)?, &decode("part of a file", input)?)?)
+            }
+            op::host::SEARCH_FILES => {
+                encode(&files::search(&*self.capable(call, FsRead)?, &decode("search", input)?)?)
+            }
+            op::host::DATABASES => encode(&database::list(&*self.capable(call, DbRead)?)),
+            op::host::LIST_TABLES => {
+                let work = self.capable(call, DbRead)?;
+                encode(&database::tables(&self.shared.databases, &work, &decode("list of tables", input)?)?)
+            }
+            op::host::QUERY => {
+                let work = self.capable(call, DbRead)?;
+                encode(&database::query(&self.shared.databases, &work, &decode("query", input)?)?)
+            }
             _ => Err(OpError::new(
                 ErrorCode::Unsupported,
                 format!("this server does not know the operation `{}`", op.escape_debug()),
@@ -186,7 +216,6 @@ impl PluginServices {
     }
 
     /// The same, if it may use what `capability` stands for.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the services that reach the world come next"))]
     fn capable(&self, call: &[u8], capability: Capability) -> Result<Arc<Work>, OpError> {
         let work = self.caller(call)?;
         policy::uses(&work.permit, capability).map_err(|reasons| work.notes.refuse(reasons))?;

@@ -34,7 +34,6 @@ pub(crate) struct Work {
     /// What is noted of it for its record.
     pub(crate) notes: Arc<Notes>,
     /// Does what a plugin's thread waits for.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the services that reach the world come next"))]
     pub(crate) runtime: Option<Handle>,
 }
 
@@ -51,7 +50,6 @@ impl Work {
 
     /// Does `work` while the plugin's thread waits: until the call's deadline, and
     /// no longer than somebody waits for the call itself.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the services that reach the world come next"))]
     pub(crate) fn wait_for<T>(&self, work: impl Future<Output = T>) -> Result<T, OpError> {
         let cannot = |message| OpError::new(ErrorCode::InvalidInput, message);
         if !self.may_wait {
