@@ -81,9 +81,6 @@ impl<'r> Entries<'r> {
 
     pub(super) fn next(&mut self, patience: &Patience<'_>) -> Result<Option<Entry>, FileError> {
         loop {
-            if self.seen.is_multiple_of(STRIDE) && patience.is_over() {
-                return Err(FileError::failed("time was up before the folder was read"));
-            }
             let entry = match self.folder.read() {
                 None => return Ok(None),
                 Some(Ok(entry)) => entry,
@@ -92,6 +89,9 @@ impl<'r> Entries<'r> {
             let name = entry.file_name();
             if [c".", c".."].contains(&name) {
                 continue;
+            }
+            if self.seen.is_multiple_of(STRIDE) && patience.is_over() {
+                return Err(FileError::failed("time was up before the folder was read"));
             }
             if self.seen == self.bound {
                 self.too_many = true;

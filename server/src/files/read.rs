@@ -19,6 +19,9 @@ pub(crate) fn read(root: &Root<'_>, asked: &ReadFile) -> Result<FilePart, FileEr
     let (file, size) = root.file(&path)?;
     let most = root.settings.max_read_bytes;
     let length = asked.length.unwrap_or(most).min(most).max(CHARACTER);
+    if asked.offset >= size {
+        return Ok(FilePart { content: String::new(), offset: asked.offset, length: 0, size });
+    }
     let bytes = part(file, asked.offset, length)
         .map_err(|error| FileError::failed(format!("`{path}` cannot be read: {}", error.kind())))?;
     // It may have grown or shrunk since it was opened.
@@ -33,11 +36,8 @@ pub(crate) fn read(root: &Root<'_>, asked: &ReadFile) -> Result<FilePart, FileEr
 
 fn part(mut file: File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // What is beyond the end of every file is beyond that of this one.
-    if i64::try_from(offset).is_ok() {
-        file.seek(SeekFrom::Start(offset))?;
-        file.take(length).read_to_end(&mut bytes)?;
-    }
+    file.seek(SeekFrom::Start(offset))?;
+    file.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -107,6 +107,7 @@ impl Search<'_> {
                     let path = path.join(&name);
                     match self.entries_of(&path) {
                         Ok(listing) => self.folder(&path, listing, depth + 1)?,
+                        Err(_) if self.patience.is_over() => return Err(SearchEnd::Time),
                         Err(_) => self.found.skipped.unreadable += 1,
                     }
                 }
