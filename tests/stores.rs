@@ -8,6 +8,7 @@ use crate::support::{
 };
 
 mod files;
+mod system;
 
 /// What a tool answers: its structured result, or its text, or the reasons against
 /// and what to do, one line each.

@@ -10,6 +10,12 @@ use tokio_postgres::{CancelToken, Client};
 
 use super::{connect::Address, meter::Meter};
 
+/// `DISCARD ALL` but for prepared statements: the client has some of its own, and a
+/// query can make none.
+const RESET: &str = "\
+CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
+SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
+
 /// A connection, and the task that speaks on it. Dropped, it is closed.
 #[derive(Debug)]
 pub(in crate::database) struct Session {
@@ -42,9 +48,9 @@ impl Session {
     }
 
     /// Takes back what a query may have left in the connection: settings, locks,
-    /// prepared statements. Answers whether that worked.
+    /// cursors. Answers whether that worked.
     pub(super) async fn reset(&self) -> bool {
-        self.client.batch_execute("DISCARD ALL").await.is_ok()
+        self.client.batch_execute(RESET).await.is_ok()
     }
 }
 

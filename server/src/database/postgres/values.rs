@@ -51,7 +51,7 @@ impl ToSql for Text {
 /// Whether values of a type can be passed on.
 pub(super) fn is_known(kind: &Type) -> bool {
     match kind.kind() {
-        Kind::Simple => SIMPLE.contains(kind),
+        Kind::Simple | Kind::Pseudo => SIMPLE.contains(kind),
         Kind::Enum(_) => true,
         Kind::Domain(inner) | Kind::Array(inner) => is_known(inner),
         _ => false,

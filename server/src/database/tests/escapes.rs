@@ -71,8 +71,7 @@ fn no_statement_does_more_than_read() {
         "-- only a comment",
     ] {
         let said = world.query(sql, &[]).unwrap_err();
-        let expected =
-            [READ_ONLY, ONE, NO_ROWS, "not authorized", "table sqlite_master may not be modified"];
+        let expected = [READ_ONLY, ONE, NO_ROWS, "not authorized", "table sqlite_master may not be modified"];
         let is_none = said.starts_with("no such ") || said.starts_with("near ");
         assert!(expected.contains(&said.as_str()) || is_none, "{sql}: {said}");
     }
