@@ -30,3 +30,4 @@ mod reload_survives;
 mod revocation;
 mod stores;
 mod transport;
+mod workers;

@@ -70,6 +70,11 @@
 //!   with [`Call::files`] and [`Call::databases`]. The tool declares
 //!   [`Capability::FsRead`] or [`Capability::DbRead`]; an agent that is granted none
 //!   of them does not see it. Pass refusals on with `?`: the agent gets every reason.
+//! - **Other servers.** [`Call::http`] makes a request, for a tool that
+//!   [needs](Tool::needs) `network:outbound`, as far as the operator's rules let the
+//!   calling agent go. Pass a refusal on with `?`: the agent learns which rule is
+//!   missing. Credentials are [secrets by name](HttpRequest::secret), which the host
+//!   attaches; say with [`Plugin::reaches`] which hosts the plugin is for.
 //! - **State.** Keep none that you need between calls: the server may run several
 //!   instances of a plugin, and replaces them when it likes.
 //! - **The start.** Before a server takes a plugin in, it makes it once in a process
@@ -140,6 +145,7 @@ mod error;
 pub mod export;
 mod files;
 mod guard;
+mod http;
 mod input;
 mod instance;
 mod looks;
@@ -156,6 +162,7 @@ pub use database::Databases;
 pub use definition::InvalidPlugin;
 pub use error::CallError;
 pub use files::Files;
+pub use http::{HttpRequest, HttpResponse};
 pub use input::Input;
 pub use plugin::Plugin;
 pub use prompt::{IntoPromptResult, Prompt};
@@ -167,10 +174,11 @@ pub use plugin_contract::{
     op::{
         AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, Database, DeniedTool,
         Elicitation, Elicited, ErrorCode, FileEncoding, FileEntry, FileKind, FileList, FileMatch,
-        FileMatches, FilePart, FileRoot, LimitsAbout, ListFiles, ListTables, LogLevel, LogLine, Meta,
-        Offered, OpError, PluginAbout, PromptMessage, PromptResult, Query, QueryEnd, Question, ReadFile,
-        ResourceContent, ResourceContents, ResourceLink, Role, Root, Roots, Rows, Sampled, Sampling,
-        SearchEnd, SearchFiles, ServerAbout, Skipped, Table, TableColumn, Tables, ToolAbout, ToolResult,
+        FileMatches, FilePart, FileRoot, HttpBody, HttpMethod, LimitsAbout, ListFiles, ListTables, LogLevel,
+        LogLine, Meta, Offered, OpError, PluginAbout, PromptMessage, PromptResult, Query, QueryEnd, Question,
+        ReadFile, ResourceContent, ResourceContents, ResourceLink, Role, Root, Roots, Rows, Sampled,
+        Sampling, SearchEnd, SearchFiles, ServerAbout, Skipped, Table, TableColumn, Tables, ToolAbout,
+        ToolResult,
     },
 };
 

@@ -9,6 +9,7 @@ pub mod call_log;
 pub mod cli;
 pub mod config_files;
 pub mod database;
+pub mod egress;
 mod files;
 pub mod logging;
 pub mod mcp;

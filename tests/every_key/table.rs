@@ -17,6 +17,8 @@ use super::{
 };
 use crate::support::{LAPTOP, REVIEWER, testbench::build};
 
+mod stores;
+
 /// A key that no plugin is signed with.
 const ANOTHER_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
 
@@ -29,8 +31,10 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(entries());
     cases.extend(tenants());
     cases.extend(agents());
+    cases.extend(stores::cases());
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
+        cases.extend(stores::grants(level, whose));
     }
     for level in ["limits", "agents.*.limits", "tenants.*.limits", "profiles.*.limits"] {
         cases.extend(limits(level));
@@ -179,7 +183,7 @@ fn entries() -> Vec<Case> {
         entry("isolation", json!("in_process"), json!("process")).bench().shows(
             bench_in_the_log(),
             "in_process",
-            "isolation_unavailable",
+            "process",
         ),
         entry("config", label("one"), label("two")).bench().shows(
             call("bench.label", json!({})),

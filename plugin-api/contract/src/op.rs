@@ -13,6 +13,7 @@ mod client;
 mod content;
 mod database;
 mod files;
+mod http;
 
 pub use about::{AgentAbout, DeniedTool, LimitsAbout, PluginAbout, ServerAbout, ToolAbout};
 pub use client::{
@@ -27,6 +28,8 @@ pub use files::{
     FileEncoding, FileEntry, FileKind, FileList, FileMatch, FileMatches, FilePart, FileRoot, ListFiles,
     ReadFile, SearchEnd, SearchFiles, Skipped,
 };
+
+pub use http::{HttpBody, HttpMethod, HttpRequest, HttpResponse};
 
 /// Operations of a plugin.
 pub mod plugin {
@@ -78,6 +81,8 @@ pub mod host {
     pub const LIST_TABLES: &str = "database/tables";
     /// [`super::Query`] → [`super::Rows`].
     pub const QUERY: &str = "database/query";
+    /// [`super::HttpRequest`] → [`super::HttpResponse`]. Needs `network:outbound`.
+    pub const HTTP: &str = "http/request";
 }
 
 /// Why an operation failed, in either direction.

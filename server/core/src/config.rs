@@ -221,6 +221,8 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
         reload: Default::default(),
+        egress: Default::default(),
+        credentials: Default::default(),
         plugins: default_plugins(),
         roots: Default::default(),
         databases: Default::default(),

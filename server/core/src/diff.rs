@@ -56,6 +56,7 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(operator::tenants(old.settings, new.settings));
     changes.extend(operator::keys(&old.settings.plugins, &new.settings.plugins));
     changes.extend(operator::entries(&old.settings.plugins, &new.settings.plugins));
+    changes.extend(operator::secrets(old.settings, new.settings));
     changes.extend(operator::plugins(old.names, new.names));
     changes.extend(stores::roots(old.settings, new.settings));
     changes.extend(stores::databases(old.settings, new.settings));

@@ -56,6 +56,14 @@ name!(
     is_valid,
     RULE
 );
+name!(
+    /// A secret that the server attaches to requests, by the name the operator gave
+    /// it.
+    SecretName,
+    "secret name",
+    is_valid,
+    RULE
+);
 
 /// Which compiled configuration: 1 for the first since the start, one more for
 /// each that replaced another.

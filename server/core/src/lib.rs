@@ -11,6 +11,7 @@ pub mod arguments;
 pub mod config;
 pub mod conversation;
 pub mod diff;
+pub mod egress;
 pub mod gateway;
 pub mod id;
 pub mod invocation;
@@ -23,6 +24,7 @@ pub mod secret;
 pub mod settings;
 pub mod snapshot;
 pub mod unused;
+pub mod workers;
 
 #[cfg(test)]
 mod testing;

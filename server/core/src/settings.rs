@@ -14,15 +14,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    id::{AgentId, DatabaseName, KeyName, RootName, TenantId},
+    egress::{Credential, Rules},
+    id::{AgentId, DatabaseName, KeyName, RootName, SecretName, TenantId},
     limits::{LimitCeilings, Limits},
     pattern::Patterns,
     secret::TokenDigest,
 };
 
+mod egress;
 mod stores;
+mod worker;
 
+pub use egress::{Authorities, EgressSettings};
 pub use stores::{Database, DatabaseSource, FileRoot, Postgres, PostgresHost, Tls};
+pub use worker::WorkerSettings;
 
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
@@ -40,6 +45,10 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// How changes come into force.
     pub reload: ReloadSettings,
+    /// How requests go out.
+    pub egress: EgressSettings,
+    /// What the server attaches to them.
+    pub credentials: BTreeMap<SecretName, Credential>,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
     /// Folders whose files can be read.
@@ -166,6 +175,9 @@ pub struct ReloadSettings {
 pub struct HoldSettings {
     /// Those that remove a larger share of the agents than this, in percent.
     pub removed_agents_percent: Option<u8>,
+    /// Those by which a list of rules comes to allow a network as large as the
+    /// internet, or is only reported from now on.
+    pub wide_egress: bool,
 }
 
 impl Default for ReloadSettings {
@@ -189,6 +201,8 @@ pub struct PluginSettings {
     /// How many bytes of libraries that no plugin uses any more may stay in memory
     /// before no other is loaded into the server's process.
     pub max_retired_bytes: u64,
+    /// Whether no worker runs where the kernel does not keep it from files.
+    pub require_landlock: bool,
 }
 
 impl Default for PluginSettings {
@@ -199,6 +213,7 @@ impl Default for PluginSettings {
             trusted_keys: BTreeMap::new(),
             entries: BTreeMap::new(),
             max_retired_bytes: 256 << 20,
+            require_landlock: true,
         }
     }
 }
@@ -278,6 +293,12 @@ pub struct PluginEntry {
     pub isolation: Isolation,
     /// What it may do, if its agents may too.
     pub capabilities: BTreeSet<Capability>,
+    /// Where it may go, of where its agents may. `None`: everywhere there.
+    pub egress: Option<Rules>,
+    /// Secrets that may go with its requests, if its agents have them too.
+    pub secrets: BTreeSet<SecretName>,
+    /// What its worker processes may have.
+    pub worker: WorkerSettings,
     /// Its own configuration.
     pub config: Map<String, Value>,
 }
@@ -288,6 +309,9 @@ impl Default for PluginEntry {
             enabled: true,
             isolation: Isolation::Process,
             capabilities: BTreeSet::new(),
+            egress: None,
+            secrets: BTreeSet::new(),
+            worker: WorkerSettings::default(),
             config: Map::new(),
         }
     }
@@ -330,6 +354,10 @@ pub struct Grant {
     pub files: Patterns,
     /// Databases that can be queried.
     pub databases: Patterns,
+    /// Hosts that calls may reach.
+    pub egress: Rules,
+    /// Secrets that may go with requests.
+    pub secrets: BTreeSet<SecretName>,
 }
 
 /// A group of agents. Its grant is the ceiling of theirs.

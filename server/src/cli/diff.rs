@@ -184,6 +184,7 @@ fn heading(subject: &Subject) -> &'static str {
         Subject::Key { .. } => "Keys",
         Subject::PluginEntry { .. } | Subject::Plugin { .. } => "Plugins",
         Subject::FileRoot { .. } | Subject::Database { .. } => "Stores",
+        Subject::Secret { .. } => "Secrets",
         Subject::Setting { .. } => "Server",
     }
 }

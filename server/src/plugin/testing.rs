@@ -116,7 +116,7 @@ pub(super) fn instance(
     script: impl Fn(&HostObject, &[u8], &[u8]) -> Answer + Send + Sync + 'static,
 ) -> Arc<dyn Instance> {
     let withdrawn = Withdrawn::default();
-    let host = services.for_plugin("core".parse().unwrap(), withdrawn.clone());
+    let host = services.for_plugin("core".parse().unwrap(), withdrawn.clone()).object();
     let object = PluginObject::from_value(Scripted { host, script }, TD_Opaque);
     Arc::new(InProcess::new("core".parse().unwrap(), object, services.calls().clone(), withdrawn))
 }

@@ -9,11 +9,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+mod egress;
 mod plugins;
 mod stores;
+mod worker;
 
+use egress::RULE;
+pub(super) use egress::{RawEgress, RawEgressMode, RawSecret};
 pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
 pub(super) use stores::{RawDatabase, RawFileRoot, RawFiles, RawTls};
+pub(in crate::config) use worker::RawWorker;
 
 const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
@@ -51,6 +56,15 @@ pub(super) struct RawConfig {
     pub(super) state: RawState,
     /// How changes of this file come into force.
     pub(super) reload: RawReload,
+    /// How requests leave the server. Where they may go is said by `egress` of
+    /// tenants and agents.
+    pub(super) egress: RawEgress,
+    /// Secrets that the server attaches to requests, each under a name of your
+    /// choice by which plugins ask for it. No plugin and no agent sees them.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "examples" = [{
+        "jira": { "value": "${JIRA_TOKEN}", "hosts": ["jira.lan:443"] }
+    }]))]
+    pub(super) secrets: BTreeMap<String, RawSecret>,
     /// Which plugins are loaded and what they may do.
     pub(super) plugins: RawPlugins,
     /// Files that agents can be granted.
@@ -168,6 +182,10 @@ pub(super) struct RawHold {
     /// Those that remove a larger share of the agents than this, in percent.
     #[schemars(range(min = 0, max = 99), extend("examples" = [50]))]
     pub(super) removed_agents_percent: Option<u8>,
+    /// Those that let calls reach a network as large as the internet, such as
+    /// `0.0.0.0/0`, or that begin to only report what `egress` does not allow.
+    #[schemars(extend("default" = false))]
+    pub(super) wide_egress: Option<bool>,
 }
 
 /// Limits on tool calls.
@@ -218,6 +236,18 @@ pub(super) struct RawProfile {
     /// Databases, by name or pattern, that tools may query on behalf of the agent.
     #[schemars(inner(pattern(PATTERN)), extend("examples" = [["notes"]]))]
     pub(super) databases: Option<Texts>,
+    /// Hosts that tools may reach on behalf of the agent, as
+    /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
+    /// `10.0.0.0/8:8443`. None by default.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["api.example.com:443"]]))]
+    pub(super) egress: Option<Texts>,
+    /// Hosts that they may not, even where `egress` allows them; at every port,
+    /// unless one is named.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["admin.example.com"]]))]
+    pub(super) egress_deny: Option<Texts>,
+    /// Names of `secrets` that may go with requests on its behalf. None by default.
+    #[schemars(extend("examples" = [["jira"]]))]
+    pub(super) secrets: Option<Texts>,
     /// Limits on tool calls. The agent's own come first, then those of its
     /// profiles in order.
     pub(super) limits: RawLimits,
@@ -249,6 +279,22 @@ pub(super) struct RawTenant {
     /// Databases, by name or pattern, that they can be granted. None by default.
     #[schemars(inner(pattern(PATTERN)), extend("examples" = [["notes"]]))]
     pub(super) databases: Option<Texts>,
+    /// Hosts that tools may reach on behalf of its agents, as
+    /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
+    /// `10.0.0.0/8:8443`. None by default.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["api.example.com:443"]]))]
+    pub(super) egress: Option<Texts>,
+    /// Hosts that they may not, even where `egress` allows them; at every port,
+    /// unless one is named.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["admin.example.com"]]))]
+    pub(super) egress_deny: Option<Texts>,
+    /// Whether what `egress` does not allow is refused, `enforce`, or only logged,
+    /// `report`. An address that is not public needs a rule all the same.
+    #[schemars(extend("default" = "enforce", "examples" = ["enforce"]))]
+    pub(super) egress_mode: Option<RawEgressMode>,
+    /// Names of `secrets` that its agents can be granted. None by default.
+    #[schemars(extend("examples" = [["jira"]]))]
+    pub(super) secrets: Option<Texts>,
     /// The most that any of them can have. Where an agent's own limit is
     /// higher, this one holds.
     pub(super) limits: RawLimits,
@@ -316,6 +362,22 @@ pub(super) struct RawAgent {
     /// default.
     #[schemars(inner(pattern(PATTERN)), extend("examples" = [["notes"]]))]
     pub(super) databases: Option<Texts>,
+    /// Hosts that tools may reach on behalf of it, as
+    /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
+    /// `10.0.0.0/8:8443`. None by default.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["api.example.com:443"]]))]
+    pub(super) egress: Option<Texts>,
+    /// Hosts that they may not, even where `egress` allows them; at every port,
+    /// unless one is named.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["admin.example.com"]]))]
+    pub(super) egress_deny: Option<Texts>,
+    /// Whether what `egress` does not allow is refused, `enforce`, or only logged,
+    /// `report`. An address that is not public needs a rule all the same.
+    #[schemars(extend("default" = "enforce", "examples" = ["enforce"]))]
+    pub(super) egress_mode: Option<RawEgressMode>,
+    /// Names of `secrets` that may go with requests on its behalf. None by default.
+    #[schemars(extend("examples" = [["jira"]]))]
+    pub(super) secrets: Option<Texts>,
     /// Limits on its tool calls, below the ceiling of its tenant.
     pub(super) limits: RawLimits,
 }

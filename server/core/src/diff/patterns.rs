@@ -10,6 +10,8 @@ use super::{
     names::{Kind, Names},
 };
 use crate::{
+    egress::{Mode, Rule},
+    id::SecretName,
     pattern::{Pattern, Patterns},
     policy::{self, Thing},
     settings::Grant,
@@ -25,6 +27,10 @@ pub(super) struct Effective {
     capabilities: BTreeSet<Capability>,
     files: Patterns,
     databases: Patterns,
+    egress: BTreeSet<Rule>,
+    egress_deny: BTreeSet<Rule>,
+    egress_mode: [Mode; 2],
+    secrets: BTreeSet<SecretName>,
 }
 
 /// Why a pattern is worth a word of its own.
@@ -45,6 +51,10 @@ impl Effective {
             capabilities: agent.capabilities.intersection(&tenant.capabilities).copied().collect(),
             files: agent.files.intersection(&tenant.files),
             databases: agent.databases.intersection(&tenant.databases),
+            egress: agent.egress.both(&tenant.egress).into_iter().cloned().collect(),
+            egress_deny: agent.egress.deny.iter().chain(&tenant.egress.deny).cloned().collect(),
+            egress_mode: [agent.egress.mode, tenant.egress.mode],
+            secrets: agent.secrets.intersection(&tenant.secrets).cloned().collect(),
         }
     }
 }
@@ -70,6 +80,14 @@ impl Compared<'_> {
         changes.extend(self.capabilities(before, after));
         changes.extend(What::list("files", before.files.iter(), after.files.iter()));
         changes.extend(What::list("databases", before.databases.iter(), after.databases.iter()));
+        changes.extend(What::list("egress", &before.egress, &after.egress));
+        changes.extend(What::list("egress_deny", &before.egress_deny, &after.egress_deny));
+        let [own, of_tenant] =
+            [0, 1].map(|level| (before.egress_mode.get(level), after.egress_mode.get(level)));
+        for (what, (was, is)) in [("egress_mode", own), ("its tenant's egress_mode", of_tenant)] {
+            changes.extend(was.zip(is).and_then(|(was, is)| What::value(what, was, is)));
+        }
+        changes.extend(What::list("secrets", &before.secrets, &after.secrets));
         changes
     }
 

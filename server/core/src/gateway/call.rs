@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use plugin_contract::op::{ErrorCode, OpError};
+use plugin_contract::{
+    PluginName,
+    op::{ErrorCode, OpError},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -143,7 +146,7 @@ impl Call {
             Ok(bytes) => bytes,
             Err(InvokeError::TimedOut { seconds }) => return self.timed_out(seconds),
             Err(InvokeError::Plugin(error)) => return self.plugin_failed(error),
-            Err(error) => return self.broken(error.to_string()),
+            Err(InvokeError::Lost { plugin, reason }) => return self.lost(plugin, reason),
         };
         let size = bytes.len() as u64;
         self.recorder.answered(size);
@@ -183,6 +186,13 @@ impl Call {
         match self.thing {
             Thing::Tool => self.refused(vec![Reason::TimedOut { agent, tool, seconds }]),
             thing => self.failed(format!("{thing} `{tool}` was not there after {seconds} s")),
+        }
+    }
+
+    fn lost<T>(self, plugin: PluginName, reason: String) -> Answer<T> {
+        match self.thing {
+            Thing::Tool => self.refused(vec![Reason::WorkerLost { plugin, reason }]),
+            _ => self.failed(InvokeError::Lost { plugin, reason }.to_string()),
         }
     }
 

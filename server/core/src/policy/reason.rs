@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Revoked;
 use crate::{
+    egress,
     id::{AgentId, DatabaseName, RootName, TenantId},
     limits::Rate,
     pattern::Pattern,
@@ -270,6 +271,17 @@ pub enum Reason {
         /// The limit.
         seconds: u64,
     },
+    /// A request that it made does not go out.
+    #[error(transparent)]
+    Egress(#[from] egress::Refusal),
+    /// The process that the tool ran in is gone.
+    #[error("plugin `{plugin}` stopped: {reason}")]
+    WorkerLost {
+        /// Whose it was.
+        plugin: PluginName,
+        /// What is known.
+        reason: String,
+    },
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
@@ -316,6 +328,8 @@ impl Reason {
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
+            Self::Egress(refusal) => refusal.code(),
+            Self::WorkerLost { .. } => "worker_lost",
             Self::Revoked(_) => "revoked",
         }
     }
@@ -383,6 +397,12 @@ impl Reason {
             Self::TimedOut { agent, .. } => {
                 format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
             }
+            Self::Egress(refusal) => refusal.help(),
+            Self::WorkerLost { plugin, .. } => {
+                format!(
+                    "call again, unless it was this call that did it; the operator sees more in the log and in `status`, under `{plugin}`"
+                )
+            }
             Self::Revoked(revoked) => revoked.help(),
         }
     }
@@ -394,6 +414,7 @@ impl Reason {
             Self::RateLimited { retry_after_ms, .. } | Self::TooManyRequests { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
             }
+            Self::Egress(refusal) => refusal.retry_after_ms(),
             _ => None,
         }
     }

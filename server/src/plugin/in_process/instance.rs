@@ -7,19 +7,18 @@ use std::{
 
 use futures::future::BoxFuture;
 use plugin_abi::{PluginObject, abi_stable::std_types::RResult};
-use plugin_contract::{
-    PluginName,
-    op::{ErrorCode, Offered, OpError},
-};
+use plugin_contract::{PluginName, op::Offered};
 use server_core::{
     invocation::Invocation,
     registry::{Instance, InvokeError},
 };
-
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::plugin::services::{Calls, Withdrawn, Work};
+use crate::plugin::{
+    fault::error_of,
+    services::{Calls, Withdrawn, Work},
+};
 
 /// An [`Instance`] in the server's own process.
 pub(crate) struct InProcess(Arc<Code>);
@@ -81,15 +80,8 @@ impl Code {
         let input = invocation.input.as_slice().into();
         match self.object.invoke(invocation.op.into(), call.token().into(), input) {
             RResult::ROk(answer) => Ok(answer.into_vec()),
-            RResult::RErr(error) => Err(InvokeError::Plugin(self.error(&error))),
+            RResult::RErr(error) => Err(InvokeError::Plugin(error_of(&self.plugin, &error))),
         }
-    }
-
-    fn error(&self, bytes: &[u8]) -> OpError {
-        serde_json::from_slice(bytes).unwrap_or_else(|_| {
-            let message = format!("plugin `{}` failed and did not say why", self.plugin);
-            OpError::new(ErrorCode::Failed, message)
-        })
     }
 
     fn lost(&self, reason: impl ToString) -> InvokeError {

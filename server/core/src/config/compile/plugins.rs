@@ -9,38 +9,43 @@ use super::{Compiler, Place, default_patterns};
 use crate::{
     config::{
         mask::quoted,
-        raw::{RawEntry, RawIsolation, RawKey, RawPlugins, Texts},
+        raw::{RawEntry, RawIsolation, RawKey, RawPlugins, RawWorker, Texts},
     },
     id::KeyName,
-    settings::{Isolation, KeySource, PluginEntry, PluginSettings, TrustedKey},
+    settings::{Isolation, KeySource, PluginEntry, PluginSettings, TrustedKey, WorkerSettings},
 };
 
 /// Plugins that come with the server, and what each of them may do for agents that
 /// may too. None holds up more than the thread it has.
-const BUNDLED: [(&str, &[Capability]); 5] = [
+const BUNDLED: [(&str, &[Capability]); 6] = [
     ("about", &[]),
     ("core", &[]),
     ("database", &[Capability::DbRead]),
     ("files", &[Capability::FsRead]),
+    ("http", &[Capability::NetworkOutbound]),
     ("prompts", &[]),
 ];
 
 /// Names that bundled plugins bear, whichever of them an installation has.
-const BUNDLED_NAMES: [&str; 7] = ["core.*", "db.*", "fs.*", "llm.*", "about://*", "review_pr", "tool_usage"];
+const BUNDLED_NAMES: [&str; 8] =
+    ["core.*", "db.*", "fs.*", "http.*", "llm.*", "about://*", "review_pr", "tool_usage"];
 
 impl Compiler<'_> {
     pub(super) fn plugins(&mut self, place: &Place, raw: &RawPlugins) -> PluginSettings {
         let keys = raw.trusted_keys.as_ref().map(|keys| self.trusted_keys(&place.key("trusted_keys"), keys));
         let entries = place.key("entries");
-        let entries = self.named(&entries, &raw.entries, |_, place, raw| {
+        let entries = self.named(&entries, &raw.entries, |compiler, place, raw| {
             let bundled = BUNDLED.into_iter().find(|(name, _)| *place == entries.key(*name));
-            Some(entry(bundled.map(|(_, capabilities)| capabilities), raw))
+            let bundled = bundled.map(|(_, capabilities)| capabilities);
+            let (egress, secrets) = compiler.entry_egress(place, raw);
+            Some(PluginEntry { egress, secrets, ..entry(bundled, raw) })
         });
         PluginSettings {
             dir: self.path(&place.key("dir"), raw.dir.as_deref()),
             bundled_dir: self.path(&place.key("bundled_dir"), raw.bundled_dir.as_deref()),
             trusted_keys: keys.unwrap_or_else(default_keys),
             entries: default_entries().chain(entries).collect(),
+            require_landlock: raw.require_landlock.unwrap_or(true),
             max_retired_bytes: raw.max_retired_bytes.unwrap_or(PluginSettings::default().max_retired_bytes),
         }
     }
@@ -65,8 +70,8 @@ impl Compiler<'_> {
         if !raw.values().any(|key| key.minisign.as_deref() == Some("installed")) {
             let message = "no key is `installed`, so the bundled plugins will not be loaded".to_owned();
             let help = "to load them, add `bundled: { minisign: installed, plugins: [\"*\"], names: [\"core.*\", \
-                        \"db.*\", \"fs.*\", \"about://*\", \"review_pr\", \"tool_usage\"], capabilities: [\"fs:read\", \
-                        \"db:read\"], in_process: true }`";
+                        \"db.*\", \"fs.*\", \"http.*\", \"about://*\", \"review_pr\", \"tool_usage\"], capabilities: \
+                        [\"network:outbound\", \"fs:read\", \"db:read\"], in_process: true }`";
             self.report.warning(place, "no_installed_key", message, Some(help.to_owned()));
         }
         keys
@@ -129,7 +134,7 @@ fn default_keys() -> BTreeMap<KeyName, TrustedKey> {
         minisign: KeySource::Installed,
         plugins: default_patterns(&["*"]),
         names: Some(default_patterns(&BUNDLED_NAMES)),
-        capabilities: [Capability::LlmQuery, Capability::FsRead, Capability::DbRead].into(),
+        capabilities: Capability::ALL.into(),
         in_process: true,
         not_after: None,
         revoked: false,
@@ -159,7 +164,20 @@ fn entry(bundled: Option<&[Capability]>, raw: &RawEntry) -> PluginEntry {
             None => bundled.unwrap_or_default().iter().copied().collect(),
             listed => Compiler::capabilities(listed.as_ref()),
         },
+        worker: worker(&raw.worker),
         config: raw.config.clone(),
+        ..PluginEntry::default()
+    }
+}
+
+fn worker(raw: &RawWorker) -> WorkerSettings {
+    let default = WorkerSettings::default();
+    WorkerSettings {
+        processes: raw.processes.unwrap_or(default.processes),
+        concurrency: raw.concurrency.unwrap_or(default.concurrency),
+        memory_bytes: raw.memory_bytes.unwrap_or(default.memory_bytes),
+        threads: raw.threads.unwrap_or(default.threads),
+        cpu_seconds: raw.cpu_seconds.unwrap_or(default.cpu_seconds),
     }
 }
 

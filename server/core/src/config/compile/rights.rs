@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plugin_contract::Capability;
 
-use super::{Compiler, Place};
+use super::{Compiler, Place, egress};
 use crate::{
     config::{
         PROMPTS, RESOURCES,
-        raw::{RawAgent, RawDisclosure, RawProfile, RawTenant, Texts},
+        raw::{RawAgent, RawDisclosure, RawEgressMode, RawProfile, RawTenant, Texts},
     },
-    id::{ProfileName, TenantId},
+    egress::{Rule, Rules},
+    id::{ProfileName, SecretName, TenantId},
     limits::LimitCeilings,
     pattern::{Pattern, Patterns},
     settings::{Disclosure, Grant, Tenant},
@@ -25,6 +26,9 @@ pub(super) struct RawRights<'a> {
     pub(super) capabilities: Option<&'a Texts>,
     pub(super) files: Option<&'a Texts>,
     pub(super) databases: Option<&'a Texts>,
+    pub(super) egress: Option<&'a Texts>,
+    egress_deny: Option<&'a Texts>,
+    pub(super) secrets: Option<&'a Texts>,
 }
 
 macro_rules! raw_rights {
@@ -39,6 +43,9 @@ macro_rules! raw_rights {
                     capabilities: raw.capabilities.as_ref(),
                     files: raw.files.as_ref(),
                     databases: raw.databases.as_ref(),
+                    egress: raw.egress.as_ref(),
+                    egress_deny: raw.egress_deny.as_ref(),
+                    secrets: raw.secrets.as_ref(),
                 }
             }
         }
@@ -57,6 +64,9 @@ pub(super) struct Rights {
     pub(super) capabilities: BTreeSet<Capability>,
     pub(super) files: Vec<Pattern>,
     pub(super) databases: Vec<Pattern>,
+    egress: Vec<Rule>,
+    egress_deny: Vec<Rule>,
+    secrets: BTreeSet<SecretName>,
 }
 
 impl Rights {
@@ -74,11 +84,14 @@ impl Rights {
         self.capabilities.extend(&other.capabilities);
         self.files.extend_from_slice(&other.files);
         self.databases.extend_from_slice(&other.databases);
+        self.egress.extend_from_slice(&other.egress);
+        self.egress_deny.extend_from_slice(&other.egress_deny);
+        self.secrets.extend(other.secrets.iter().cloned());
         self
     }
 
     /// As a grant, with the default where a list is not there.
-    pub(super) fn grant(self) -> Grant {
+    pub(super) fn grant(self, egress_mode: Option<RawEgressMode>) -> Grant {
         Grant {
             tools: self.tools.into_iter().collect(),
             deny: self.deny.into_iter().collect(),
@@ -87,6 +100,8 @@ impl Rights {
             capabilities: self.capabilities,
             files: self.files.into_iter().collect(),
             databases: self.databases.into_iter().collect(),
+            egress: Rules { allow: self.egress, deny: self.egress_deny, mode: egress::mode(egress_mode) },
+            secrets: self.secrets,
         }
     }
 }
@@ -121,7 +136,7 @@ impl Compiler<'_> {
                 None | Some(RawDisclosure::Reasons) => Disclosure::Reasons,
                 Some(RawDisclosure::Opaque) => Disclosure::Opaque,
             };
-            let grant = compiler.rights(place, &raw.into()).grant();
+            let grant = compiler.rights(place, &raw.into()).grant(raw.egress_mode);
             let limits = compiler.limits(&place.key("limits"), &raw.limits);
             Some(Tenant { grant, limits, disclosure })
         })
@@ -129,6 +144,9 @@ impl Compiler<'_> {
 
     pub(super) fn rights(&mut self, place: &Place, raw: &RawRights<'_>) -> Rights {
         self.refer_to_stores(place, raw);
+        let egress = self.rules(&place.key("egress"), raw.egress);
+        let egress_deny = self.rules(&place.key("egress_deny"), raw.egress_deny);
+        let secrets = self.secret_names(&place.key("secrets"), raw.secrets);
         let mut list = |key: &'static str, texts: Option<&Texts>| {
             texts.map(|texts| self.patterns(&place.key(key), texts))
         };
@@ -140,6 +158,9 @@ impl Compiler<'_> {
             files: list("files", raw.files).unwrap_or_default(),
             databases: list("databases", raw.databases).unwrap_or_default(),
             capabilities: Self::capabilities(raw.capabilities),
+            egress,
+            egress_deny,
+            secrets,
         }
     }
 }

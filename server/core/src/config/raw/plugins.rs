@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{DATE, MINISIGN, NAME, PATTERN, PLUGIN, Texts, capability_names};
+use super::{DATE, MINISIGN, NAME, PATTERN, PLUGIN, RULE, RawEgressMode, RawWorker, Texts, capability_names};
 
 /// Which plugins are loaded and what they may do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -35,6 +35,11 @@ pub(in crate::config) struct RawPlugins {
     /// is, until the server starts again. 268435456 unless set.
     #[schemars(range(max = 1_099_511_627_776u64), extend("examples" = [268_435_456]))]
     pub(in crate::config) max_retired_bytes: Option<u64>,
+    /// Whether no plugin runs in a process of its own where the kernel has no
+    /// Landlock, which keeps it from files. Switch it off only where the server's
+    /// user can read nothing that a plugin must not see.
+    #[schemars(extend("default" = true))]
+    pub(in crate::config) require_landlock: Option<bool>,
 }
 
 /// A key, and what its signature is worth.
@@ -79,13 +84,27 @@ pub(in crate::config) struct RawEntry {
     /// Where the plugin runs: `process`, in a process of its own without access
     /// to files or the network, or `in_process`, inside the server, if its key
     /// allows that too. The default is `process`, and `in_process` for the
-    /// bundled plugins.
+    /// plugins that come with the server.
     #[schemars(extend("examples" = ["process"]))]
     pub(in crate::config) isolation: Option<RawIsolation>,
     /// What the plugin may do, as far as its key and the calling agent may too.
     /// Nothing by default, but for bundled plugins what their tools need.
     #[schemars(transform = capability_names, extend("examples" = [["network:outbound"]]))]
     pub(in crate::config) capabilities: Option<Texts>,
+    /// Hosts that the plugin may reach, of those that the calling agent may. All of
+    /// those by default.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["api.example.com:443"]]))]
+    pub(in crate::config) egress: Option<Texts>,
+    /// Whether what `egress` does not allow is refused, `enforce`, or only logged,
+    /// `report`.
+    #[schemars(extend("default" = "enforce", "examples" = ["enforce"]))]
+    pub(in crate::config) egress_mode: Option<RawEgressMode>,
+    /// Names of `secrets` that may go with the plugin's requests, if the calling
+    /// agent is granted them too. None by default.
+    #[schemars(extend("examples" = [["jira"]]))]
+    pub(in crate::config) secrets: Option<Texts>,
+    /// What the plugin's processes may have, if its isolation is `process`.
+    pub(in crate::config) worker: RawWorker,
     /// The plugin's own configuration. Its authors say what belongs here.
     pub(in crate::config) config: Map<String, Value>,
 }

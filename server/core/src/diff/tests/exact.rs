@@ -6,6 +6,7 @@ use plugin_contract::Capability;
 
 use super::*;
 use crate::{
+    egress::{Mode, Rules},
     id::AgentId,
     pattern::Patterns,
     policy,
@@ -48,6 +49,16 @@ impl Dice {
             capabilities: self.most(&Capability::ALL).into_iter().collect(),
             files: testing::patterns(&self.most(&["docs"])),
             databases: testing::patterns(&self.most(&["sales"])),
+            egress: Rules {
+                allow: self
+                    .most(&["jira.lan", "*.example.com"])
+                    .iter()
+                    .map(|it| it.parse().unwrap())
+                    .collect(),
+                deny: Vec::new(),
+                mode: if self.roll(5) == 0 { Mode::Report } else { Mode::Enforce },
+            },
+            secrets: BTreeSet::new(),
         }
     }
 
@@ -58,6 +69,7 @@ impl Dice {
             let tools =
                 [testing::tool(&format!("{name}.one"), &needs), testing::tool(&format!("{name}.two"), &[])];
             let mut json = serde_json::to_value(manifest(name, "1.0.0", &self.most(&tools))).unwrap();
+            json["egress"] = json!(self.some(&["jira.lan", "api.example.com"]));
             if name == "d" {
                 json["resources"] = json!([{ "uri": "fix://one", "name": "one" }]);
                 json["resource_templates"] = json!([{ "uri_template": "doc://{a}/{b}", "name": "two" }]);

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use plugin_contract::op::host;
+use plugin_contract::op::{ErrorCode, OpError, host};
 use server_core::limits::counters::Counters;
 use tokio::{
     runtime::{Builder, Runtime},
