@@ -7,6 +7,7 @@ use crate::support::{
     client::{Client, ERAS, stateless},
 };
 
+mod database;
 mod files;
 mod system;
 

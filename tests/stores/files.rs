@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::symlink};
 
 use super::*;
+use crate::support::{eventually_async, program};
 
 /// A configuration with a root `docs`, which `laptop` may read, and `drafts`, which
 /// its tenant may not.
@@ -87,5 +88,54 @@ async fn what_is_not_granted_or_hidden_is_refused_with_every_reason() {
         ),
     ] {
         assert_eq!(told(&server, "fs.read", read.clone()).await, expected, "{read}");
+    }
+}
+
+#[tokio::test]
+async fn an_edit_of_a_root_or_a_grant_counts_without_a_restart() {
+    let server = server(DOCS);
+    let secret = json!({ "root": "docs", "path": ".secret" });
+    let sees = async |what: &str, expected: Value| {
+        eventually_async(what, || async {
+            (told(&server, "fs.read", secret.clone()).await == expected).then_some(())
+        })
+        .await;
+    };
+    let open = DOCS.replace("docs: { path: ./docs,", "docs: { path: ./docs, hidden: true,");
+    fs::write(server.config(), &open).unwrap();
+    sees("hidden files to be there", json!("hidden")).await;
+    fs::write(server.config(), open.replace("files: [docs, drafts]", "files: [drafts]")).unwrap();
+    let denied = "file_root_not_granted_to_agent: agent `laptop` is not granted file root `docs`; \
+                  add `docs` to `agents.laptop.files`";
+    sees("the grant to be gone", json!([denied])).await;
+    // Without any root, the tools are not even listed.
+    fs::write(server.config(), open.replace("files: [docs, drafts]", "files: []")).unwrap();
+    let laptop = Client::connect(&server, LAPTOP, ERAS[1]).await;
+    eventually_async("the tools to be gone", || async { laptop.tools().await.is_empty().then_some(()) })
+        .await;
+}
+
+#[test]
+fn a_root_that_holds_what_is_the_servers_own_is_refused() {
+    for (path, complaint) in [
+        (".", "agents could read the server's own state below"),
+        ("./state/x", "agents could read the server's own state below"),
+        ("/, hidden: true", "agents could read the server's own state below"),
+        ("/proc/self", "is the kernel's, and no place for files"),
+        ("./config.yaml", "is no folder"),
+        ("./link", "agents could read the server's own state below"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("state/x")).unwrap();
+        fs::create_dir(folder.path().join("drafts")).unwrap();
+        symlink(folder.path(), folder.path().join("link")).unwrap();
+        fs::write(folder.path().join("config.yaml"), DOCS.replace("./docs", path)).unwrap();
+        let mut check = program();
+        check.arg("check").current_dir(folder.path()).env("LAPTOP_TOKEN", LAPTOP);
+        let output = check.output().unwrap();
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(complaint), "{path}: {said}");
+        assert_eq!(output.status.code(), Some(78), "{path}");
     }
 }

@@ -93,8 +93,6 @@ fn files() -> Vec<Case> {
     let roots = |description: &str| {
         format!(r#"{{"entries":[],"more":false,"roots":[{{"description":"{description}","name":"docs"}}]}}"#)
     };
-    let all = || call("fs.search", json!({ "root": "docs", "name": "*" }));
-    let (a, b) = (r#"{"path":"a"}"#, r#"{"path":"b"}"#);
     vec![
         root("path", json!("./one"), json!("./two")).shows(read("a"), "one", "two"),
         root("description", json!("One"), json!("Two")).shows(
@@ -108,11 +106,12 @@ fn files() -> Vec<Case> {
             &"x".repeat(1024),
             &"x".repeat(2048),
         ),
-        root("max_entries", json!(3), json!(2))
+        // There are two, and in which order nobody says.
+        root("max_entries", json!(2), json!(1))
             .shows(
-                all(),
-                &format!(r#"{{"files":2,"matches":[{a},{b}]}}"#),
-                r#"{"files":1,"matches":[{"path":"a"}],"stopped":"entries"}"#,
+                call("fs.search", json!({ "root": "docs", "name": "c" })),
+                r#"{"files":0,"matches":[]}"#,
+                r#"{"files":0,"matches":[],"stopped":"entries"}"#,
             )
             .beside(|folder, _| {
                 std::fs::create_dir(folder.join("one")).unwrap();
