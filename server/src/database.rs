@@ -9,7 +9,7 @@ use std::sync::Arc;
 use plugin_contract::op::{ErrorCode, ListTables, OpError, Query, Rows, Tables};
 use server_core::{
     id::DatabaseName,
-    policy::Reason,
+    policy::{Reason, StoreReason},
     settings::{Database, DatabaseSource},
 };
 
@@ -51,12 +51,12 @@ pub(crate) struct Asked<'a> {
 impl Asked<'_> {
     fn timed_out(&self) -> DatabaseError {
         let (database, seconds) = (self.name.clone(), self.database.timeout.as_secs());
-        DatabaseError::Refused(Reason::QueryTimedOut { database, seconds })
+        DatabaseError::Refused(StoreReason::QueryTimedOut { database, seconds }.into())
     }
 
     fn too_large(&self) -> DatabaseError {
         let (database, limit) = (self.name.clone(), self.database.max_bytes);
-        DatabaseError::Refused(Reason::AnswerTooLarge { database, limit })
+        DatabaseError::Refused(StoreReason::AnswerTooLarge { database, limit }.into())
     }
 
     /// Rows of an answer, as far as the database's limit lets it be.

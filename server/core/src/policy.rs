@@ -24,10 +24,11 @@ mod reason;
 mod revoked;
 mod stores;
 
+pub(crate) use reason::RETRY_WHEN_BUSY_MS;
 pub use reason::{Reason, Thing};
 pub(crate) use revoked::revoked;
 pub use revoked::{Lapse, Revoked};
-pub use stores::{Found, database, databases, file_root, file_roots};
+pub use stores::{Found, StoreReason, database, databases, file_root, file_roots};
 
 /// Proof that the engine allowed something. Whatever executes takes one, and
 /// only this module makes one.

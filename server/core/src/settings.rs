@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -14,18 +14,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    budget::Budget,
     egress::{Credential, Rules},
     id::{AgentId, DatabaseName, KeyName, RootName, SecretName, TenantId},
-    limits::{LimitCeilings, Limits},
+    limits::{EveryToolLimits, LimitCeilings, Limits},
+    llm::{LlmGrant, LlmSettings},
     pattern::Patterns,
     secret::TokenDigest,
 };
 
 mod egress;
+mod overlap;
 mod stores;
 mod worker;
 
 pub use egress::{Authorities, EgressSettings};
+pub use overlap::overlap;
 pub use stores::{Database, DatabaseSource, FileRoot, Postgres, PostgresHost, Tls};
 pub use worker::WorkerSettings;
 
@@ -55,6 +59,10 @@ pub struct Settings {
     pub roots: BTreeMap<RootName, FileRoot>,
     /// Databases that can be queried.
     pub databases: BTreeMap<DatabaseName, Database>,
+    /// Limits on the calls of some tools.
+    pub tool_limits: EveryToolLimits,
+    /// Models of others.
+    pub llm: LlmSettings,
     /// Ceilings.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// Grants.
@@ -72,6 +80,33 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// The endpoint as clients see it, where a proxy stands in front.
     pub public_url: Option<url::Url>,
+    /// What all agents share.
+    pub load: LoadSettings,
+}
+
+/// How much the server does at a time, and for how long it waits for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadSettings {
+    /// Calls under way.
+    pub max_calls: u32,
+    /// Connections of agents.
+    pub max_connections: u32,
+    /// Connections from one address on which nobody has shown a valid token yet.
+    pub max_connections_per_address: u32,
+    /// How long a client may take to send what it has begun to send, and to take
+    /// any of what it is sent.
+    pub client_timeout: Duration,
+}
+
+impl Default for LoadSettings {
+    fn default() -> Self {
+        Self {
+            max_calls: 512,
+            max_connections: 4096,
+            max_connections_per_address: 1024,
+            client_timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 /// Where the operator's tools connect, and how they show that they are.
@@ -81,19 +116,6 @@ pub struct AdminSettings {
     pub listen: SocketAddr,
     /// Digest of the token.
     pub token: TokenDigest,
-}
-
-/// Whether no two sockets can listen on both, because one takes what arrives for
-/// the other.
-#[must_use]
-pub fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let takes = |all: IpAddr, ip: IpAddr| match all {
-        IpAddr::V4(all) => all.is_unspecified() && ip.is_ipv4(),
-        // On Linux, IPv6's takes IPv4's too.
-        IpAddr::V6(all) => all.is_unspecified(),
-    };
-    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
-    one.port() == other.port() && one.port() != 0 && (a == b || takes(a, b) || takes(b, a))
 }
 
 /// The least that a log line must be about.
@@ -367,6 +389,10 @@ pub struct Tenant {
     pub grant: Grant,
     /// The ceiling on limits.
     pub limits: LimitCeilings,
+    /// The ceiling on what they may ask of models.
+    pub llm: LlmGrant,
+    /// What all of them together may spend on models.
+    pub budget: Budget,
     /// What a denied agent is told.
     pub disclosure: Disclosure,
 }
@@ -392,27 +418,8 @@ pub struct Agent {
     pub grant: Grant,
     /// Its limits, under the tenant's ceiling.
     pub limits: Limits,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_overlap_if_one_takes_what_arrives_for_the_other() {
-        for (one, other, expected) in [
-            ("127.0.0.1:80", "127.0.0.1:80", true),
-            ("127.0.0.1:80", "127.0.0.1:81", false),
-            ("127.0.0.1:80", "127.0.0.2:80", false),
-            ("127.0.0.1:80", "0.0.0.0:80", true),
-            ("0.0.0.0:80", "127.0.0.1:80", true),
-            ("[::]:80", "127.0.0.1:80", true),
-            ("[::]:80", "[::1]:80", true),
-            ("[::1]:80", "0.0.0.0:80", false),
-            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
-            ("127.0.0.1:0", "127.0.0.1:0", false),
-        ] {
-            assert_eq!(overlap(one.parse().unwrap(), other.parse().unwrap()), expected, "{one} {other}");
-        }
-    }
+    /// What it may ask of models, before the tenant's ceiling.
+    pub llm: LlmGrant,
+    /// What it may spend on models, beside what its tenant's agents may together.
+    pub budget: Budget,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use server_core::{policy::Reason, settings::FileRoot};
+use server_core::{policy::StoreReason, settings::FileRoot};
 
 use super::FileError;
 
@@ -62,7 +62,10 @@ impl Below {
         }
         // A root that is configured has a valid name.
         match name.parse() {
-            Ok(root) => Err(FileError::Refused(Reason::HiddenFile { root, path: self.0.clone() })),
+            Ok(root) => {
+                let reason = StoreReason::HiddenFile { root, path: self.0.clone() };
+                Err(FileError::Refused(reason.into()))
+            }
             Err(_) => Err(FileError::failed("hidden files are not shown")),
         }
     }

@@ -26,9 +26,13 @@ mod admin;
 mod agents;
 mod egress;
 mod limits;
+mod llm;
+mod money;
 mod plugins;
+mod provider;
 mod rights;
 mod server;
+mod spending;
 mod stores;
 mod tokens;
 
@@ -70,8 +74,10 @@ impl Compiler<'_> {
         let credentials = self.credentials(&root.key("secrets"), &raw.secrets);
         let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
         let limits = self.limits(&root.key("limits"), &raw.limits);
+        let tool_limits = self.tool_limits(&root.key("tool_limits"), &raw.tool_limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
         let databases = self.databases(&root.key("databases"), &raw.databases);
+        let llm = self.llm(&root.key("llm"), &raw.llm);
         let tenants = self.tenants(&root.key("tenants"), &raw.tenants);
         let agents = self.agents(
             &root.key("agents"),
@@ -94,6 +100,8 @@ impl Compiler<'_> {
             plugins,
             roots,
             databases,
+            tool_limits,
+            llm,
             tenants,
             agents,
         }

@@ -11,6 +11,10 @@ use crate::{
     settings::{Agent, Database, FileRoot, Grant, Tenant},
 };
 
+mod reason;
+
+pub use reason::StoreReason;
+
 /// A store that may be read, by its name; `None` where there is none of that name.
 pub type Found<'p, K, V> = Result<Option<(&'p K, &'p V)>, Vec<Reason>>;
 
@@ -57,11 +61,11 @@ pub(super) fn nothing_granted(
     let tool = &tool.spec.name;
     if is_idle(&agent.grant, capability) {
         let agent = principal.agent.clone();
-        reasons.push(Reason::NothingGrantedToAgent { agent, tool: tool.clone(), thing });
+        reasons.push(StoreReason::NothingGrantedToAgent { agent, tool: tool.clone(), thing }.into());
     }
     if is_idle(&tenant.grant, capability) {
         let tenant = principal.tenant.clone();
-        reasons.push(Reason::NothingGrantedToTenant { tenant, tool: tool.clone(), thing });
+        reasons.push(StoreReason::NothingGrantedToTenant { tenant, tool: tool.clone(), thing }.into());
     }
     reasons
 }
