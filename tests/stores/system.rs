@@ -113,6 +113,9 @@ async fn an_answer_and_a_query_go_so_far_and_no_further() {
     }
     let memory = server.peak_memory();
     assert!(memory < 250 << 20, "{memory} bytes");
+    let server = start(&config(&postgres, "max_bytes: 65536"));
+    let answer = query(&server, &rows(1000, 20_000)).await;
+    assert_eq!((answer["rows"].as_array().map(Vec::len), &answer["stopped"]), (Some(3), &json!("bytes")));
     let server = start(&config(&postgres, "timeout_seconds: 1"));
     let too_long = "query_timed_out: the query was still running after 1 s, the limit of database `sales`; \
                     ask for less, or raise `databases.sales.timeout_seconds`";

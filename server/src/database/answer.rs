@@ -37,6 +37,11 @@ impl Answer {
         self.rows.rows.is_empty() && self.rows.stopped == Some(QueryEnd::Bytes)
     }
 
+    /// Whether it ended in the middle of what the database sends.
+    pub(super) fn is_cut(&self) -> bool {
+        self.rows.stopped == Some(QueryEnd::Bytes)
+    }
+
     /// How many more rows it wants, and one to know whether there are more.
     pub(super) fn wanted(&self) -> usize {
         self.max_rows - self.rows.rows.len() + 1

@@ -7,7 +7,7 @@ use std::{error::Error as _, time::Duration};
 use futures::{TryStreamExt, pin_mut};
 use plugin_contract::op::{Query, Rows};
 use server_core::settings::Postgres;
-use tokio_postgres::{Error, Statement, Transaction, error::SqlState};
+use tokio_postgres::{Error, Statement, Transaction, error::SqlState, types::Type};
 use tracing::warn;
 
 use super::{Asked, DatabaseError, answer::Answer, connections::Open};
@@ -40,8 +40,8 @@ pub(super) async fn rows(
             Some(session) => session,
             None => connect::connect(asked, server).await?,
         };
-        let rows = session.run(asked, query).await;
-        if rows.is_ok() && session.reset().await {
+        let (rows, is_reusable) = session.run(asked, query).await;
+        if is_reusable && session.reset().await {
             open.keep(session);
         }
         rows
@@ -51,32 +51,39 @@ pub(super) async fn rows(
 }
 
 impl Session {
-    async fn run(&mut self, asked: &Asked<'_>, query: &Query) -> Result<Rows, DatabaseError> {
+    /// The rows, and whether the connection is good for another query: what it still
+    /// has to bring must not be much.
+    async fn run(&mut self, asked: &Asked<'_>, query: &Query) -> (Result<Rows, DatabaseError>, bool) {
         self.meter.allow(asked.database.max_bytes);
-        let meter = self.meter.clone();
-        let rows = self.transaction(asked, query).await;
-        rows.map_err(|failure| match failure {
-            Failure::Said(error) => error,
-            Failure::Database(_) if meter.is_used_up() => asked.too_large(),
-            Failure::Database(error) => self::error(asked, &error),
-        })
+        let (busy, meter) = (self.busy(), self.meter.clone());
+        let (rows, is_reusable) = match self.transaction(asked, query).await {
+            Ok(answer) if answer.is_too_large() => (Err(asked.too_large()), false),
+            Ok(answer) => {
+                let is_reusable = !answer.is_cut();
+                (Ok(answer.into_rows()), is_reusable)
+            }
+            Err(Failure::Said(error)) => (Err(error), true),
+            Err(Failure::Database(_)) if meter.is_used_up() => (Err(asked.too_large()), false),
+            Err(Failure::Database(error)) => (Err(self::error(asked, &error)), error.as_db_error().is_some()),
+        };
+        if is_reusable {
+            busy.done();
+        }
+        (rows, is_reusable)
     }
 
-    async fn transaction(&mut self, asked: &Asked<'_>, query: &Query) -> Result<Rows, Failure> {
-        let busy = self.busy();
+    /// Ends with a rollback, whichever way it ends.
+    async fn transaction(&mut self, asked: &Asked<'_>, query: &Query) -> Result<Answer, Failure> {
         let transaction = self.client.build_transaction().read_only(true).start().await?;
         // Its own snapshot is taken with that, and from then on nothing can make the
         // transaction one that writes.
         let timeout = asked.database.timeout.as_millis().to_string();
         let limit = "SELECT pg_catalog.set_config('statement_timeout', $1, true)";
-        transaction.query_typed(limit, &[(&timeout, tokio_postgres::types::Type::TEXT)]).await?;
+        transaction.query_typed(limit, &[(&timeout, Type::TEXT)]).await?;
         // A statement is one of the extended protocol, which takes no two at once.
         let statement = transaction.prepare(&query.sql).await?;
         check(&statement, query)?;
-        let answer = fetch(&transaction, &statement, asked, query).await?;
-        transaction.rollback().await?;
-        busy.done();
-        if answer.is_too_large() { Err(asked.too_large().into()) } else { Ok(answer.into_rows()) }
+        fetch(&transaction, &statement, asked, query).await
     }
 }
 

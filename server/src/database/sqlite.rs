@@ -60,7 +60,7 @@ impl Run<'_> {
     }
 
     fn answer(&self, statement: &mut Statement<'_>) -> rusqlite::Result<Answer> {
-        let columns: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<_> = statement.column_names().map(str::to_owned).collect();
         let width = columns.len();
         let max_rows = self.asked.rows(self.query.limit);
         let mut answer = Answer::new(columns, max_rows, self.asked.database.max_bytes);

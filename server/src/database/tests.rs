@@ -245,6 +245,20 @@ fn a_file_that_was_replaced_is_the_new_one() {
 }
 
 #[test]
+fn a_database_that_is_being_written_is_read() {
+    let world = World::new();
+    let mut writer = Connection::open(world.path()).unwrap();
+    for mode in ["WAL", "DELETE"] {
+        writer.execute_batch(&format!("PRAGMA journal_mode = {mode}")).unwrap();
+        let begun = writer.transaction().unwrap();
+        begun.execute("INSERT INTO notes (text) VALUES ('not yet')", []).unwrap();
+        let count = world.query("SELECT count(*) FROM notes", &[]).unwrap();
+        assert_eq!(count.rows, [[json!(2)]], "{mode}");
+        begun.rollback().unwrap();
+    }
+}
+
+#[test]
 fn what_is_no_database_is_told_without_its_path() {
     let mut world = World::new();
     let not_there = "database `notes` cannot be opened at present";

@@ -32,6 +32,14 @@ async fn connections_are_kept_and_no_more_than_may_be() {
         assert_eq!(answer["rows"], json!([[null, 1]]));
     }
     assert_eq!(postgres.connections(), "2");
+    // What is wrong with a statement is no fault of the connection's.
+    let backends =
+        "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity WHERE usename = 'reader'";
+    let before = postgres.sql(backends);
+    for sql in ["SELEC 1", "SELECT 1/0", "DELETE FROM orders RETURNING id", "SELECT point(1, 2)"] {
+        assert!(query(&server, sql).await.is_string(), "{sql}");
+    }
+    assert_eq!(postgres.sql(backends), before);
 }
 
 #[tokio::test]

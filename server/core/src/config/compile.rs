@@ -76,7 +76,6 @@ impl Compiler<'_> {
         let limits = self.limits(&root.key("limits"), &raw.limits);
         let tool_limits = self.tool_limits(&root.key("tool_limits"), &raw.tool_limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
-        let databases = self.databases(&root.key("databases"), &raw.databases);
         let llm = self.llm(&root.key("llm"), &raw.llm);
         let tenants = self.tenants(&root.key("tenants"), &raw.tenants);
         let agents = self.agents(
@@ -86,6 +85,7 @@ impl Compiler<'_> {
         );
         let admin = self.admin(&root.key("admin"), &raw.admin, &server, &agents);
         let state_dir = state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR));
+        let databases = self.databases(&root.key("databases"), &raw.databases, &state_dir);
         // Last, when every secret's file is known.
         let roots = self.roots(&root.key("files").key("roots"), &raw.files.roots, &state_dir);
         Settings {

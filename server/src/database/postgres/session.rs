@@ -50,6 +50,7 @@ impl Session {
     /// Takes back what a query may have left in the connection: settings, locks,
     /// cursors. Answers whether that worked.
     pub(super) async fn reset(&self) -> bool {
+        self.meter.allow(0);
         self.client.batch_execute(RESET).await.is_ok()
     }
 }

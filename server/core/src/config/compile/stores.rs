@@ -90,30 +90,35 @@ impl Compiler<'_> {
     /// The server's own files, where they really are. The configuration itself is
     /// none of them: it holds no secrets.
     fn private(&self, state: &Path) -> Private {
-        let real = |path: &Path| match self.environment.found(path) {
-            Found::Folder(real) => real,
-            // A file's folder may be a symbolic link.
-            _ => match path.parent().map(|folder| (self.environment.found(folder), path.file_name())) {
-                Some((Found::Folder(folder), Some(name))) => folder.join(name),
-                _ => path.to_owned(),
-            },
-        };
         let files = self.secrets.iter().filter_map(|secret| match &secret.source {
-            SecretSource::File { path } => Some((real(path), "a secret")),
+            SecretSource::File { path } => Some((self.real(path), "a secret")),
             _ => None,
         });
-        let own = [(real(state), "the server's own state"), (real(&self.folder.join(".env")), "`.env`")];
+        let own =
+            [(self.real(state), "the server's own state"), (self.real(&self.folder.join(".env")), "`.env`")];
         own.into_iter().chain(files).collect()
+    }
+
+    /// Where a path really leads. A file's folder may be a symbolic link.
+    fn real(&self, path: &Path) -> PathBuf {
+        if let Found::Folder(real) = self.environment.found(path) {
+            return real;
+        }
+        match path.parent().map(|folder| (self.environment.found(folder), path.file_name())) {
+            Some((Found::Folder(folder), Some(name))) => folder.join(name),
+            _ => path.to_owned(),
+        }
     }
 
     pub(super) fn databases(
         &mut self,
         place: &Place,
         raw: &BTreeMap<String, RawDatabase>,
+        state: &Path,
     ) -> BTreeMap<DatabaseName, Database> {
         self.named(place, raw, |compiler, place, raw| {
             Some(Database {
-                source: compiler.source_of(place, raw)?,
+                source: compiler.source_of(place, raw, state)?,
                 description: raw.description.clone(),
                 max_rows: raw.max_rows.unwrap_or(1000),
                 max_bytes: raw.max_bytes.unwrap_or(65_536),
@@ -123,11 +128,11 @@ impl Compiler<'_> {
         })
     }
 
-    fn source_of(&mut self, place: &Place, raw: &RawDatabase) -> Option<DatabaseSource> {
+    fn source_of(&mut self, place: &Place, raw: &RawDatabase, state: &Path) -> Option<DatabaseSource> {
         let password = raw.password.as_deref().and_then(|text| self.password(&place.key("password"), text));
         let one = "give either `sqlite`, a file, or `postgres`, a server".to_owned();
         match (&raw.sqlite, &raw.postgres) {
-            (Some(path), None) => self.sqlite(place, path, raw),
+            (Some(path), None) => self.sqlite(place, path, raw, state),
             (None, Some(url)) => self.postgres(place, url, password, raw).map(DatabaseSource::Postgres),
             (Some(_), Some(_)) => {
                 let message = format!("database `{}` is two at once", self.report.name_at(place));
@@ -145,7 +150,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn sqlite(&mut self, place: &Place, path: &str, raw: &RawDatabase) -> Option<DatabaseSource> {
+    fn sqlite(
+        &mut self,
+        place: &Place,
+        path: &str,
+        raw: &RawDatabase,
+        state: &Path,
+    ) -> Option<DatabaseSource> {
         for (key, is_there) in
             [("password", raw.password.is_some()), ("tls", raw.tls.is_some()), ("ca", raw.ca.is_some())]
         {
@@ -170,6 +181,10 @@ impl Compiler<'_> {
                 self.report.warning(&at, "no_database", message, Some(help));
             }
             Found::Other | Found::Unknown => {}
+        }
+        if self.real(&path).starts_with(self.real(state)) {
+            let message = format!("`{shown}` is the server's own state");
+            self.report.error(&at, "private_file", message, Some("name another file".to_owned()));
         }
         Some(DatabaseSource::Sqlite(path))
     }
