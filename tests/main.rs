@@ -29,5 +29,6 @@ mod reload_model;
 mod reload_start;
 mod reload_survives;
 mod revocation;
+mod stores;
 mod transport;
 mod workers;

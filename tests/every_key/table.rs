@@ -18,6 +18,8 @@ use super::{
 };
 use crate::support::{LAPTOP, REVIEWER, testbench::build};
 
+mod stores;
+
 /// A key that no plugin is signed with.
 const ANOTHER_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
 
@@ -31,8 +33,10 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(workers());
     cases.extend(tenants());
     cases.extend(agents());
+    cases.extend(stores::cases());
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
+        cases.extend(stores::grants(level, whose));
     }
     cases.extend(load());
     for level in ["limits", "agents.*.limits", "tenants.*.limits", "profiles.*.limits", "tool_limits.*"] {

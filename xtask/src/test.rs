@@ -17,7 +17,7 @@ pub(crate) enum Part {
     Toolchain,
     /// What needs the clients that people use, from their registries.
     Clients,
-    /// What needs editors, rsync, and the right to mount.
+    /// What needs editors, rsync, PostgreSQL, and the right to mount.
     System,
 }
 
