@@ -1,5 +1,5 @@
-//! The operator's door: HTTP on `admin.listen`, for metrics, status, reload and
-//! rollback. Who comes in may change what every agent gets, so all of it asks for
+//! The operator's door: HTTP on `admin.listen`, for metrics, status, explanations,
+//! reload and rollback. Who comes in may change what every agent gets, so all of it asks for
 //! the admin token, and none of it is for web pages.
 
 use std::{
@@ -34,6 +34,7 @@ use crate::{
 use problem::Problem;
 
 mod calls;
+mod explain;
 mod metrics;
 mod orders;
 mod problem;
@@ -108,6 +109,7 @@ impl Admin {
         Router::new()
             .route("/metrics", get(metrics::answer))
             .route("/status", get(status::answer))
+            .route("/explain", post(explain::answer))
             .route("/reload", post(orders::reload))
             .route("/rollback", post(orders::rollback))
             .method_not_allowed_fallback(async || Problem::METHOD)

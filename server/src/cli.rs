@@ -8,12 +8,14 @@ mod admin;
 mod check;
 mod diff;
 mod endpoint;
+mod explain;
 mod healthcheck;
 pub mod plugin;
 mod reload;
 mod schema;
 mod serve;
 mod status;
+mod table;
 mod token;
 
 /// One governed MCP server for many agents.
@@ -35,6 +37,8 @@ enum Command {
     Check(check::Arguments),
     /// Say who gains and loses what between two configurations
     Diff(diff::Arguments),
+    /// Say whether an agent may call a tool, and why
+    Explain(explain::Arguments),
     /// Print the configuration's JSON Schema, for editors
     Schema,
     /// Make tokens for agents
@@ -85,6 +89,13 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Failed(message) | Self::Usage(message) | Self::Configuration(message)) = self;
+        f.write_str(message)
+    }
+}
+
 /// Runs the program with the given arguments, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -104,6 +115,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Check(arguments) => check::run(&arguments, config, &mut out),
         Command::Diff(arguments) => diff::run(&arguments, &mut out),
+        Command::Explain(arguments) => explain::run(&arguments, config, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Token(command) => token::run(&command, config, &mut out),
         Command::Plugin(command) => plugin::run(command, config, &mut out),

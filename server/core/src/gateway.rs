@@ -27,11 +27,14 @@ use crate::{
 };
 
 mod call;
+mod explain;
 mod flights;
 mod record;
 mod reply;
 
 use call::{Bounds, Call};
+use explain::Admission;
+pub use explain::{NoExplanation, Question};
 use flights::Flights;
 pub use record::{CallLog, CallRecord, Outcome};
 
@@ -181,7 +184,7 @@ impl Gateway {
         let Some(limits) = call.limits() else { return call.unknown() };
         let payload = encoded_length(&arguments);
         call.asked(payload);
-        let slot = match self.admit(principal, &limits, payload) {
+        let slot = match self.admit(principal, &limits, payload, Admission::Count) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
         };
@@ -324,10 +327,17 @@ impl Gateway {
 
     /// The size is checked beside rate and concurrency, so that all three are
     /// reported together and a call refused by one spends none.
-    fn admit(&self, principal: &Principal, limits: &Limits, payload: u64) -> Result<Slot, Vec<Reason>> {
+    fn admit(
+        &self,
+        principal: &Principal,
+        limits: &Limits,
+        payload: u64,
+        admission: Admission,
+    ) -> Result<Slot, Vec<Reason>> {
         let (agent, rate, limit) = (&principal.agent, limits.rate, limits.max_payload_bytes);
         let too_large = payload > limit;
-        let counted = self.calls.admit(agent, limits.concurrency, rate, too_large, Instant::now());
+        let blocked = too_large || admission == Admission::Look;
+        let counted = self.calls.admit(agent, limits.concurrency, rate, blocked, Instant::now());
         counted.map_err(|excess| {
             let agent = || agent.clone();
             let size = too_large.then(|| Reason::PayloadTooLarge { agent: agent(), bytes: payload, limit });

@@ -11,6 +11,7 @@ pub mod arguments;
 pub mod config;
 pub mod conversation;
 pub mod diff;
+pub mod explain;
 pub mod gateway;
 pub mod id;
 pub mod invocation;

@@ -19,9 +19,11 @@ use crate::{
     snapshot::Snapshot,
 };
 
+mod ground;
 mod reason;
 mod revoked;
 
+pub use ground::{Ground, Holder, Wanted, grounds};
 pub use reason::{Reason, Thing};
 pub(crate) use revoked::revoked;
 pub use revoked::{Lapse, Revoked};

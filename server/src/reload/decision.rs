@@ -86,13 +86,14 @@ impl Pipeline {
         self.refuse_plugins(refusals);
         let source = self.remember(attempt, inputs, made, plugins, &sources);
         let files = sources.iter().map(|source| source.path.clone()).collect();
+        let written = sources.as_slice().into();
         if is_other {
             self.keep(&snapshot, sources).await;
         }
         self.status.update(|status| {
             (status.source, status.since) = (source, Some(Timestamp::now()));
             if made != Made::Plugins {
-                status.files = files;
+                (status.files, status.sources) = (files, written);
             }
             status.kept = self.history.list();
         });
