@@ -6,7 +6,7 @@ use std::{io, sync::Arc};
 use futures::future::BoxFuture;
 use server_core::{
     gateway::Gateway,
-    settings::Settings,
+    settings::{EgressSettings, Settings},
     snapshot::{Live, Snapshot},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,6 +16,7 @@ use tracing::info;
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
     call_log::{Each, LogLines},
+    egress::{Connector, OwnAddresses},
     logging::{Level, Lines},
     mcp,
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
@@ -33,6 +34,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Requests could not go out.
+    #[error("{0}")]
+    Egress(String),
     /// The operating system failed it.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -47,7 +51,10 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     };
     // From here on a signal ends the server, also while plugins are loaded.
     let mut signals = Signals::new()?;
-    let plugins = Arc::new(PluginHost::new(HostServices::new(facts), Installation::of_this_process()));
+    let own = OwnAddresses::default();
+    let connector = Connector::new(&EgressSettings::default(), own.clone()).map_err(ServeError::Egress)?;
+    let services = HostServices::reaching_out(facts, connector.clone());
+    let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
@@ -78,10 +85,15 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     });
     let listeners = Listeners::new(door.router(), admin.router());
     let prepared = listeners.prepare(&snapshot.settings).await?;
+    connector.commit(connector.prepare(&snapshot.settings.egress).map_err(ServeError::Egress)?);
+    own.set({
+        let listeners = listeners.clone();
+        move || listeners.addresses().into_iter().map(|(_, address)| address).collect()
+    });
     log.set(snapshot.settings.log_level);
 
     let stop = CancellationToken::new();
-    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log });
+    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), connector, log });
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
         let listeners = listeners.clone();
@@ -116,6 +128,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
 struct Parts {
     door: Door,
     listeners: Listeners,
+    connector: Connector,
     log: Level,
 }
 
@@ -123,9 +136,11 @@ impl Followers for Parts {
     fn prepare<'f>(&'f self, settings: &'f Settings) -> BoxFuture<'f, Result<Follow, String>> {
         Box::pin(async {
             let listeners = self.listeners.prepare(settings).await.map_err(|error| error.to_string())?;
+            let (connector, egress) = (self.connector.clone(), self.connector.prepare(&settings.egress)?);
             let (log, level) = (self.log.clone(), settings.log_level);
             let follow = move || {
                 listeners.commit();
+                connector.commit(egress);
                 log.set(level);
             };
             Ok(Box::new(follow) as Follow)
@@ -133,6 +148,7 @@ impl Followers for Parts {
     }
 
     fn check(&self, settings: &Settings) -> Result<(), String> {
+        self.connector.prepare(&settings.egress)?;
         self.listeners.check(settings).map_err(|error| error.to_string())
     }
 

@@ -205,6 +205,8 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
         reload: Default::default(),
+        egress: Default::default(),
+        credentials: Default::default(),
         plugins: default_plugins(),
         tenants: tenants.collect(),
         agents: agents.collect(),

@@ -29,6 +29,7 @@ use crate::{
 mod call;
 mod explain;
 mod flights;
+mod notes;
 mod record;
 mod reply;
 
@@ -36,6 +37,7 @@ use call::{Bounds, Call};
 use explain::Admission;
 pub use explain::{NoExplanation, Question};
 use flights::Flights;
+pub use notes::Notes;
 pub use record::{CallLog, CallRecord, Outcome};
 
 /// Bounds what the five limits do not count: lists, resources, prompts, and

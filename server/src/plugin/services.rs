@@ -16,16 +16,21 @@ use plugin_abi::{
     },
 };
 use plugin_contract::{
-    ApiVersion, PluginName,
+    ApiVersion, Capability, PluginName,
     op::{self, ErrorCode, Offer, OpError, ServerAbout, Updated},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use server_core::{about, policy::Permit};
 
-use crate::allowance::Allowance;
+use server_core::{
+    about,
+    policy::{self, Permit},
+};
+
+use crate::{allowance::Allowance, egress::Connector};
 
 mod calls;
 mod client;
+mod http;
 mod log;
 mod offers;
 
@@ -57,22 +62,29 @@ struct Shared {
     server: ServerFacts,
     started: Instant,
     calls: Arc<Calls>,
+    /// `None` where no call ever comes, as in a trial.
+    connector: Option<Connector>,
 }
 
 impl HostServices {
-    /// Services of a server that starts now.
+    /// Services of a server that starts now. No request goes out through them.
     #[must_use]
     pub fn new(server: ServerFacts) -> Self {
         let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls }))
+        Self(Arc::new(Shared { server, started, calls, connector: None }))
+    }
+
+    /// The same, with a way out.
+    #[must_use]
+    pub fn reaching_out(server: ServerFacts, connector: Connector) -> Self {
+        let (started, calls) = (Instant::now(), Arc::default());
+        Self(Arc::new(Shared { server, started, calls, connector: Some(connector) }))
     }
 
     /// The object that one plugin gets. It knows whose it is, and notes there what
     /// the plugin withdraws.
     pub(crate) fn for_plugin(&self, plugin: PluginName, withdrawn: Withdrawn) -> HostObject {
-        let (burst, interval) = NEWS;
-        let (log, news) = (Arc::default(), Arc::new(Allowance::new(burst, interval)));
-        let services = PluginServices { plugin, shared: self.0.clone(), withdrawn, log, news };
+        let services = PluginServices::new(plugin, self.0.clone(), withdrawn);
         HostObject::from_ptr(RArc::new(services), TD_Opaque)
     }
 
@@ -110,6 +122,12 @@ impl Host for PluginServices {
 }
 
 impl PluginServices {
+    fn new(plugin: PluginName, shared: Arc<Shared>, withdrawn: Withdrawn) -> Self {
+        let (burst, interval) = NEWS;
+        let (log, news) = (Arc::default(), Arc::new(Allowance::new(burst, interval)));
+        Self { plugin, shared, withdrawn, log, news }
+    }
+
     fn answer(&self, op: &str, call: &[u8], input: &[u8]) -> Result<Vec<u8>, OpError> {
         match op {
             op::host::LOG => {
@@ -145,6 +163,11 @@ impl PluginServices {
                 let work = self.caller(call)?;
                 encode(&self.offer(&work, &decode("offer", input)?)?)
             }
+            op::host::HTTP => {
+                let work = self.capable(call, Capability::NetworkOutbound)?;
+                let connector = self.shared.connector.as_ref().ok_or_else(over)?;
+                encode(&http::request(&work, connector, decode("request", input)?)?)
+            }
             _ => Err(OpError::new(
                 ErrorCode::Unsupported,
                 format!("this server does not know the operation `{}`", op.escape_debug()),
@@ -175,6 +198,13 @@ impl PluginServices {
     /// The same, where nothing can be done for nobody.
     fn caller(&self, call: &[u8]) -> Result<Arc<Work>, OpError> {
         self.work(call)?.ok_or_else(over)
+    }
+
+    /// The same, if it may use what `capability` stands for.
+    fn capable(&self, call: &[u8], capability: Capability) -> Result<Arc<Work>, OpError> {
+        let work = self.caller(call)?;
+        policy::uses(&work.permit, capability).map_err(|reasons| work.notes.refuse(reasons))?;
+        Ok(work)
     }
 
     /// Has everyone told who subscribed to a resource of the plugin's.
