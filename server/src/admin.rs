@@ -26,6 +26,7 @@ use crate::{
     reload::{Control, ReloadStatus},
     transport::{
         bearer::{self, NoAccess},
+        client,
         names::{self, Wire},
         refusal::Refusal,
         throttle::{Crowded, Throttle},
@@ -142,7 +143,8 @@ impl Shared {
             Ok(_) => NoAccess::UnknownToken,
             Err(why) => why,
         };
-        Err(match self.throttle.failed(wire.peer.ip(), request.uri.path(), why).await {
+        let address = client::address(wire.peer.ip(), &request.headers, &snapshot.settings.server);
+        Err(match self.throttle.failed(address, request.uri.path(), why).await {
             Ok(()) => Refusal::Unauthorized(why),
             Err(Crowded) => Refusal::Crowded(why),
         })

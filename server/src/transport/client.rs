@@ -78,11 +78,21 @@ mod tests {
 
     use super::*;
 
+    fn nowhere() -> ServerSettings {
+        ServerSettings {
+            listen: ([127, 0, 0, 1], 0).into(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+        }
+    }
+
     /// Whom a request from `peer` with these headers is from, where 10.0.0.0/8 and
     /// ::1 are trusted.
     fn check(peer: &str, headers: &[(&'static str, &str)], expected: &str) {
         let trusted = ["10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
-        let settings = ServerSettings { trusted_proxies: trusted.into(), ..crate::transport::tests::nowhere() };
+        let settings = ServerSettings { trusted_proxies: trusted.into(), ..nowhere() };
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());

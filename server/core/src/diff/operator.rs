@@ -163,6 +163,7 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("server.allowed_hosts", What::list("", &was.allowed_hosts, &is.allowed_hosts)),
         ("server.allowed_origins", What::list("", &was.allowed_origins, &is.allowed_origins)),
         ("server.public_url", What::value("", url(&was.public_url), url(&is.public_url))),
+        ("server.trusted_proxies", What::list("", &was.trusted_proxies, &is.trusted_proxies)),
         ("admin.listen", What::value("", admin(&old.admin), admin(&new.admin))),
         ("admin.token", admin_token(old, new)),
         ("log.level", What::value("", old.log_level.as_str(), new.log_level.as_str())),
