@@ -6,10 +6,12 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod admin;
 mod check;
+mod completions;
 mod diff;
 mod endpoint;
 mod explain;
 mod healthcheck;
+mod man;
 pub mod plugin;
 mod reload;
 mod schema;
@@ -20,7 +22,19 @@ mod token;
 
 /// One governed MCP server for many agents.
 #[derive(Debug, Parser)]
-#[command(name = "mcp-universal-server", version, about, max_term_width = 100)]
+#[command(
+    name = "mcp-universal-server",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 done; 1 it did not work; 64 called wrongly; 78 the configuration cannot be used.
+
+Examples:
+  mcp-universal-server check
+  mcp-universal-server serve
+  mcp-universal-server explain --agent laptop --tool core.sum"
+)]
 struct Cli {
     /// The configuration file
     #[arg(long, global = true, env = "MCP_CONFIG", value_name = "FILE")]
@@ -40,6 +54,12 @@ enum Command {
     /// Say whether an agent may call a tool, and why
     Explain(explain::Arguments),
     /// Print the configuration's JSON Schema, for editors
+    #[command(after_help = "\
+With `# yaml-language-server: $schema=./config.schema.json` as the first line of config.yaml, editors
+that know YAML complete and underline it.
+
+Example:
+  mcp-universal-server schema > config.schema.json")]
     Schema,
     /// Make tokens for agents
     #[command(subcommand)]
@@ -55,6 +75,10 @@ enum Command {
     Rollback(reload::RollbackArguments),
     /// Ask a running server whether it is ready; exit 0 if so
     Healthcheck(healthcheck::Arguments),
+    /// Print what completes this program's commands in a shell
+    Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands
+    Man(man::Arguments),
 }
 
 /// Why a command failed, as its exit code.
@@ -122,10 +146,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(arguments) => status::run(&arguments, config, &mut out),
         Command::Reload(arguments) => reload::run(&arguments, config, &mut out),
         Command::Rollback(arguments) => reload::roll_back(&arguments, config, &mut out),
-        Command::Healthcheck(arguments) => {
-            drop(out);
-            healthcheck::run(&arguments, config)
-        }
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments, config, &mut out),
+        Command::Completions(arguments) => completions::run(&arguments, &mut out),
+        Command::Man(arguments) => man::run(&arguments, &mut out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -133,7 +156,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// The program's commands, as clap has them.
+fn commands() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// The configuration file to use: the one asked for, or `config.yaml` here.
 fn config_path(asked: Option<PathBuf>) -> PathBuf {
     asked.unwrap_or_else(|| PathBuf::from("config.yaml"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,6 +139,14 @@ impl Connections {
         });
     }
 
+    /// Leaves whoever has not been accepted yet to somebody else who has the same
+    /// socket, and waits until those who were have had their answers.
+    pub(super) async fn hand_over(&self, grace: Duration) {
+        self.closing.cancel();
+        self.open.close();
+        let _ = time::timeout(grace, self.open.wait()).await;
+    }
+
     /// Stops to listen, lets responses leave, and cuts what is open after that.
     pub(super) async fn end(&self) {
         self.closing.cancel();
