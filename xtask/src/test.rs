@@ -5,6 +5,7 @@ use report::Report;
 use crate::Failure;
 
 mod clients;
+mod dist;
 mod report;
 mod system;
 mod toolchain;
@@ -35,7 +36,7 @@ impl Part {
         match self {
             Self::Toolchain => toolchain::run(report),
             Self::Clients => clients::run(report),
-            Self::System => system::run(report),
+            Self::System => system::run(report).and_then(|()| dist::run(report)),
         }
     }
 }
