@@ -84,7 +84,7 @@ pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Leve
         sessions,
         retired,
     });
-    let listeners = Listeners::new(door.router(), admin.router(), inherited);
+    let listeners = Listeners::new(live.clone(), door.router(), admin.router(), inherited);
     let prepared = listeners.prepare(&snapshot.settings).await?;
     connector.commit(connector.prepare(&snapshot.settings.egress).map_err(ServeError::Egress)?);
     own.set({

@@ -5,6 +5,7 @@
 pub mod admin;
 mod allowance;
 pub mod app;
+pub mod budget;
 pub mod call_log;
 pub mod cli;
 pub mod config_files;

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use crate::{
     config::{Places, Spot},
-    limits::{LimitCeilings, Limits},
+    limits::{Level, LimitCeilings, Limits},
     policy::{Ground, Holder, Reason, Wanted},
     principal::Principal,
     settings::Disclosure,
+    snapshot::Snapshot,
 };
 
 /// The answer.
@@ -96,6 +97,9 @@ pub struct Right {
 pub struct Limit {
     /// Its key.
     pub name: String,
+    /// Of which tools alone. `None`: of all calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<String>,
     /// What counts.
     pub value: Value,
     /// Where it is set. `None`: it is the default.
@@ -104,25 +108,26 @@ pub struct Limit {
 }
 
 impl Against {
-    pub(crate) fn of(reason: &Reason, limits: &[Limit], places: Option<&Places>) -> Self {
-        let place = match reason {
-            Reason::PayloadTooLarge { .. } => limit_place(limits, "max_payload_bytes"),
-            Reason::RateLimited { .. } => limit_place(limits, "rate_limit"),
-            Reason::TooManyCalls { .. } => limit_place(limits, "concurrency"),
-            reason => places.and_then(|places| right_place(reason, places)),
-        };
+    pub(crate) fn of(reason: &Reason, places: Option<&Places>) -> Self {
         Self {
             code: reason.code().to_owned(),
             message: reason.to_string(),
             help: reason.help(),
             retry_after_ms: reason.retry_after_ms(),
-            place,
+            place: places.and_then(|places| place(reason, places)),
         }
     }
 }
 
-fn limit_place(limits: &[Limit], name: &str) -> Option<Spot> {
-    limits.iter().find(|limit| limit.name == name)?.place.clone()
+/// Where what speaks against a call is written, or where what would speak for it
+/// belongs.
+fn place(reason: &Reason, places: &Places) -> Option<Spot> {
+    match reason {
+        Reason::PayloadTooLarge { level, .. } => places.limit(level, "max_payload_bytes"),
+        Reason::RateLimited { level, .. } => places.limit(level, "rate_limit"),
+        Reason::TooManyCalls { level, .. } => places.limit(level, "concurrency"),
+        reason => right_place(reason, places),
+    }
 }
 
 /// Where a right is missing or taken away.
@@ -167,42 +172,55 @@ impl Right {
     }
 }
 
-/// The limits on an agent's calls, and where each is set.
+/// The limits on an agent's calls of a tool, and where each is set.
 pub(crate) fn limits(
+    snapshot: &Snapshot,
     principal: &Principal,
-    limits: &Limits,
-    ceilings: &LimitCeilings,
+    tool: &str,
     places: Option<&Places>,
 ) -> Vec<Limit> {
-    let limit = |name: &'static str, value: Value, ceiling: Option<Value>| {
-        let place = places.and_then(|places| {
-            // Where both say the same, it is the ceiling that has to be raised first.
-            let tenant = Holder::Tenant(principal.tenant.clone());
-            let of_ceiling = ceiling.filter(|ceiling| *ceiling == value);
-            of_ceiling
-                .and_then(|_| places.ceiling(&tenant, name))
-                .or_else(|| places.limit(&principal.agent, name))
-        });
-        Limit { name: name.to_owned(), value, place }
-    };
-    vec![
-        limit(
-            "max_payload_bytes",
-            limits.max_payload_bytes.into(),
-            ceilings.max_payload_bytes.map(Value::from),
-        ),
-        limit(
-            "max_response_bytes",
-            limits.max_response_bytes.into(),
-            ceilings.max_response_bytes.map(Value::from),
-        ),
-        limit("timeout_seconds", limits.timeout_seconds.into(), ceilings.timeout_seconds.map(Value::from)),
-        limit("concurrency", limits.concurrency.into(), ceilings.concurrency.map(Value::from)),
-        limit(
-            "rate_limit",
-            limits.rate.to_string().into(),
-            ceilings.rate.map(|rate| rate.to_string().into()),
-        ),
+    let Some((agent, tenant)) = snapshot.standing(principal) else { return Vec::new() };
+    let ceilings = values(&tenant.limits);
+    let of_agent = values(&all_set(&agent.limits)).into_iter().zip(ceilings).filter_map(|(own, ceiling)| {
+        let (name, value) = (own.0, own.1?);
+        // Where both say the same, it is the ceiling that has to be raised first.
+        let level = if ceiling.1.as_ref() == Some(&value) {
+            Level::Tenant(principal.tenant.clone())
+        } else {
+            Level::Agent(principal.agent.clone())
+        };
+        let place = places.and_then(|places| places.limit(&level, name));
+        Some(Limit { name: name.to_owned(), tools: None, value, place })
+    });
+    let of_tools = snapshot.settings.tool_limits.iter().filter(|limits| limits.tools.covers(tool));
+    let of_tools = of_tools.flat_map(|limits| {
+        values(&limits.limits).into_iter().filter_map(|(name, value)| {
+            let level = Level::Tools(limits.tools.clone());
+            let place = places.and_then(|places| places.limit(&level, name));
+            Some(Limit { name: name.to_owned(), tools: Some(limits.tools.to_string()), value: value?, place })
+        })
+    });
+    of_agent.chain(of_tools).collect()
+}
+
+fn all_set(limits: &Limits) -> LimitCeilings {
+    LimitCeilings {
+        max_payload_bytes: Some(limits.max_payload_bytes),
+        max_response_bytes: Some(limits.max_response_bytes),
+        timeout_seconds: Some(limits.timeout_seconds),
+        concurrency: Some(limits.concurrency),
+        rate: Some(limits.rate),
+    }
+}
+
+/// By their keys.
+fn values(limits: &LimitCeilings) -> [(&'static str, Option<Value>); 5] {
+    [
+        ("max_payload_bytes", limits.max_payload_bytes.map(Value::from)),
+        ("max_response_bytes", limits.max_response_bytes.map(Value::from)),
+        ("timeout_seconds", limits.timeout_seconds.map(Value::from)),
+        ("concurrency", limits.concurrency.map(Value::from)),
+        ("rate_limit", limits.rate.map(|rate| rate.to_string().into())),
     ]
 }
 

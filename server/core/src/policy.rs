@@ -25,6 +25,7 @@ mod reason;
 mod revoked;
 
 pub use ground::{Ground, Holder, Wanted, grounds};
+pub(crate) use reason::RETRY_WHEN_BUSY_MS;
 pub use reason::{Reason, Thing};
 pub(crate) use revoked::revoked;
 pub use revoked::{Lapse, Revoked};

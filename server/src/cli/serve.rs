@@ -19,6 +19,10 @@ use crate::{
 /// How long the end waits for what still runs when nobody is served any more.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
+/// How many threads may be blocked: each call may have one, and no call that was let
+/// through waits for one. They exist only as long as they are needed.
+const THREADS: usize = config::MAX_CALLS as usize + 128;
+
 /// Run the server
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -42,8 +46,11 @@ pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), F
         .map_err(|error| Failure::Failed(format!("a socket of LISTEN_FDS cannot be used: {error}")))?;
     let log = logging::start(asked).map_err(Failure::failed)?;
     raise_open_files();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(THREADS)
+        .build()
+        .map_err(Failure::failed)?;
     let served = runtime.block_on(app::serve(origin, inherited, log.lines(), log.level()));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);

@@ -85,6 +85,7 @@ mod tests {
             allowed_origins: Vec::new(),
             public_url: None,
             trusted_proxies: Vec::new(),
+            load: Default::default(),
         }
     }
 

@@ -19,14 +19,17 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use axum::Router;
 use futures::future::join_all;
-use server_core::settings::{Settings, overlap};
+use server_core::{
+    settings::{Settings, overlap},
+    snapshot::Live,
+};
 use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Handle,
@@ -34,11 +37,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::connections::Connections;
+use super::connections::{Bounds, Connections};
 use crate::supervisor::Inherited;
 
-/// How many connections of agents may be open, and how many of operators.
-const AGENTS: usize = 4096;
+/// How many connections of operators may be open.
 const OPERATORS: usize = 64;
 
 /// How many connections the system keeps until they are accepted.
@@ -104,24 +106,36 @@ struct Move {
 }
 
 impl Listeners {
-    /// None yet. What comes in for agents and operators will be served by these.
+    /// None yet. What comes in for agents and operators will be served by these,
+    /// within the bounds of the snapshot in force.
     ///
     /// # Panics
     ///
     /// Outside of the runtime that is to serve.
     #[must_use]
-    pub fn new(agents: Router, operators: Router, inherited: Inherited) -> Self {
-        let side = |key, messages, router, most| {
-            let connections = Connections::new(router, most);
+    pub fn new(live: Arc<Live>, agents: Router, operators: Router, inherited: Inherited) -> Self {
+        let side = |key, messages, connections| {
             Arc::new(Side { key, messages, connections, open: Mutex::default() })
         };
+        let its_agents = {
+            let live = live.clone();
+            move |peer| agents_bounds(&live, peer)
+        };
+        let its_operators = move |peer| Bounds {
+            most: OPERATORS,
+            strangers_per_address: OPERATORS,
+            ..agents_bounds(&live, peer)
+        };
         Self {
-            agents: side("server.listen", ["listening", "no longer listening"], agents, AGENTS),
+            agents: side(
+                "server.listen",
+                ["listening", "no longer listening"],
+                Connections::new(agents, its_agents),
+            ),
             operators: side(
                 "admin.listen",
                 ["admin listening", "admin no longer listening"],
-                operators,
-                OPERATORS,
+                Connections::new(operators, its_operators),
             ),
             inherited,
             runtime: Handle::current(),
@@ -312,6 +326,20 @@ impl Side {
         let closed = self.connections.accept(listener, stop.clone());
         *self.open() = Some(Open { asked, bound, stop, closed });
         Some(bound)
+    }
+}
+
+/// Behind a proxy that is trusted are many, and none of them is at its address.
+fn agents_bounds(live: &Live, peer: IpAddr) -> Bounds {
+    let server = &live.load().settings.server;
+    let load = server.load;
+    let size = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
+    let per_address =
+        if server.trusts(peer) { load.max_connections } else { load.max_connections_per_address };
+    Bounds {
+        most: size(load.max_connections),
+        strangers_per_address: size(per_address),
+        patience: load.client_timeout,
     }
 }
 

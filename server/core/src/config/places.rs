@@ -16,7 +16,7 @@ use super::{
     place::Place,
     tree::{Kind, Node},
 };
-use crate::{id::AgentId, policy::Holder};
+use crate::{limits::Level, policy::Holder};
 
 /// The texts of a configuration, read again for the places in them.
 pub struct Places {
@@ -100,21 +100,21 @@ impl Places {
         self.nearest(&section(holder).key(list))
     }
 
-    /// The limit that counts for an agent before its tenant's ceiling: its own, that
-    /// of a profile, or the one for all.
+    /// Where a limit is set: for an agent its own, that of a profile, or the one for
+    /// all. `None`: nowhere.
     #[must_use]
-    pub fn limit(&self, agent: &AgentId, limit: &'static str) -> Option<Spot> {
-        let holder = Holder::Agent(agent.clone());
-        let mut levels = vec![section(&holder).key("limits")];
-        levels.extend(self.profiles(&holder).into_iter().map(|profile| profile.key("limits")));
-        levels.push(Place::root().key("limits"));
-        levels.iter().find_map(|level| self.spot(&level.key(limit)))
-    }
-
-    /// The same, of the ceiling.
-    #[must_use]
-    pub fn ceiling(&self, holder: &Holder, limit: &'static str) -> Option<Spot> {
-        self.spot(&section(holder).key("limits").key(limit))
+    pub fn limit(&self, level: &Level, limit: &'static str) -> Option<Spot> {
+        let root = Place::root();
+        let places = match level {
+            Level::Agent(agent) => {
+                let holder = Holder::Agent(agent.clone());
+                let own = [section(&holder)].into_iter().chain(self.profiles(&holder));
+                own.map(|place| place.key("limits")).chain([root.key("limits")]).collect()
+            }
+            Level::Tenant(tenant) => vec![section(&Holder::Tenant(tenant.clone())).key("limits")],
+            Level::Tools(tools) => vec![root.key("tool_limits").key(tools.to_string())],
+        };
+        places.iter().find_map(|place| self.spot(&place.key(limit)))
     }
 
     fn profiles(&self, holder: &Holder) -> Vec<Place> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Gateway, encoded_length};
+use super::{Gateway, admission::Held, encoded_length};
 use crate::{
     config::{Places, closest},
     explain::{Against, Arguments, Explanation, Right, disclosed, limits},
@@ -47,13 +47,6 @@ pub enum NoExplanation {
     },
 }
 
-/// Whether a call is counted, or only whether it could be is asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
-    Count,
-    Look,
-}
-
 fn meant(near: Option<&str>) -> String {
     near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
@@ -74,14 +67,14 @@ impl Gateway {
     ) -> Result<Explanation, NoExplanation> {
         let (principal, tool) = (principal(snapshot, &question.agent)?, tool(snapshot, &question.tool)?);
         let no_agent = || NoExplanation::Agent { agent: question.agent.clone(), near: None };
-        let (agent, tenant) = snapshot.standing(&principal).ok_or_else(no_agent)?;
-        let limits = limits(&principal, &agent.limits, &tenant.limits, places);
+        let (_, tenant) = snapshot.standing(&principal).ok_or_else(no_agent)?;
+        let limits = limits(snapshot, &principal, &question.tool, places);
 
         let mut reasons = policy::tool(snapshot, &principal, tool).err().unwrap_or_default();
         let listed = reasons.is_empty();
         let payload = question.arguments.as_ref().map_or(0, encoded_length);
-        let counted = self.admit(&principal, &agent.limits, payload, Admission::Look);
-        reasons.extend(counted.err().unwrap_or_default());
+        let held = Held::new(snapshot, &principal, &question.tool);
+        reasons.extend(held.into_iter().flat_map(|held| self.look(&held, payload)));
         let complaints = question.arguments.clone().map(|it| tool.arguments.complaints(&Value::Object(it)));
         let arguments = match &complaints {
             None => Arguments::NotGiven,
@@ -103,7 +96,7 @@ impl Gateway {
             listed,
             disclosed: disclosed(tenant.disclosure),
             arguments,
-            reasons: reasons.iter().map(|reason| Against::of(reason, &limits, places)).collect(),
+            reasons: reasons.iter().map(|reason| Against::of(reason, places)).collect(),
             rights: grounds.iter().map(|ground| Right::of(ground, &question.tool, places)).collect(),
             limits,
         })

@@ -60,7 +60,8 @@ fn right(right: &Right) -> [String; 5] {
 fn limit(limit: &Limit) -> [String; 3] {
     let value = limit.value.as_str().map_or_else(|| limit.value.to_string(), str::to_owned);
     let place = limit.place.as_ref().map_or_else(|| "the default".to_owned(), |place| at(Some(place)));
-    [limit.name.clone(), value, place]
+    let of = limit.tools.as_ref().map(|tools| format!(" of {tools}")).unwrap_or_default();
+    [format!("{}{of}", limit.name), value, place]
 }
 
 fn at(place: Option<&Spot>) -> String {

@@ -1,6 +1,9 @@
 //! `server`: where agents connect, and under which names.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use url::{Host, Url};
@@ -11,7 +14,7 @@ use crate::{
         mask::quoted,
         raw::{RawServer, Texts},
     },
-    settings::ServerSettings,
+    settings::{LoadSettings, ServerSettings},
 };
 
 impl Compiler<'_> {
@@ -32,6 +35,7 @@ impl Compiler<'_> {
                 raw.trusted_proxies.as_ref(),
                 Self::network,
             ),
+            load: load(raw),
         }
     }
 
@@ -133,6 +137,19 @@ pub(in crate::config) fn default_server() -> ServerSettings {
         allowed_origins: Vec::new(),
         public_url: None,
         trusted_proxies: Vec::new(),
+        load: LoadSettings::default(),
+    }
+}
+
+fn load(raw: &RawServer) -> LoadSettings {
+    let default = LoadSettings::default();
+    LoadSettings {
+        max_calls: raw.max_calls.unwrap_or(default.max_calls),
+        max_connections: raw.max_connections.unwrap_or(default.max_connections),
+        max_connections_per_address: raw
+            .max_connections_per_address
+            .unwrap_or(default.max_connections_per_address),
+        client_timeout: raw.client_timeout_seconds.map_or(default.client_timeout, Duration::from_secs),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Where a configuration says what it says.
 
 use super::{include::Folder, *};
-use crate::policy::Holder;
+use crate::{limits::Level, policy::Holder};
 
 const MAIN: &str = "\
 version: 1
 include: [\"agents.d/*.yaml\"]
 plugins: { entries: { http: { isolation: in_process } } }
 limits: { concurrency: 4, timeout_seconds: 9 }
+tool_limits: { core.*: { rate_limit: 3/min } }
 profiles:
   reader:
     tools: [\"core.*\"]
@@ -53,10 +54,10 @@ fn an_entry_is_found_where_it_is_written_whichever_file_or_profile_that_is() {
     let places = places();
     for (of, list, text, expected) in [
         ("agent laptop", "tools", "acme.y", "agents.d/a.yaml:6:23 agents.laptop.tools[1]"),
-        ("agent laptop", "tools", "core.*", "config.yaml:7:13 profiles.reader.tools[0]"),
+        ("agent laptop", "tools", "core.*", "config.yaml:8:13 profiles.reader.tools[0]"),
         ("agent laptop", "tools", "core.x", "nowhere"),
-        ("tenant research", "tools", "*", "config.yaml:11:13 tenants.research.tools[0]"),
-        ("tenant research", "deny", "core.wipe", "config.yaml:12:12 tenants.research.deny[0]"),
+        ("tenant research", "tools", "*", "config.yaml:12:13 tenants.research.tools[0]"),
+        ("tenant research", "deny", "core.wipe", "config.yaml:13:12 tenants.research.deny[0]"),
     ] {
         assert_eq!(shown(places.item(&holder(of), list, text)), expected);
     }
@@ -68,7 +69,7 @@ fn a_missing_right_is_placed_in_its_list_or_where_that_belongs() {
     for (of, list, expected) in [
         ("agent laptop", "tools", "agents.d/a.yaml:6:5 agents.laptop.tools"),
         ("agent laptop", "capabilities", "agents.d/a.yaml:2:3 agents.laptop"),
-        ("tenant research", "capabilities", "config.yaml:10:3 tenants.research"),
+        ("tenant research", "capabilities", "config.yaml:11:3 tenants.research"),
         ("plugin http", "capabilities", "config.yaml:3:23 plugins.entries.http"),
         ("plugin core", "capabilities", "config.yaml:3:12 plugins.entries"),
     ] {
@@ -79,14 +80,16 @@ fn a_missing_right_is_placed_in_its_list_or_where_that_belongs() {
 #[test]
 fn a_limit_is_placed_at_the_level_that_sets_it() {
     let places = places();
-    let laptop = "laptop".parse().unwrap();
-    for (limit, expected) in [
-        ("concurrency", "config.yaml:8:28 profiles.reader.limits.concurrency"),
-        ("timeout_seconds", "config.yaml:4:44 limits.timeout_seconds"),
-        ("rate_limit", "nowhere"),
+    let agent = Level::Agent("laptop".parse().unwrap());
+    let tools = Level::Tools("core.*".parse().unwrap());
+    let tenant = Level::Tenant("research".parse().unwrap());
+    for (level, limit, expected) in [
+        (&agent, "concurrency", "config.yaml:9:28 profiles.reader.limits.concurrency"),
+        (&agent, "timeout_seconds", "config.yaml:4:44 limits.timeout_seconds"),
+        (&agent, "rate_limit", "nowhere"),
+        (&tools, "rate_limit", "config.yaml:5:38 tool_limits.\"core.*\".rate_limit"),
+        (&tenant, "timeout_seconds", "config.yaml:14:32 tenants.research.limits.timeout_seconds"),
     ] {
-        assert_eq!(shown(places.limit(&laptop, limit)), expected);
+        assert_eq!(shown(places.limit(level, limit)), expected);
     }
-    let ceiling = places.ceiling(&holder("tenant research"), "timeout_seconds");
-    assert_eq!(shown(ceiling), "config.yaml:13:32 tenants.research.limits.timeout_seconds");
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     gateway::{
         Answer,
-        tests::{echo, limits as limits_of, world},
+        tests::{echo, limits_of, world},
     },
     policy::Ground,
     settings::{Grant, Settings},
