@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::{
     case::{Case, KEY, PLUGINS, case},
     look::{
-        NEXT, a_token_changed_unseen, a_warning_in_the_log, bench_in_the_log, call, call_as,
-        call_beside_another, call_of_a_removed_agent, call_with, door, get, half_a_head, read, refusals,
-        replacements_in_the_log, second_call, the_first_of_many_connections, two_calls_at_once,
+        NEXT, a_token_changed_unseen, a_warning_in_the_log, address_of_a_failure, bench_in_the_log, call,
+        call_as, call_beside_another, call_of_a_removed_agent, call_with, door, get, half_a_head, read,
+        refusals, replacements_in_the_log, second_call, the_first_of_many_connections, two_calls_at_once,
         version_after_a_refused_upgrade,
     },
 };
@@ -83,6 +83,11 @@ fn whole() -> Vec<Case> {
             call_with("host", "mcp.example.lan"),
             "403 host_not_allowed",
             "hello",
+        ),
+        case("server.trusted_proxies", json!([]), json!(["127.0.0.0/8"])).shows(
+            address_of_a_failure("x-forwarded-for", "203.0.113.9"),
+            "127.0.0.1",
+            "203.0.113.9",
         ),
         case("state.dir", json!("./state"), json!("./elsewhere")).shows(
             refusals(),
