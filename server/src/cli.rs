@@ -1,24 +1,45 @@
 //! The command line: what was asked, who answers, and with which exit code.
 
-use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, ErrorKind as IoErrorKind, StdoutLock, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod admin;
 mod check;
+mod completions;
 mod diff;
 mod endpoint;
+mod explain;
 mod healthcheck;
+mod man;
 pub mod plugin;
 mod reload;
 mod schema;
 mod serve;
 mod status;
+mod table;
 mod token;
 
 /// One governed MCP server for many agents.
 #[derive(Debug, Parser)]
-#[command(name = "mcp-universal-server", version, about, max_term_width = 100)]
+#[command(
+    name = "mcp-universal-server",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 done; 1 it did not work; 64 called wrongly; 78 the configuration cannot be used.
+
+Examples:
+  mcp-universal-server check
+  mcp-universal-server serve
+  mcp-universal-server explain --agent laptop --tool core.sum"
+)]
 struct Cli {
     /// The configuration file
     #[arg(long, global = true, env = "MCP_CONFIG", value_name = "FILE")]
@@ -35,7 +56,15 @@ enum Command {
     Check(check::Arguments),
     /// Say who gains and loses what between two configurations
     Diff(diff::Arguments),
+    /// Say whether an agent may call a tool, and why
+    Explain(explain::Arguments),
     /// Print the configuration's JSON Schema, for editors
+    #[command(after_help = "\
+With `# yaml-language-server: $schema=./config.schema.json` as the first line of config.yaml, editors
+that know YAML complete and underline it.
+
+Example:
+  mcp-universal-server schema > config.schema.json")]
     Schema,
     /// Make tokens for agents
     #[command(subcommand)]
@@ -51,6 +80,10 @@ enum Command {
     Rollback(reload::RollbackArguments),
     /// Ask a running server whether it is ready; exit 0 if so
     Healthcheck(healthcheck::Arguments),
+    /// Print what completes this program's commands in a shell
+    Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands
+    Man(man::Arguments),
 }
 
 /// Why a command failed, as its exit code.
@@ -85,6 +118,13 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Failed(message) | Self::Usage(message) | Self::Configuration(message)) = self;
+        f.write_str(message)
+    }
+}
+
 /// Runs the program with the given arguments, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -95,7 +135,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if asked { 0 } else { 64 });
         }
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = Output(io::stdout().lock());
     let config = cli.config;
     let done = match cli.command {
         Command::Serve(arguments) => {
@@ -104,16 +144,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Check(arguments) => check::run(&arguments, config, &mut out),
         Command::Diff(arguments) => diff::run(&arguments, &mut out),
+        Command::Explain(arguments) => explain::run(&arguments, config, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Token(command) => token::run(&command, config, &mut out),
         Command::Plugin(command) => plugin::run(command, config, &mut out),
         Command::Status(arguments) => status::run(&arguments, config, &mut out),
         Command::Reload(arguments) => reload::run(&arguments, config, &mut out),
         Command::Rollback(arguments) => reload::roll_back(&arguments, config, &mut out),
-        Command::Healthcheck(arguments) => {
-            drop(out);
-            healthcheck::run(&arguments, config)
-        }
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments, config, &mut out),
+        Command::Completions(arguments) => completions::run(&arguments, &mut out),
+        Command::Man(arguments) => man::run(&arguments, &mut out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -121,7 +161,42 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// The program's commands, as clap has them.
+fn commands() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+/// What a shell reports of a program that wrote to a pipe which nobody reads any
+/// more: 128 and the number of SIGPIPE.
+const NOBODY_READS: i32 = 141;
+
+/// Standard output. Whoever reads it may have seen enough, as in `status | head`:
+/// then the program ends as others do, without a word.
+struct Output(StdoutLock<'static>);
+
+impl Output {
+    fn read_on<T>(result: io::Result<T>) -> io::Result<T> {
+        if result.as_ref().is_err_and(|error| error.kind() == IoErrorKind::BrokenPipe) {
+            std::process::exit(NOBODY_READS);
+        }
+        result
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::read_on(self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::read_on(self.0.flush())
+    }
+}
+
 /// The configuration file to use: the one asked for, or `config.yaml` here.
 fn config_path(asked: Option<PathBuf>) -> PathBuf {
     asked.unwrap_or_else(|| PathBuf::from("config.yaml"))
 }
+
+#[cfg(test)]
+mod tests;

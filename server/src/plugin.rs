@@ -22,6 +22,7 @@ use server_core::settings::{KeySource, PluginSettings};
 
 mod change;
 pub mod claims;
+pub(crate) mod deadline;
 mod elf;
 mod fault;
 pub(crate) mod folder;

@@ -30,10 +30,11 @@ use throttle::Throttle;
 pub(crate) mod bearer;
 mod body;
 mod cancels;
-mod connections;
+pub(crate) mod client;
+pub(crate) mod connections;
 mod early;
 mod endpoint;
-mod held;
+pub(crate) mod held;
 mod listeners;
 mod message;
 pub(crate) mod names;
@@ -50,7 +51,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How long the last words to those that did not finish may take to leave.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How often sessions are searched for ones that nobody uses.
+/// How often what nobody uses is searched for: sessions, and counters.
 const REAP_EVERY: Duration = Duration::from_secs(60);
 
 /// What serving needs and keeps. A clone is the same one.
@@ -146,6 +147,7 @@ impl Shared {
         loop {
             time::sleep(REAP_EVERY).await;
             self.sessions.reap(Instant::now(), sessions::IDLE);
+            self.gateway.forget_idle();
         }
     }
 
@@ -167,13 +169,18 @@ impl Shared {
 /// Serves until `shutdown` is cancelled and calls have finished.
 ///
 /// Until they have, connections are still taken: `/readyz` says that the server
-/// is not ready any more, and new requests are told that it is stopping.
+/// is not ready any more, and new requests are told that it is stopping. At sockets
+/// that a service manager handed over, they are left to the next process.
 pub async fn serve(listeners: Listeners, door: Door, shutdown: CancellationToken) {
     let Door(shared) = door;
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = shared.reap() => {}
     }
+    shared.draining.cancel();
+    // Where the next process has the same socket, nobody needs to be refused: who
+    // asks by a connection that is open is answered, everybody else waits for it.
+    listeners.hand_over(DRAIN).await;
     shared.readiness.drain();
     shared.drain().await;
     listeners.end().await;

@@ -8,6 +8,11 @@ use std::{
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 use super::case::{reachable, verdicts};
 use crate::{
@@ -70,6 +75,31 @@ pub(super) fn call_beside_another(tool: &'static str, arguments: Value) -> Look 
             held.await.unwrap().unwrap().bytes().await.unwrap();
             told
         })
+    })
+}
+
+/// In how many processes two calls of `bench` are that begin together, and how many
+/// at most at once in one.
+pub(super) fn two_calls_at_once() -> Look {
+    let call = call("bench.together", json!({}));
+    Box::new(move |server| {
+        let (one, other) = (call(server), call(server));
+        Box::pin(async {
+            let (one, other) = tokio::join!(one, other);
+            let (Some(one), Some(other)) = (one.split_once(' '), other.split_once(' ')) else {
+                return format!("{one} and {other}");
+            };
+            let processes = if one.0 == other.0 { 1 } else { 2 };
+            format!("in {processes}, {} at once", one.1.max(other.1))
+        })
+    })
+}
+
+/// How often a plugin took over from another release or configuration of it.
+pub(super) fn replacements_in_the_log() -> Look {
+    Box::new(|server| {
+        let count = server.log().iter().filter(|line| line["message"] == "plugin replaced").count();
+        Box::pin(async move { count.to_string() })
     })
 }
 
@@ -191,6 +221,34 @@ pub(super) fn door(message: &'static str, path: &'static str) -> Look {
     })
 }
 
+/// What becomes of the first of twenty connections that ask nothing.
+pub(super) fn the_first_of_many_connections() -> Look {
+    Box::new(|server| {
+        Box::pin(async {
+            let mut strangers = Vec::new();
+            for _ in 0..20 {
+                strangers.push(TcpStream::connect(server.address).await.unwrap());
+            }
+            // Connections are taken one after another.
+            ready(server).await;
+            let over = timeout(A_WHILE / 2, strangers[0].read(&mut [0])).await;
+            if over.is_ok() { "gives way".to_owned() } else { "stays".to_owned() }
+        })
+    })
+}
+
+/// What becomes of a request whose head does not come to its end.
+pub(super) fn half_a_head() -> Look {
+    Box::new(|server| {
+        Box::pin(async {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.unwrap();
+            let over = timeout(A_WHILE * 3, stream.read(&mut [0])).await;
+            if over.is_ok() { "given up".to_owned() } else { "waited for".to_owned() }
+        })
+    })
+}
+
 /// Whether the log warns of a wrong token.
 pub(super) fn a_warning_in_the_log() -> Look {
     let (wrong, right) =
@@ -205,6 +263,22 @@ pub(super) fn a_warning_in_the_log() -> Look {
             // Calls are logged always, and lines in their order.
             eventually_async("the call's line", || async { (lines("call") > calls).then_some(()) }).await;
             if lines("auth") > warnings { "logged".to_owned() } else { "not logged".to_owned() }
+        })
+    })
+}
+
+/// Which address the log has for somebody who enters with a wrong token and this
+/// header.
+pub(super) fn address_of_a_failure(name: &'static str, value: &'static str) -> Look {
+    Box::new(move |server| {
+        let url = server.url("/mcp");
+        Box::pin(async move {
+            let failures =
+                || server.log().into_iter().filter(|line| line["target"] == "auth").collect::<Vec<_>>();
+            let before = failures().len();
+            http().post(url).bearer_auth("wrong").header(name, value).send().await.unwrap();
+            let line = eventually_async("the failure's line", || async { failures().get(before).cloned() });
+            line.await["address"].as_str().unwrap().to_owned()
         })
     })
 }
@@ -241,7 +315,10 @@ pub(super) fn after_a_wide_edit(look: Look) -> Look {
 async fn told(request: reqwest::RequestBuilder) -> String {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    let body: Value = response.json().await.unwrap();
+    let text = response.text().await.unwrap();
+    // What takes long comes as a stream of events, of which the last is the answer.
+    let json = text.lines().rev().find_map(|line| line.strip_prefix("data:")).unwrap_or(&text);
+    let body: Value = serde_json::from_str(json).unwrap();
     if let Some(word) = body["error"].as_str() {
         return format!("{status} {word}");
     }

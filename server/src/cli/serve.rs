@@ -13,13 +13,25 @@ use crate::{
     config_files::ConfigFiles,
     logging::{self, Asked},
     reload::Origin,
+    supervisor::Inherited,
 };
 
 /// How long the end waits for what still runs when nobody is served any more.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
+/// How many threads may be blocked: each call may have one, and no call that was let
+/// through waits for one. They exist only as long as they are needed.
+const THREADS: usize = config::MAX_CALLS as usize + 128;
+
 /// Run the server
 #[derive(Debug, Args)]
+#[command(after_help = "\
+It listens on the sockets that systemd hands over for the addresses of the configuration, and opens
+the others itself. SIGTERM ends it once open calls have finished, SIGHUP has it read its files.
+
+Examples:
+  mcp-universal-server serve
+  mcp-universal-server serve --config /etc/mcp-universal-server/config.yaml")]
 pub(super) struct Arguments {
     /// Start from the copy of the last good configuration in `state.dir` if the
     /// files cannot be used
@@ -30,11 +42,16 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), Failure> {
     let origin = origin(arguments, asked)?;
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
+    let inherited = Inherited::of_this_process()
+        .map_err(|error| Failure::Failed(format!("a socket of LISTEN_FDS cannot be used: {error}")))?;
     let log = logging::start(asked).map_err(Failure::failed)?;
     raise_open_files();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    let served = runtime.block_on(app::serve(origin, log.lines(), log.level()));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(THREADS)
+        .build()
+        .map_err(Failure::failed)?;
+    let served = runtime.block_on(app::serve(origin, inherited, log.lines(), log.level()));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {

@@ -21,7 +21,7 @@ use server_core::{
     config,
     conversation::Nobody,
     invocation::Invocation,
-    limits::counters::{Counters, Slot},
+    limits::counters::{Counters, Quota, Slot},
     pattern::Patterns,
     policy::{self, Permit},
     registry::{Instance, Plugin, Provenance, Registry},
@@ -32,7 +32,9 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    HostServices, ServerFacts, elf,
+    HostServices, ServerFacts,
+    deadline::Deadline,
+    elf,
     in_process::InProcess,
     services::{Withdrawn, Work},
 };
@@ -168,7 +170,8 @@ pub(crate) fn permit_with(instance: Arc<dyn Instance>, change: impl FnOnce(&mut 
 /// A slot of an agent that may have one.
 pub(super) fn slot(counters: &Counters) -> Option<Slot> {
     let rate = "1000000/s".parse().unwrap();
-    counters.admit(&"laptop".parse().unwrap(), 1, rate, false, Instant::now()).ok()
+    let quota = Quota { concurrency: 1, rate, tools: &[], places: None };
+    counters.admit(&"laptop".parse().unwrap(), &quota, false, Instant::now()).ok()
 }
 
 pub(super) fn invocation(permit: Arc<Permit>, slot: Slot) -> Invocation {
@@ -190,7 +193,7 @@ pub(super) fn work(permit: Arc<Permit>) -> Work {
         permit,
         conversation: Arc::new(Nobody),
         may_wait: true,
-        deadline: Instant::now() + Duration::from_secs(3600),
+        deadline: Deadline::after(Duration::from_secs(3600)),
         abandoned: CancellationToken::new(),
         notes: Arc::default(),
         runtime: None,

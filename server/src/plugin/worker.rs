@@ -6,7 +6,7 @@
 //! it calls, `driver` listens to it, `pool` keeps as many as are needed. The other
 //! side is `inside`. `frame` is what goes between the two.
 
-use std::{sync::Arc, time::Instant};
+use std::{ffi::CStr, sync::Arc};
 
 use futures::future::BoxFuture;
 use plugin_contract::op::Offered;
@@ -38,9 +38,12 @@ pub(crate) use nursery::Nursery;
 
 pub use inside::{NoWorker, take_part};
 
-use super::trial::Outcome;
+use super::{deadline::Deadline, trial::Outcome};
 use pool::Pool;
 use running::NotBegun;
+
+/// The name that the program is started by as a worker.
+pub const PROGRAM_NAME: &CStr = c"mcp-universal-server-worker";
 
 /// An [`Instance`] in processes of its own.
 pub(crate) struct Workers(Arc<Pool>);
@@ -72,18 +75,17 @@ impl Instance for Workers {
 
 async fn run(pool: Arc<Pool>, mut invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
     let timeout = invocation.timeout;
-    let deadline = Instant::now() + timeout;
+    let deadline = Deadline::after(timeout);
     loop {
-        let place = tokio::time::timeout_at(deadline.into(), pool.place()).await;
-        let place = match place {
-            Ok(Ok(place)) => place,
-            Ok(Err(reason)) => {
+        let place = match deadline.until(pool.place()).await {
+            Some(Ok(place)) => place,
+            Some(Err(reason)) => {
                 return Err(InvokeError::Lost { plugin: pool.recipe().services.plugin().clone(), reason });
             }
-            Err(_) => return Err(InvokeError::TimedOut { seconds: timeout.as_secs() }),
+            None => return Err(InvokeError::TimedOut { seconds: timeout.as_secs() }),
         };
         let worker = place.worker.clone();
-        match worker.call(invocation, deadline, place).await {
+        match worker.call(invocation, &deadline, place).await {
             Ok(result) => return result,
             Err(NotBegun(same)) => invocation = same,
         }

@@ -1,6 +1,6 @@
 //! Failed attempts to enter, by address: they are logged, and when they get too
 //! many they are answered late. A valid token never waits, since many agents
-//! may share the address of one proxy.
+//! may share an address. Whose it is behind a proxy, `client` says.
 
 use std::{
     collections::HashMap,
@@ -70,7 +70,7 @@ impl Throttle {
 }
 
 /// What one customer of an internet provider has: an IPv4 address, or a /64.
-fn block(address: IpAddr) -> IpAddr {
+pub(super) fn block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

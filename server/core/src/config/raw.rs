@@ -2,20 +2,24 @@
 //! speak to operators. No field needs to be there: what must be is in the
 //! schema's `required`, so that a missing key is one problem among all others.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use plugin_contract::Capability;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
 use serde_json::Value;
 
 mod egress;
 mod plugins;
+mod stores;
+mod texts;
 mod worker;
 
 use egress::RULE;
 pub(super) use egress::{RawEgress, RawEgressMode, RawSecret};
 pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
+pub(super) use stores::{RawDatabase, RawFileRoot, RawFiles, RawTls};
+pub(super) use texts::Texts;
 pub(in crate::config) use worker::RawWorker;
 
 mod llm;
@@ -28,7 +32,7 @@ const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
 const PATTERN: &str = r"^(\*|[^\s*]*[.:/_-]\*|[^\s*]+)$";
 const TOKEN: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\}|sha256:[0-9A-Fa-f]{64})$";
-const RATE: &str = r"^ *[1-9][0-9]{0,6} */ *(s|min|h|day) *$";
+const RATE: &str = r"^ *[1-9][0-9]{0,6} */ *(s|min|h|day)( +burst +[1-9][0-9]{0,6})? *$";
 const DATE: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 const MINISIGN: &str = r"^(installed|RW[QRST][A-Za-z0-9+/]{53})$";
 
@@ -71,10 +75,23 @@ pub(super) struct RawConfig {
     pub(super) secrets: BTreeMap<String, RawSecret>,
     /// Which plugins are loaded and what they may do.
     pub(super) plugins: RawPlugins,
+    /// Files that agents can be granted.
+    pub(super) files: RawFiles,
+    /// Databases that agents can be granted, each under a name of your choice.
+    /// They are read, never written.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "examples" = [{
+        "notes": { "sqlite": "/srv/notes.db" }
+    }]))]
+    pub(super) databases: BTreeMap<String, RawDatabase>,
     /// Models of others that agents may ask through this server.
     pub(super) llm: RawLlm,
     /// Limits on tool calls for agents that set none of their own.
     pub(super) limits: RawLimits,
+    /// Limits on the calls of some tools, by name or pattern, for each agent apart,
+    /// beside those on all of its calls: of both, the lower one holds. Where several
+    /// patterns cover a tool, every one counts.
+    #[schemars(extend("examples" = [{ "jira.*": { "concurrency": 2, "rate_limit": "30/min burst 5" } }]))]
+    pub(super) tool_limits: BTreeMap<String, RawLimits>,
     /// Named sets of rights that agents can share.
     #[schemars(extend("propertyNames" = { "pattern": NAME }))]
     pub(super) profiles: BTreeMap<String, RawProfile>,
@@ -110,6 +127,29 @@ pub(super) struct RawServer {
     /// The endpoint as agents see it, where a reverse proxy stands in front.
     #[schemars(extend("examples" = ["https://mcp.example.lan/mcp"]))]
     pub(super) public_url: Option<String>,
+    /// Addresses and networks of reverse proxies. Of a request that comes from
+    /// one, `X-Forwarded-For` or `Forwarded` says which address it is from, for the
+    /// log and for those who try tokens; from anyone else, these headers say
+    /// nothing. Where a request has both and they disagree, neither counts.
+    #[schemars(extend("examples" = [["127.0.0.1", "10.0.0.0/24"]]))]
+    pub(super) trusted_proxies: Option<Texts>,
+    /// Calls of all agents at the same time. More are refused at once, to be tried
+    /// again. An agent gets another place only while more are free than it has, so
+    /// that none keeps the others out. 512 unless set.
+    #[schemars(range(min = 1, max = super::MAX_CALLS), extend("examples" = [512]))]
+    pub(super) max_calls: Option<u32>,
+    /// Connections at the same time. Where there are more, one that is idle gives
+    /// way, of whoever has the most. 4096 unless set.
+    #[schemars(range(min = 16, max = 65_536), extend("examples" = [4096]))]
+    pub(super) max_connections: Option<u32>,
+    /// Connections from one address on which nobody has shown a valid token yet.
+    /// Where there are more, the oldest gives way. 1024 unless set.
+    #[schemars(range(min = 1, max = 65_536), extend("examples" = [1024]))]
+    pub(super) max_connections_per_address: Option<u32>,
+    /// Seconds that a client may take to send the head of a request, to send its
+    /// body, and to take the next piece of an answer. 30 unless set.
+    #[schemars(range(min = 1, max = 600), extend("examples" = [30]))]
+    pub(super) client_timeout_seconds: Option<u64>,
 }
 
 /// Where the operator's tools connect: `/metrics`, `/status`, `/reload` and
@@ -202,7 +242,8 @@ pub(super) struct RawLimits {
     /// Calls at the same time. 8 unless set.
     #[schemars(range(min = 1, max = 1024), extend("examples" = [8]))]
     pub(super) concurrency: Option<u32>,
-    /// Calls per `s`, `min`, `h` or `day`. `60/min` unless set.
+    /// Calls per `s`, `min`, `h` or `day`, and how many may come at once if not
+    /// all of them: `60/min burst 10`. `60/min` unless set.
     #[schemars(pattern(RATE), extend("examples" = ["60/min"]))]
     pub(super) rate_limit: Option<String>,
 }
@@ -227,6 +268,13 @@ pub(super) struct RawProfile {
     /// Capabilities that tools may use on behalf of the agent.
     #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// Roots of `files`, by name or pattern, below which tools may read on behalf of
+    /// the agent.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["docs"]]))]
+    pub(super) files: Option<Texts>,
+    /// Databases, by name or pattern, that tools may query on behalf of the agent.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["notes"]]))]
+    pub(super) databases: Option<Texts>,
     /// Hosts that tools may reach on behalf of the agent, as
     /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
     /// `10.0.0.0/8:8443`. None by default.
@@ -264,6 +312,12 @@ pub(super) struct RawTenant {
     /// Capabilities that they can be granted. None by default.
     #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// Roots of `files`, by name or pattern, that they can be granted. None by default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["docs"]]))]
+    pub(super) files: Option<Texts>,
+    /// Databases, by name or pattern, that they can be granted. None by default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["notes"]]))]
+    pub(super) databases: Option<Texts>,
     /// Hosts that tools may reach on behalf of its agents, as
     /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
     /// `10.0.0.0/8:8443`. None by default.
@@ -343,6 +397,14 @@ pub(super) struct RawAgent {
     /// Capabilities that tools may use on its behalf. None by default.
     #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// Roots of `files`, by name or pattern, below which tools may read on its
+    /// behalf. None by default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["docs"]]))]
+    pub(super) files: Option<Texts>,
+    /// Databases, by name or pattern, that tools may query on its behalf. None by
+    /// default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["notes"]]))]
+    pub(super) databases: Option<Texts>,
     /// Hosts that tools may reach on behalf of it, as
     /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
     /// `10.0.0.0/8:8443`. None by default.
@@ -363,42 +425,6 @@ pub(super) struct RawAgent {
     pub(super) limits: RawLimits,
     /// What it may ask of models, and spend on them.
     pub(super) llm: RawAgentLlm,
-}
-
-/// A list of texts that remembers which item each was. Items that are no text
-/// are left out: by the time this is read, they have been reported.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Texts(Vec<(usize, String)>);
-
-impl Texts {
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.0.iter().map(|(index, text)| (*index, text.as_str()))
-    }
-}
-
-impl<'de> Deserialize<'de> for Texts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let items = Vec::<Value>::deserialize(deserializer)?.into_iter().enumerate();
-        let texts = items.filter_map(|(index, item)| match item {
-            Value::String(text) => Some((index, text)),
-            _ => None,
-        });
-        Ok(Self(texts.collect()))
-    }
-}
-
-impl JsonSchema for Texts {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Texts".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "array", "items": { "type": "string" } })
-    }
 }
 
 fn capability_names(schema: &mut Schema) {

@@ -5,11 +5,11 @@ use std::fmt;
 use plugin_contract::{Capability, PluginName, ToolName};
 use serde::Serialize;
 
-use super::Revoked;
+use super::{Revoked, StoreReason};
 use crate::{
     egress,
     id::{AgentId, TenantId},
-    limits::Rate,
+    limits::{Level, Rate},
     llm::reason::LlmReason,
     pattern::Pattern,
 };
@@ -24,6 +24,10 @@ pub enum Thing {
     Resource,
     /// A prompt.
     Prompt,
+    /// A folder whose files can be read.
+    FileRoot,
+    /// A database that can be queried.
+    Database,
 }
 
 impl Thing {
@@ -34,6 +38,8 @@ impl Thing {
             Self::Tool => "tool",
             Self::Resource => "resource",
             Self::Prompt => "prompt",
+            Self::FileRoot => "file root",
+            Self::Database => "database",
         }
     }
 
@@ -42,6 +48,8 @@ impl Thing {
             Self::Tool => "tools",
             Self::Resource => "resources",
             Self::Prompt => "prompts",
+            Self::FileRoot => "files",
+            Self::Database => "databases",
         }
     }
 }
@@ -132,6 +140,9 @@ pub enum Reason {
         /// What it needs.
         capability: Capability,
     },
+    /// Files or a database cannot be read, or no further.
+    #[error(transparent)]
+    Store(#[from] StoreReason),
     /// What runs did not say that it needs this.
     #[error("{thing} `{name}` of plugin `{plugin}` does not declare capability `{capability}`")]
     CapabilityNotDeclared {
@@ -163,30 +174,38 @@ pub enum Reason {
         name: String,
     },
     /// The arguments are too large.
-    #[error("the arguments have {bytes} bytes, and agent `{agent}` may send {limit}")]
+    #[error("the arguments have {bytes} bytes, and agent `{agent}` may send {limit}{}", level.tools("to"))]
     PayloadTooLarge {
-        /// Whose limit.
+        /// Who calls.
         agent: AgentId,
+        /// Whose limit.
+        level: Level,
         /// How large.
         bytes: u64,
         /// How large they may be.
         limit: u64,
     },
     /// The result is too large.
-    #[error("the result has {bytes} bytes, and agent `{agent}` may receive {limit}")]
+    #[error("the result has {bytes} bytes, and agent `{agent}` may receive {limit}{}", level.tools("from"))]
     ResponseTooLarge {
-        /// Whose limit.
+        /// Who calls.
         agent: AgentId,
+        /// Whose limit.
+        level: Level,
         /// How large.
         bytes: u64,
         /// How large it may be.
         limit: u64,
     },
     /// Too many calls in a time.
-    #[error("agent `{agent}` may make {rate} calls; try again in {}", seconds(*retry_after_ms))]
+    #[error(
+        "agent `{agent}` may make {}; try again in {}", rate.in_words(&level.tools("of")), seconds(*retry_after_ms)
+    )]
     RateLimited {
-        /// Whose limit.
+        /// Who calls.
         agent: AgentId,
+        /// Whose limit.
+        level: Level,
         /// The limit.
         rate: Rate,
         /// When a call will be allowed.
@@ -201,20 +220,38 @@ pub enum Reason {
         retry_after_ms: u64,
     },
     /// Too many calls at the same time.
-    #[error("agent `{agent}` has {running} calls running, and may have {limit}")]
+    #[error("agent `{agent}` has {running} calls{} running, and may have {limit}", level.tools("of"))]
     TooManyCalls {
-        /// Whose limit.
+        /// Who calls.
         agent: AgentId,
+        /// Whose limit.
+        level: Level,
         /// How many run.
         running: u32,
         /// How many may.
         limit: u32,
     },
+    /// Too many calls of everybody's at the same time.
+    #[error(
+        "the server has {taken} calls running, of {most} that it may have, and {own} of them are agent `{agent}`'s; \
+         try again in {}",
+        seconds(RETRY_WHEN_BUSY_MS)
+    )]
+    Overloaded {
+        /// Who calls.
+        agent: AgentId,
+        /// How many run.
+        taken: u32,
+        /// How many may.
+        most: u32,
+        /// How many of them are the agent's.
+        own: u32,
+    },
     /// The tool did not finish in time.
-    #[error("tool `{tool}` was still running after {seconds} s, the limit of agent `{agent}`")]
+    #[error("tool `{tool}` was still running after {seconds} s, the limit of {level}")]
     TimedOut {
         /// Whose limit.
-        agent: AgentId,
+        level: Level,
         /// Which tool.
         tool: String,
         /// The limit.
@@ -239,6 +276,10 @@ pub enum Reason {
     Llm(#[from] LlmReason),
 }
 
+/// When to try again where calls that run at the same time are too many: nobody
+/// knows when one of them ends.
+pub(crate) const RETRY_WHEN_BUSY_MS: u64 = 1000;
+
 /// Rounded up: whoever waits so long has waited long enough.
 fn seconds(ms: u64) -> String {
     let tenths = ms.div_ceil(100);
@@ -254,6 +295,10 @@ impl Reason {
             Self::NotGrantedToAgent { thing: Thing::Tool, .. } => "tool_not_granted_to_agent",
             Self::NotGrantedToAgent { thing: Thing::Resource, .. } => "resource_not_granted_to_agent",
             Self::NotGrantedToAgent { thing: Thing::Prompt, .. } => "prompt_not_granted_to_agent",
+            Self::NotGrantedToAgent { thing: Thing::FileRoot, .. } => "file_root_not_granted_to_agent",
+            Self::NotGrantedToAgent { thing: Thing::Database, .. } => "database_not_granted_to_agent",
+            Self::NotGrantedToTenant { thing: Thing::FileRoot, .. } => "file_root_not_granted_to_tenant",
+            Self::NotGrantedToTenant { thing: Thing::Database, .. } => "database_not_granted_to_tenant",
             Self::NotGrantedToTenant { thing: Thing::Tool, .. } => "tool_not_granted_to_tenant",
             Self::NotGrantedToTenant { thing: Thing::Resource, .. } => "resource_not_granted_to_tenant",
             Self::NotGrantedToTenant { thing: Thing::Prompt, .. } => "prompt_not_granted_to_tenant",
@@ -262,6 +307,7 @@ impl Reason {
             Self::CapabilityNotGrantedToPlugin { .. } => "capability_not_granted_to_plugin",
             Self::CapabilityNotGrantedToAgent { .. } => "capability_not_granted_to_agent",
             Self::CapabilityNotGrantedToTenant { .. } => "capability_not_granted_to_tenant",
+            Self::Store(reason) => reason.code(),
             Self::CapabilityNotDeclared { .. } => "capability_not_declared",
             Self::Withdrawn { .. } => "withdrawn",
             Self::InvalidArguments { .. } => "invalid_arguments",
@@ -270,6 +316,7 @@ impl Reason {
             Self::RateLimited { .. } => "rate_limited",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::TooManyCalls { .. } => "too_many_calls",
+            Self::Overloaded { .. } => "server_overloaded",
             Self::TimedOut { .. } => "timed_out",
             Self::Egress(refusal) => refusal.code(),
             Self::WorkerLost { .. } => "worker_lost",
@@ -306,25 +353,27 @@ impl Reason {
             Self::CapabilityNotGrantedToTenant { tenant, capability, .. } => {
                 format!("add `{capability}` to `tenants.{tenant}.capabilities`")
             }
+            Self::Store(reason) => reason.help(),
             Self::CapabilityNotDeclared { thing: Thing::Tool, name, capability, .. } => {
                 format!("declare `{capability}` for `{name}` in the plugin, and sign it again")
             }
             Self::CapabilityNotDeclared { .. } => "only a tool can declare capabilities".to_owned(),
             Self::Withdrawn { .. } => "try again when the list shows it again".to_owned(),
             Self::InvalidArguments { name, .. } => format!("see the arguments that `{name}` lists"),
-            Self::PayloadTooLarge { agent, .. } => {
-                format!("send less, or raise `agents.{agent}.limits.max_payload_bytes`")
+            Self::PayloadTooLarge { level, .. } => {
+                format!("send less, or raise `{}`", level.key("max_payload_bytes"))
             }
-            Self::ResponseTooLarge { agent, .. } => {
-                format!("ask for less, or raise `agents.{agent}.limits.max_response_bytes`")
+            Self::ResponseTooLarge { level, .. } => {
+                format!("ask for less, or raise `{}`", level.key("max_response_bytes"))
             }
             Self::TooManyRequests { .. } => "wait; this bound is fixed".to_owned(),
-            Self::RateLimited { agent, .. } => format!("wait, or raise `agents.{agent}.limits.rate_limit`"),
-            Self::TooManyCalls { agent, .. } => {
-                format!("wait for a call to end, or raise `agents.{agent}.limits.concurrency`")
+            Self::RateLimited { level, .. } => format!("wait, or raise `{}`", level.key("rate_limit")),
+            Self::TooManyCalls { level, .. } => {
+                format!("wait for a call to end, or raise `{}`", level.key("concurrency"))
             }
-            Self::TimedOut { agent, .. } => {
-                format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
+            Self::Overloaded { .. } => "wait for calls to end, or raise `server.max_calls`".to_owned(),
+            Self::TimedOut { level, .. } => {
+                format!("ask for less at a time, or raise `{}`", level.key("timeout_seconds"))
             }
             Self::Egress(refusal) => refusal.help(),
             Self::WorkerLost { plugin, .. } => {
@@ -344,6 +393,7 @@ impl Reason {
             Self::RateLimited { retry_after_ms, .. } | Self::TooManyRequests { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
             }
+            Self::TooManyCalls { .. } | Self::Overloaded { .. } => Some(RETRY_WHEN_BUSY_MS),
             Self::Egress(refusal) => refusal.retry_after_ms(),
             Self::Llm(reason) => reason.retry_after_ms(),
             _ => None,

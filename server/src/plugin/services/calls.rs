@@ -4,13 +4,15 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use plugin_contract::op::{ErrorCode, OpError};
 use server_core::{conversation::Conversation, gateway::Notes, policy::Permit};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+
+use crate::plugin::deadline::Deadline;
 
 /// Names a call for a plugin: random, so that none can be guessed.
 type Token = [u8; 16];
@@ -36,7 +38,7 @@ pub(crate) struct Work {
     /// Its thread may be blocked.
     pub(crate) may_wait: bool,
     /// Nobody waits for it after that.
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Deadline,
     /// Nobody waits for it any more.
     pub(crate) abandoned: CancellationToken,
     /// What is noted of it for its record.
@@ -53,7 +55,13 @@ impl Work {
 
     /// How long somebody waits for it.
     pub(crate) fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline.remaining()
+    }
+
+    /// Waits until a call should have ended that has not.
+    async fn late(&self) {
+        self.deadline.passed().await;
+        tokio::time::sleep(GRACE).await;
     }
 
     /// Does `work` while the plugin's thread waits: until the call's deadline, and
@@ -71,7 +79,7 @@ impl Work {
             tokio::select! {
                 biased;
                 () = self.abandoned.cancelled() => in_vain("nobody waits for the call any more"),
-                () = tokio::time::sleep_until((self.deadline + GRACE).into()) => in_vain("the call's time is up"),
+                () = self.late() => in_vain("the call's time is up"),
                 done = work => Ok(done),
             }
         })

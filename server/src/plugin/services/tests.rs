@@ -21,7 +21,7 @@ fn asked(op: &'static str, input: &'static str) -> Result<Value, Value> {
         tell.lock().unwrap().send(ask(host, op, call, input.as_bytes())).unwrap();
         Ok(Vec::new())
     });
-    let mut invocation = invocation(permit(core.clone()), slot(&Counters::new()).unwrap());
+    let mut invocation = invocation(permit(core.clone()), slot(&Counters::default()).unwrap());
     invocation.inline = true;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(core.invoke(invocation)).unwrap();

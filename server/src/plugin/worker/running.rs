@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use server_core::{invocation::Invocation, limits::counters::Slot, registry::InvokeError};
@@ -24,6 +24,7 @@ use super::{
     process::Process,
 };
 use crate::plugin::{
+    deadline::Deadline,
     fault::error_of,
     services::{InFlight, Work},
 };
@@ -87,7 +88,7 @@ impl Worker {
     pub(super) async fn call(
         self: &Arc<Self>,
         invocation: Invocation,
-        deadline: Instant,
+        deadline: &Deadline,
         place: Place,
     ) -> Result<Result<Vec<u8>, InvokeError>, NotBegun> {
         let timeout = invocation.timeout;
@@ -97,21 +98,20 @@ impl Worker {
             Ok(Err(error)) => return Ok(Err(error)),
             Err(not_begun) => return Err(not_begun),
         };
-        let told = tokio::time::timeout_at(deadline.into(), told).await;
-        Ok(match told {
-            Ok(Ok(result)) => {
+        Ok(match deadline.until(told).await {
+            Some(Ok(result)) => {
                 waiting.heard();
                 result
             }
-            Ok(Err(_)) => Err(self.lost("its worker is gone")),
-            Err(_) => Err(InvokeError::TimedOut { seconds: timeout.as_secs() }),
+            Some(Err(_)) => Err(self.lost("its worker is gone")),
+            None => Err(InvokeError::TimedOut { seconds: timeout.as_secs() }),
         })
     }
 
     fn begin(
         self: &Arc<Self>,
         invocation: Invocation,
-        deadline: Instant,
+        deadline: &Deadline,
         tell: oneshot::Sender<Result<Vec<u8>, InvokeError>>,
         place: Place,
     ) -> Result<Result<Waiting, InvokeError>, NotBegun> {
@@ -124,7 +124,7 @@ impl Worker {
             permit: invocation.permit.clone(),
             conversation: invocation.conversation.clone(),
             may_wait: !invocation.inline,
-            deadline,
+            deadline: deadline.clone(),
             abandoned: abandoned.clone(),
             notes: invocation.notes.clone(),
             runtime: Handle::try_current().ok(),

@@ -1,12 +1,12 @@
 //! What plugins may tell clients, and ask of them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plugin_contract::op::{Answers, Ask, ClientAbout, ClientLog, Offered, OpError, Progress};
 use server_core::conversation::Conversation;
 
 use super::*;
-use crate::plugin::services::Work;
+use crate::plugin::{deadline::Deadline, services::Work};
 
 /// Keeps what it hears, and knows the answer to everything.
 #[derive(Debug, Default)]
@@ -149,7 +149,7 @@ fn a_call_sees_that_it_is_in_vain() {
     assert_eq!(state["cancelled"], false);
     assert!(state["remaining_ms"].as_u64().unwrap() > 3_000_000, "{state}");
     let abandoned = |work: &mut Work| work.abandoned.cancel();
-    let over = |work: &mut Work| work.deadline = Instant::now();
+    let over = |work: &mut Work| work.deadline = Deadline::after(Duration::ZERO);
     assert_eq!(bench.asks(abandoned, host::CALL_STATE, &Value::Null).unwrap()["cancelled"], true);
     assert_eq!(
         bench.asks(over, host::CALL_STATE, &Value::Null),
