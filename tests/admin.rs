@@ -18,6 +18,7 @@ use crate::support::{
 
 mod commands;
 mod edits;
+mod explain;
 mod followers;
 mod metrics;
 mod orders;

@@ -23,6 +23,7 @@ use crate::{
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
     reload::{self, Follow, Followers, Origin, Refused, ReloadStatus},
+    supervisor::{self, Inherited},
     transport::{self, Door, ListenError, Listeners},
 };
 
@@ -44,7 +45,7 @@ pub enum ServeError {
 }
 
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
-pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), ServeError> {
+pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Level) -> Result<(), ServeError> {
     let facts = ServerFacts {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -86,7 +87,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
         sessions,
         retired,
     });
-    let listeners = Listeners::new(live.clone(), door.router(), admin.router());
+    let listeners = Listeners::new(live.clone(), door.router(), admin.router(), inherited);
     let prepared = listeners.prepare(&snapshot.settings).await?;
     connector.commit(connector.prepare(&snapshot.settings.egress).map_err(ServeError::Egress)?);
     own.set({
@@ -105,6 +106,9 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     };
     admin.connect(control, addresses);
     prepared.commit();
+    listeners.warn_of_unused();
+    supervisor::ready(snapshot.generation.0);
+    let watchdog = tokio::spawn(supervisor::watchdog());
     let Signals { mut terminate, mut interrupt, hangup } = signals;
     let following = {
         let stop = stop.clone();
@@ -119,11 +123,13 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
         async move {
             asked_to_stop(&mut terminate, &mut interrupt).await;
             info!(target: "server", "stopping: open calls may finish");
+            supervisor::stopping();
             stop.cancel();
         }
     };
     tokio::join!(transport::serve(listeners, door, stop.clone()), stopping);
     following.await.map_err(io::Error::other)?;
+    watchdog.abort();
     info!(target: "server", "stopped");
     Ok(())
 }
@@ -159,6 +165,7 @@ impl Followers for Parts {
 
     fn changed(&self, snapshot: &Snapshot) {
         self.databases.follow(&snapshot.settings);
+        supervisor::in_force(snapshot.generation.0);
         self.door.reloaded();
     }
 }

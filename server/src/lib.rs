@@ -17,4 +17,5 @@ pub mod mcp;
 pub mod plugin;
 pub mod readiness;
 pub mod reload;
+pub mod supervisor;
 pub mod transport;

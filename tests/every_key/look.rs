@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::case::verdicts;
+use super::case::{reachable, verdicts};
 use crate::{
     reload::ready,
     support::{
@@ -75,6 +75,31 @@ pub(super) fn call_beside_another(tool: &'static str, arguments: Value) -> Look 
             held.await.unwrap().unwrap().bytes().await.unwrap();
             told
         })
+    })
+}
+
+/// In how many processes two calls of `bench` are that begin together, and how many
+/// at most at once in one.
+pub(super) fn two_calls_at_once() -> Look {
+    let call = call("bench.together", json!({}));
+    Box::new(move |server| {
+        let (one, other) = (call(server), call(server));
+        Box::pin(async {
+            let (one, other) = tokio::join!(one, other);
+            let (Some(one), Some(other)) = (one.split_once(' '), other.split_once(' ')) else {
+                return format!("{one} and {other}");
+            };
+            let processes = if one.0 == other.0 { 1 } else { 2 };
+            format!("in {processes}, {} at once", one.1.max(other.1))
+        })
+    })
+}
+
+/// How often a plugin took over from another release or configuration of it.
+pub(super) fn replacements_in_the_log() -> Look {
+    Box::new(|server| {
+        let count = server.log().iter().filter(|line| line["message"] == "plugin replaced").count();
+        Box::pin(async move { count.to_string() })
     })
 }
 
@@ -242,6 +267,22 @@ pub(super) fn a_warning_in_the_log() -> Look {
     })
 }
 
+/// Which address the log has for somebody who enters with a wrong token and this
+/// header.
+pub(super) fn address_of_a_failure(name: &'static str, value: &'static str) -> Look {
+    Box::new(move |server| {
+        let url = server.url("/mcp");
+        Box::pin(async move {
+            let failures =
+                || server.log().into_iter().filter(|line| line["target"] == "auth").collect::<Vec<_>>();
+            let before = failures().len();
+            http().post(url).bearer_auth("wrong").header(name, value).send().await.unwrap();
+            let line = eventually_async("the failure's line", || async { failures().get(before).cloned() });
+            line.await["address"].as_str().unwrap().to_owned()
+        })
+    })
+}
+
 /// What an agent gets that an edit removes.
 pub(super) fn call_of_a_removed_agent() -> Look {
     let call = call_as(REVIEWER, "core.echo", json!({ "text": "hello" }));
@@ -256,12 +297,28 @@ pub(super) fn call_of_a_removed_agent() -> Look {
     })
 }
 
+/// What is seen once `laptop` was to reach every address there is.
+pub(super) fn after_a_wide_edit(look: Look) -> Look {
+    Box::new(move |server| {
+        let text = fs::read_to_string(server.config()).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["agents"]["laptop"]["egress"] = json!([reachable("0.0.0.0/0")]);
+        let until = verdicts(server) + 1;
+        fs::write(server.config(), format!("{config:#}\n")).unwrap();
+        eventually("the edit to be in force or held", || (verdicts(server) >= until).then_some(()));
+        look(server)
+    })
+}
+
 /// An answer in a few words: a tool's text, the codes of a refusal, the message
 /// of an error, or the status and the word of a request that went no further.
 async fn told(request: reqwest::RequestBuilder) -> String {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    let body: Value = response.json().await.unwrap();
+    let text = response.text().await.unwrap();
+    // What takes long comes as a stream of events, of which the last is the answer.
+    let json = text.lines().rev().find_map(|line| line.strip_prefix("data:")).unwrap_or(&text);
+    let body: Value = serde_json::from_str(json).unwrap();
     if let Some(word) = body["error"].as_str() {
         return format!("{status} {word}");
     }

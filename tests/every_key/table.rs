@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 
 use super::{
     case::{Case, KEY, PLUGINS, case},
+    egress,
     look::{
-        NEXT, a_token_changed_unseen, a_warning_in_the_log, bench_in_the_log, call, call_as,
-        call_beside_another, call_of_a_removed_agent, call_with, door, get, half_a_head, read, refusals,
-        second_call, the_first_of_many_connections, version_after_a_refused_upgrade,
+        NEXT, a_token_changed_unseen, a_warning_in_the_log, address_of_a_failure, bench_in_the_log, call,
+        call_as, call_beside_another, call_of_a_removed_agent, call_with, door, get, half_a_head, read,
+        refusals, replacements_in_the_log, second_call, the_first_of_many_connections, two_calls_at_once,
+        version_after_a_refused_upgrade,
     },
 };
 use crate::support::{LAPTOP, REVIEWER, testbench::build};
@@ -29,12 +31,15 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(reload());
     cases.extend(operators());
     cases.extend(entries());
+    cases.extend(workers());
+    cases.extend(egress::egress());
     cases.extend(tenants());
     cases.extend(agents());
     cases.extend(stores::cases());
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
         cases.extend(stores::grants(level, whose));
+        cases.extend(egress::reach(level));
     }
     cases.extend(load());
     for level in ["limits", "agents.*.limits", "tenants.*.limits", "profiles.*.limits", "tool_limits.*"] {
@@ -81,6 +86,11 @@ fn whole() -> Vec<Case> {
             call_with("host", "mcp.example.lan"),
             "403 host_not_allowed",
             "hello",
+        ),
+        case("server.trusted_proxies", json!([]), json!(["127.0.0.0/8"])).shows(
+            address_of_a_failure("x-forwarded-for", "203.0.113.9"),
+            "127.0.0.1",
+            "203.0.113.9",
         ),
         case("state.dir", json!("./state"), json!("./elsewhere")).shows(
             refusals(),
@@ -145,6 +155,11 @@ fn plugins() -> Vec<Case> {
             NOT_THERE,
             "1.0.1",
         ),
+        // Where there is Landlock, the same plugin takes over from itself.
+        case("plugins.require_landlock", json!(true), json!(false))
+            .bench()
+            .with("plugins.entries.*.isolation", json!("process"))
+            .shows(replacements_in_the_log(), "0", "1"),
         case("plugins.bundled_dir", json!(null), json!("./nothing")).shows(
             call("core.echo", hello()),
             "hello",
@@ -221,6 +236,26 @@ fn entries() -> Vec<Case> {
             .capable()
             .with("plugins.entries.*.config", label("one"))
             .shows(call("bench.label", json!({})), "one", "capability_not_granted_to_plugin"),
+    ]
+}
+
+/// What a plugin's processes may have.
+fn workers() -> Vec<Case> {
+    let worker = |key: &str, before: u64, after: u64| {
+        let case = case(format!("plugins.entries.*.worker.{key}"), json!(before), json!(after));
+        case.bench().with("plugins.entries.*.isolation", json!("process"))
+    };
+    let harm = |way: &str| call("bench.harm", json!({ "way": way }));
+    vec![
+        worker("processes", 1, 2).shows(two_calls_at_once(), "in 1, 1 at once", "in 2, 1 at once"),
+        worker("concurrency", 1, 2).with("plugins.entries.*.worker.processes", json!(1)).shows(
+            two_calls_at_once(),
+            "in 1, 1 at once",
+            "in 1, 2 at once",
+        ),
+        worker("memory_bytes", 256 << 20, 64 << 20).shows(harm("take"), "taken", "refused"),
+        worker("threads", 3, 5).shows(harm("threads"), "3", "5"),
+        worker("cpu_seconds", 60, 1).shows(harm("work"), "worked", "worker_lost"),
     ]
 }
 

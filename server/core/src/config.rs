@@ -23,6 +23,7 @@ mod include;
 mod mask;
 mod page;
 mod place;
+mod places;
 mod problem;
 mod raw;
 mod report;
@@ -38,6 +39,7 @@ mod yaml;
 mod tests;
 
 pub use endpoint::{AdminEndpoint, Endpoint, endpoint, state_dir};
+pub use places::{Places, Spot};
 pub use problem::{Problem, Severity};
 pub use schema::schema;
 pub use secrets::{InvalidToken, NoSecret, secret};
@@ -180,11 +182,12 @@ pub fn compile(source: &Source, environment: &dyn Environment) -> Result<Compile
     if problems.iter().any(Problem::is_error) {
         return Err(problems);
     }
-    Ok(Compiled { settings, warnings: problems, sha256: sha256(&sources), sources })
+    Ok(Compiled { settings, warnings: problems, sha256: digest(&sources), sources })
 }
 
 /// See [`Compiled::sha256`].
-fn sha256(sources: &[Source]) -> String {
+#[must_use]
+pub fn digest(sources: &[Source]) -> String {
     let [main, _, ..] = sources else {
         return secrets::hexadecimal(
             sources.iter().map(|source| source.text.as_str()).collect::<String>().as_bytes(),

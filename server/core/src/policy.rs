@@ -20,10 +20,12 @@ use crate::{
     snapshot::Snapshot,
 };
 
+mod ground;
 mod reason;
 mod revoked;
 mod stores;
 
+pub use ground::{Ground, Holder, Wanted, grounds};
 pub(crate) use reason::RETRY_WHEN_BUSY_MS;
 pub use reason::{Reason, Thing};
 pub(crate) use revoked::revoked;

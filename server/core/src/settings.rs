@@ -3,11 +3,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
+use ipnet::IpNet;
 use jiff::civil::Date;
 use plugin_contract::{Capability, Manifest, PluginName};
 use serde::{Deserialize, Serialize};
@@ -80,8 +81,19 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// The endpoint as clients see it, where a proxy stands in front.
     pub public_url: Option<url::Url>,
+    /// Who is believed about the address of a client.
+    pub trusted_proxies: Vec<IpNet>,
     /// What all agents share.
     pub load: LoadSettings,
+}
+
+impl ServerSettings {
+    /// Whether an address is one of the proxies that are believed.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
 }
 
 /// How much the server does at a time, and for how long it waits for clients.

@@ -82,6 +82,7 @@ pub(crate) fn settings() -> Settings {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             public_url: None,
+            trusted_proxies: Vec::new(),
             load: Default::default(),
         },
         admin: None,

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-mod stand_in;
+pub(super) mod stand_in;
 
 use stand_in::{Missing, StandIn};
 

@@ -127,6 +127,12 @@ pub(super) struct RawServer {
     /// The endpoint as agents see it, where a reverse proxy stands in front.
     #[schemars(extend("examples" = ["https://mcp.example.lan/mcp"]))]
     pub(super) public_url: Option<String>,
+    /// Addresses and networks of reverse proxies. Of a request that comes from
+    /// one, `X-Forwarded-For` or `Forwarded` says which address it is from, for the
+    /// log and for those who try tokens; from anyone else, these headers say
+    /// nothing. Where a request has both and they disagree, neither counts.
+    #[schemars(extend("examples" = [["127.0.0.1", "10.0.0.0/24"]]))]
+    pub(super) trusted_proxies: Option<Texts>,
     /// Calls of all agents at the same time. More are refused at once, to be tried
     /// again. An agent gets another place only while more are free than it has, so
     /// that none keeps the others out. 512 unless set.

@@ -163,6 +163,7 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("server.allowed_hosts", What::list("", &was.allowed_hosts, &is.allowed_hosts)),
         ("server.allowed_origins", What::list("", &was.allowed_origins, &is.allowed_origins)),
         ("server.public_url", What::value("", url(&was.public_url), url(&is.public_url))),
+        ("server.trusted_proxies", What::list("", &was.trusted_proxies, &is.trusted_proxies)),
         ("server.max_calls", What::value("", was.load.max_calls, is.load.max_calls)),
         ("server.max_connections", What::value("", was.load.max_connections, is.load.max_connections)),
         (
