@@ -1,5 +1,5 @@
-//! The operator's door: HTTP on `admin.listen`, for metrics, status, reload and
-//! rollback. Who comes in may change what every agent gets, so all of it asks for
+//! The operator's door: HTTP on `admin.listen`, for metrics, status, explanations,
+//! reload and rollback. Who comes in may change what every agent gets, so all of it asks for
 //! the admin token, and none of it is for web pages.
 
 use std::{
@@ -27,6 +27,7 @@ use crate::{
     reload::{Control, ReloadStatus},
     transport::{
         bearer::{self, NoAccess},
+        client,
         connections::Guest,
         held::Held,
         names::{self, Wire},
@@ -37,6 +38,7 @@ use crate::{
 use problem::Problem;
 
 mod calls;
+mod explain;
 mod metrics;
 mod orders;
 mod problem;
@@ -111,6 +113,7 @@ impl Admin {
         Router::new()
             .route("/metrics", get(metrics::answer))
             .route("/status", get(status::answer))
+            .route("/explain", post(explain::answer))
             .route("/reload", post(orders::reload))
             .route("/rollback", post(orders::rollback))
             .method_not_allowed_fallback(async || Problem::METHOD)
@@ -150,7 +153,8 @@ impl Shared {
             Ok(_) => NoAccess::UnknownToken,
             Err(why) => why,
         };
-        Err(match self.throttle.failed(wire.peer.ip(), request.uri.path(), why).await {
+        let address = client::address(wire.peer.ip(), &request.headers, &snapshot.settings.server);
+        Err(match self.throttle.failed(address, request.uri.path(), why).await {
             Ok(()) => Refusal::Unauthorized(why),
             Err(Crowded) => Refusal::Crowded(why),
         })

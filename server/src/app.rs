@@ -16,12 +16,14 @@ use tracing::info;
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
     call_log::{Each, LogLines},
+    database::Databases,
     egress::{Connector, OwnAddresses},
     logging::{Level, Lines},
     mcp,
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
     reload::{self, Follow, Followers, Origin, Refused, ReloadStatus},
+    supervisor::{self, Inherited},
     transport::{self, Door, ListenError, Listeners},
 };
 
@@ -43,7 +45,7 @@ pub enum ServeError {
 }
 
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
-pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), ServeError> {
+pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Level) -> Result<(), ServeError> {
     let facts = ServerFacts {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -54,6 +56,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     let own = OwnAddresses::default();
     let connector = Connector::new(&EgressSettings::default(), own.clone()).map_err(ServeError::Egress)?;
     let services = HostServices::reaching_out(facts, connector.clone());
+    let databases = services.databases();
     let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone()) => first?,
@@ -61,6 +64,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     };
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
+    databases.follow(&snapshot.settings);
     let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
     let calls = Arc::new(CallMetrics::new(live.clone()));
     let log_calls = Each(vec![Arc::new(LogLines(lines)), calls.clone()]);
@@ -83,7 +87,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
         sessions,
         retired,
     });
-    let listeners = Listeners::new(live.clone(), door.router(), admin.router());
+    let listeners = Listeners::new(live.clone(), door.router(), admin.router(), inherited);
     let prepared = listeners.prepare(&snapshot.settings).await?;
     connector.commit(connector.prepare(&snapshot.settings.egress).map_err(ServeError::Egress)?);
     own.set({
@@ -93,7 +97,8 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     log.set(snapshot.settings.log_level);
 
     let stop = CancellationToken::new();
-    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), connector, log });
+    let followers = Parts { door: door.clone(), listeners: listeners.clone(), connector, databases, log };
+    let followers = Arc::new(followers);
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
         let listeners = listeners.clone();
@@ -101,6 +106,9 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     };
     admin.connect(control, addresses);
     prepared.commit();
+    listeners.warn_of_unused();
+    supervisor::ready(snapshot.generation.0);
+    let watchdog = tokio::spawn(supervisor::watchdog());
     let Signals { mut terminate, mut interrupt, hangup } = signals;
     let following = {
         let stop = stop.clone();
@@ -115,11 +123,13 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
         async move {
             asked_to_stop(&mut terminate, &mut interrupt).await;
             info!(target: "server", "stopping: open calls may finish");
+            supervisor::stopping();
             stop.cancel();
         }
     };
     tokio::join!(transport::serve(listeners, door, stop.clone()), stopping);
     following.await.map_err(io::Error::other)?;
+    watchdog.abort();
     info!(target: "server", "stopped");
     Ok(())
 }
@@ -130,6 +140,7 @@ struct Parts {
     listeners: Listeners,
     connector: Connector,
     log: Level,
+    databases: Arc<Databases>,
 }
 
 impl Followers for Parts {
@@ -152,7 +163,9 @@ impl Followers for Parts {
         self.listeners.check(settings).map_err(|error| error.to_string())
     }
 
-    fn changed(&self, _snapshot: &Snapshot) {
+    fn changed(&self, snapshot: &Snapshot) {
+        self.databases.follow(&snapshot.settings);
+        supervisor::in_force(snapshot.generation.0);
         self.door.reloaded();
     }
 }

@@ -11,19 +11,35 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod admin;
 mod check;
+mod completions;
 mod diff;
 mod endpoint;
+mod explain;
 mod healthcheck;
+mod man;
 pub mod plugin;
 mod reload;
 mod schema;
 mod serve;
 mod status;
+mod table;
 mod token;
 
 /// One governed MCP server for many agents.
 #[derive(Debug, Parser)]
-#[command(name = "mcp-universal-server", version, about, max_term_width = 100)]
+#[command(
+    name = "mcp-universal-server",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 done; 1 it did not work; 64 called wrongly; 78 the configuration cannot be used.
+
+Examples:
+  mcp-universal-server check
+  mcp-universal-server serve
+  mcp-universal-server explain --agent laptop --tool core.sum"
+)]
 struct Cli {
     /// The configuration file
     #[arg(long, global = true, env = "MCP_CONFIG", value_name = "FILE")]
@@ -40,7 +56,15 @@ enum Command {
     Check(check::Arguments),
     /// Say who gains and loses what between two configurations
     Diff(diff::Arguments),
+    /// Say whether an agent may call a tool, and why
+    Explain(explain::Arguments),
     /// Print the configuration's JSON Schema, for editors
+    #[command(after_help = "\
+With `# yaml-language-server: $schema=./config.schema.json` as the first line of config.yaml, editors
+that know YAML complete and underline it.
+
+Example:
+  mcp-universal-server schema > config.schema.json")]
     Schema,
     /// Make tokens for agents
     #[command(subcommand)]
@@ -56,6 +80,10 @@ enum Command {
     Rollback(reload::RollbackArguments),
     /// Ask a running server whether it is ready; exit 0 if so
     Healthcheck(healthcheck::Arguments),
+    /// Print what completes this program's commands in a shell
+    Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands
+    Man(man::Arguments),
 }
 
 /// Why a command failed, as its exit code.
@@ -90,6 +118,13 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Failed(message) | Self::Usage(message) | Self::Configuration(message)) = self;
+        f.write_str(message)
+    }
+}
+
 /// Runs the program with the given arguments, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -109,21 +144,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Check(arguments) => check::run(&arguments, config, &mut out),
         Command::Diff(arguments) => diff::run(&arguments, &mut out),
+        Command::Explain(arguments) => explain::run(&arguments, config, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Token(command) => token::run(&command, config, &mut out),
         Command::Plugin(command) => plugin::run(command, config, &mut out),
         Command::Status(arguments) => status::run(&arguments, config, &mut out),
         Command::Reload(arguments) => reload::run(&arguments, config, &mut out),
         Command::Rollback(arguments) => reload::roll_back(&arguments, config, &mut out),
-        Command::Healthcheck(arguments) => {
-            drop(out);
-            healthcheck::run(&arguments, config)
-        }
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments, config, &mut out),
+        Command::Completions(arguments) => completions::run(&arguments, &mut out),
+        Command::Man(arguments) => man::run(&arguments, &mut out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit(),
     }
+}
+
+/// The program's commands, as clap has them.
+fn commands() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 /// What a shell reports of a program that wrote to a pipe which nobody reads any
@@ -157,3 +197,6 @@ impl Write for Output {
 fn config_path(asked: Option<PathBuf>) -> PathBuf {
     asked.unwrap_or_else(|| PathBuf::from("config.yaml"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,7 @@ use throttle::Throttle;
 pub(crate) mod bearer;
 mod body;
 mod cancels;
+pub(crate) mod client;
 pub(crate) mod connections;
 mod early;
 mod endpoint;
@@ -168,13 +169,18 @@ impl Shared {
 /// Serves until `shutdown` is cancelled and calls have finished.
 ///
 /// Until they have, connections are still taken: `/readyz` says that the server
-/// is not ready any more, and new requests are told that it is stopping.
+/// is not ready any more, and new requests are told that it is stopping. At sockets
+/// that a service manager handed over, they are left to the next process.
 pub async fn serve(listeners: Listeners, door: Door, shutdown: CancellationToken) {
     let Door(shared) = door;
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = shared.reap() => {}
     }
+    shared.draining.cancel();
+    // Where the next process has the same socket, nobody needs to be refused: who
+    // asks by a connection that is open is answered, everybody else waits for it.
+    listeners.hand_over(DRAIN).await;
     shared.readiness.drain();
     shared.drain().await;
     listeners.end().await;

@@ -267,6 +267,22 @@ pub(super) fn a_warning_in_the_log() -> Look {
     })
 }
 
+/// Which address the log has for somebody who enters with a wrong token and this
+/// header.
+pub(super) fn address_of_a_failure(name: &'static str, value: &'static str) -> Look {
+    Box::new(move |server| {
+        let url = server.url("/mcp");
+        Box::pin(async move {
+            let failures =
+                || server.log().into_iter().filter(|line| line["target"] == "auth").collect::<Vec<_>>();
+            let before = failures().len();
+            http().post(url).bearer_auth("wrong").header(name, value).send().await.unwrap();
+            let line = eventually_async("the failure's line", || async { failures().get(before).cloned() });
+            line.await["address"].as_str().unwrap().to_owned()
+        })
+    })
+}
+
 /// What an agent gets that an edit removes.
 pub(super) fn call_of_a_removed_agent() -> Look {
     let call = call_as(REVIEWER, "core.echo", json!({ "text": "hello" }));

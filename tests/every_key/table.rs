@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use super::{
     case::{Case, KEY, PLUGINS, case},
     look::{
-        NEXT, a_token_changed_unseen, a_warning_in_the_log, bench_in_the_log, call, call_as,
-        call_beside_another, call_of_a_removed_agent, call_with, door, get, half_a_head, read, refusals,
-        replacements_in_the_log, second_call, the_first_of_many_connections, two_calls_at_once,
+        NEXT, a_token_changed_unseen, a_warning_in_the_log, address_of_a_failure, bench_in_the_log, call,
+        call_as, call_beside_another, call_of_a_removed_agent, call_with, door, get, half_a_head, read,
+        refusals, replacements_in_the_log, second_call, the_first_of_many_connections, two_calls_at_once,
         version_after_a_refused_upgrade,
     },
 };
 use crate::support::{LAPTOP, REVIEWER, testbench::build};
+
+mod stores;
 
 /// A key that no plugin is signed with.
 const ANOTHER_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
@@ -31,8 +33,10 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(workers());
     cases.extend(tenants());
     cases.extend(agents());
+    cases.extend(stores::cases());
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
+        cases.extend(stores::grants(level, whose));
     }
     cases.extend(load());
     for level in ["limits", "agents.*.limits", "tenants.*.limits", "profiles.*.limits", "tool_limits.*"] {
@@ -79,6 +83,11 @@ fn whole() -> Vec<Case> {
             call_with("host", "mcp.example.lan"),
             "403 host_not_allowed",
             "hello",
+        ),
+        case("server.trusted_proxies", json!([]), json!(["127.0.0.0/8"])).shows(
+            address_of_a_failure("x-forwarded-for", "203.0.113.9"),
+            "127.0.0.1",
+            "203.0.113.9",
         ),
         case("state.dir", json!("./state"), json!("./elsewhere")).shows(
             refusals(),

@@ -221,3 +221,45 @@ async fn a_token_opens_no_door_that_a_body_must_open() {
     let expected = json!({ "error": "media_type", "message": "the content type must be `application/json`" });
     assert_eq!((status.as_u16(), response.json::<Value>().await.unwrap()), (415, expected));
 }
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_failures_count_for_the_address_that_it_names() {
+    let with = |trusted: &str| {
+        let server = format!("server: {{ listen: \"127.0.0.1:0\", trusted_proxies: [{trusted}] }}");
+        Server::start(&TWO_AGENTS.replace("server: { listen: \"127.0.0.1:0\" }", &server))
+    };
+    let knock = async |server: &Server, address: &str| {
+        let bad = http().post(server.url("/mcp")).bearer_auth("wrong").header("x-forwarded-for", address);
+        let begun = std::time::Instant::now();
+        assert_eq!(bad.send().await.unwrap().status(), 401);
+        begun.elapsed()
+    };
+    let addresses = |server: &Server| {
+        let lines = server.log().into_iter().filter(|line| line["target"] == "auth");
+        lines.map(|line| line["address"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let server = with("\"127.0.0.1\"");
+    for n in 1..=30 {
+        knock(&server, &format!("198.51.100.1, 203.0.113.{n}")).await;
+    }
+    let expected: Vec<_> = (1..=30).map(|n| format!("203.0.113.{n}")).collect();
+    eventually("thirty strangers", || (addresses(&server) == expected).then_some(()));
+    // Each of them has failed once, so none of them waits; one that goes on does.
+    let mut slowest = std::time::Duration::ZERO;
+    for _ in 0..11 {
+        slowest = slowest.max(knock(&server, "203.0.113.99").await);
+    }
+    assert!(slowest >= std::time::Duration::from_millis(250), "{slowest:?}");
+
+    // Nobody else is believed, so that nobody gets rid of what is on him.
+    let server = with("\"10.0.0.0/8\"");
+    slowest = std::time::Duration::ZERO;
+    for n in 1..=11 {
+        slowest = slowest.max(knock(&server, &format!("203.0.113.{n}")).await);
+    }
+    assert!(slowest >= std::time::Duration::from_millis(250), "{slowest:?}");
+    eventually("the first failures", || {
+        let told = addresses(&server);
+        (told.len() >= 10).then(|| assert!(told.iter().all(|address| address == "127.0.0.1"), "{told:?}"))
+    });
+}

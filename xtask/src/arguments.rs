@@ -22,14 +22,24 @@ cargo xtask serve [--release] [-- ARGUMENTS]
     set nowhere, starts the server on the checkout's config.yaml, and prints the
     `claude mcp add` line once it is ready. ARGUMENTS go to the server.
 
-cargo xtask test [--clients] [--system]
+cargo xtask dist [--dev]
+    Builds with optimisation, unless --dev says otherwise, and packs one file
+    under `target/dist` that is an installation: the server, the bundled plugins
+    signed as by `stage`, configuration, manual pages, shell completions, and
+    what `deploy/` has for systemd and proxies.
+
+cargo xtask test [--clients] [--system] [--docker]
     Runs every check that needs nothing but the Rust toolchain: format, lints,
     unit, end-to-end and documentation tests, documentation. The last line sums
     the tests; a check other than a test counts as one.
     --clients runs these instead: the conformance suite and the clients that
     people use, installed under `target/` from npm and PyPI.
     --system runs these instead: the end-to-end tests that need vim, nano, rsync,
-    `script`, and root's right to mount. What is missing is a failure.
+    `script`, root's right to mount, nginx, Caddy, curl, openssl and systemd's own
+    programs; and the tarball of `dist`, unpacked and run. What is missing is a
+    failure.
+    --docker runs this instead: tests/docker.sh, which builds the image and tries
+    it and docker-compose.yml out, in the engine that DOCKER_HOST names.
 
 cargo xtask soak [--rounds N] [--seed N]
     Edits configurations by chance while a server runs on them, and holds the
@@ -55,6 +65,7 @@ pub(crate) enum Task {
     Serve(Profile, Vec<String>),
     /// `serve`'s own second half, for the server at this path; not for people.
     Announce(PathBuf),
+    Dist(Profile),
     Bench(Bench),
     /// What of the checks to run.
     Test(Vec<Part>),
@@ -82,6 +93,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
             nothing_more(rest).map(|()| Task::Stage(profile))
         }
         "serve" => profile(arguments).map(|(profile, rest)| Task::Serve(profile, rest)),
+        "dist" => match arguments.next().as_deref() {
+            None => Ok(Task::Dist(Profile::Release)),
+            Some("--dev") => nothing_more(arguments).map(|()| Task::Dist(Profile::Dev)),
+            Some(other) => Err(unknown(other)),
+        },
         "bench" => bench(arguments).map(Task::Bench),
         "test" => parts(arguments).map(Task::Test),
         "soak" => soak(arguments),
@@ -174,6 +190,8 @@ mod tests {
             Ok(Task::Serve(Profile::Release, vec!["--verbose".to_owned(), "x".to_owned()])),
         );
         check("announce target/server", Ok(Task::Announce("target/server".into())));
+        check("dist", Ok(Task::Dist(Profile::Release)));
+        check("dist --dev", Ok(Task::Dist(Profile::Dev)));
         check("bench", Ok(Task::Bench(Bench::default())));
         check(
             "bench calls --smoke",
@@ -186,6 +204,7 @@ mod tests {
         check("test", Ok(Task::Test(vec![Part::Toolchain])));
         check("test --clients", Ok(Task::Test(vec![Part::Clients])));
         check("test --system --clients", Ok(Task::Test(vec![Part::System, Part::Clients])));
+        check("test --docker", Ok(Task::Test(vec![Part::Docker])));
         check("soak", Ok(Task::Soak { rounds: 1000, seed: None }));
         check("soak --seed 7 --rounds 60", Ok(Task::Soak { rounds: 60, seed: Some(7) }));
     }
@@ -195,9 +214,9 @@ mod tests {
         check("tests", Err("`tests` is not understood here; see `cargo xtask --help`"));
         check("test clients", Err("`clients` is not understood here; see `cargo xtask --help`"));
         check("test --clients --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
-        check("test --docker", Err("`--docker` is not understood here; see `cargo xtask --help`"));
         check("soak --rounds many", Err("`--rounds` needs a number after it"));
         check("soak --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
+        check("dist --release", Err("`--release` is not understood here; see `cargo xtask --help`"));
         check("stage --fast", Err("`--fast` is not understood here; see `cargo xtask --help`"));
         check("bench calls reload", Err("`reload` is not understood here; see `cargo xtask --help`"));
         check("bench --seconds 0", Err("`--seconds` takes a number from 1 to 3600"));

@@ -11,6 +11,7 @@ use arguments::Task;
 mod arguments;
 mod bench;
 mod cargo;
+mod dist;
 mod serve;
 mod soak;
 mod stage;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Task::Stage(profile) => stage::run(profile).map(|_| ()),
         Task::Serve(profile, arguments) => serve::run(profile, &arguments),
         Task::Announce(server) => serve::announce::run(&server),
+        Task::Dist(profile) => dist::run(profile),
         Task::Bench(bench) => bench::run(&bench),
         Task::Test(parts) => test::run(&parts),
         Task::Soak { rounds, seed } => soak::run(rounds, seed),

@@ -55,6 +55,12 @@ fn stage(built: &Built, home: &Path) -> io::Result<()> {
     fs::write(recorded, stamp::of(built, &place)?)
 }
 
+/// Signs the plugins into an installation, with a key of its own.
+pub(crate) fn sign_into(server: &Path, plugins: &[PathBuf], home: &Path) -> io::Result<()> {
+    let scratch = Scratch::new(home.join(".stage"))?;
+    fs::rename(sign(server, plugins, &scratch.0, BUNDLED)?, home.join(BUNDLED))
+}
+
 /// A folder that is gone when this is, with all that is in it.
 struct Scratch(PathBuf);
 

@@ -5,6 +5,8 @@ use report::Report;
 use crate::Failure;
 
 mod clients;
+mod dist;
+mod docker;
 mod report;
 mod system;
 mod toolchain;
@@ -17,8 +19,10 @@ pub(crate) enum Part {
     Toolchain,
     /// What needs the clients that people use, from their registries.
     Clients,
-    /// What needs editors, rsync, and the right to mount.
+    /// What needs editors, rsync, PostgreSQL, proxies, systemd, and the right to mount.
     System,
+    /// What needs a container engine.
+    Docker,
 }
 
 impl Part {
@@ -27,6 +31,7 @@ impl Part {
         match flag {
             "--clients" => Some(Self::Clients),
             "--system" => Some(Self::System),
+            "--docker" => Some(Self::Docker),
             _ => None,
         }
     }
@@ -35,7 +40,8 @@ impl Part {
         match self {
             Self::Toolchain => toolchain::run(report),
             Self::Clients => clients::run(report),
-            Self::System => system::run(report),
+            Self::Docker => docker::run(report),
+            Self::System => system::run(report).and_then(|()| dist::run(report)),
         }
     }
 }

@@ -122,9 +122,12 @@ pub fn plugin() -> Plugin {
             thread::sleep(Duration::from_millis(input.ms));
             format!("slept {} ms", input.ms)
         }))
-        .tool(Tool::new("bench.hold", "Makes a file and waits until it is gone.", {
+        .tool(Tool::new("bench.hold", "Reports progress, makes a file and waits until it is gone.", {
             let version = version.clone();
-            move |_: &Call, input: Hold| hold(&input.file).map(|()| version.clone())
+            move |call: &Call, input: Hold| {
+                call.progress(1.0, 2.0, "holding");
+                hold(&input.file).map(|()| version.clone())
+            }
         }))
         .tool(Tool::new("bench.version", "Answers the version.", move |_: &Call, ()| answered.clone()))
         .tool(Tool::new("bench.instance", "Answers a number that no other instance has.", {

@@ -25,6 +25,7 @@ use crate::{
 
 mod admission;
 mod call;
+mod explain;
 mod flights;
 mod notes;
 mod record;
@@ -32,6 +33,7 @@ mod reply;
 
 use admission::Held;
 use call::{Bounds, Call};
+pub use explain::{NoExplanation, Question};
 use flights::Flights;
 pub use notes::Notes;
 pub use record::{CallLog, CallRecord, Outcome};

@@ -13,6 +13,7 @@ pub mod config;
 pub mod conversation;
 pub mod diff;
 pub mod egress;
+pub mod explain;
 pub mod gateway;
 pub mod id;
 pub mod invocation;

@@ -18,12 +18,12 @@ impl Problem {
     pub(super) const NOT_FOUND: Self = Self::fixed(
         StatusCode::NOT_FOUND,
         "not_found",
-        "there are GET /metrics and /status, and POST /reload and /rollback here",
+        "there are GET /metrics and /status, and POST /explain, /reload and /rollback here",
     );
     pub(super) const METHOD: Self = Self::fixed(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        "/metrics and /status take GET, /reload and /rollback take POST",
+        "/metrics and /status take GET, /explain, /reload and /rollback take POST",
     );
     pub(super) const WEB_PAGE: Self = Self::fixed(
         StatusCode::FORBIDDEN,
@@ -40,6 +40,16 @@ impl Problem {
 
     const fn fixed(status: StatusCode, error: &'static str, message: &'static str) -> Self {
         Self { status, error, message: Cow::Borrowed(message) }
+    }
+
+    /// Of what is asked about something that is not there.
+    pub(super) fn nothing(error: &'static str, message: String) -> Self {
+        Self { status: StatusCode::NOT_FOUND, error, message: message.into() }
+    }
+
+    /// Of what the body asks.
+    pub(super) fn question(message: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error: "bad_question", message: message.into() }
     }
 
     /// Of what follows `?`.

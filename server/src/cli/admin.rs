@@ -3,8 +3,9 @@
 use std::{env, path::PathBuf, time::Duration};
 
 use clap::Args;
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
+use serde_json::Value;
 use server_core::{
     config::{self, AdminEndpoint, NoSecret},
     secret::Secret,
@@ -30,6 +31,13 @@ pub(super) struct DoorArguments {
     /// Print the server's answer as it is, one JSON object
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl DoorArguments {
+    /// Whether it was said which server.
+    pub(super) fn names_server(&self) -> bool {
+        self.url.is_some()
+    }
 }
 
 /// A running server's admin listener.
@@ -70,12 +78,22 @@ impl Door {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
+        self.send(|client| client.request(method, url))
+    }
+
+    /// Puts a question that is larger than fits into a query.
+    pub(super) fn put(&self, method: Method, path: &str, question: &Value) -> Result<Answer, Failure> {
+        let mut url = self.url.clone();
+        url.set_path(path);
+        self.send(|client| client.request(method, url).json(question))
+    }
+
+    fn send(&self, request: impl FnOnce(&Client) -> RequestBuilder) -> Result<Answer, Failure> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
         runtime.block_on(async {
-            let client =
-                reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().map_err(Failure::failed)?;
-            let request = client.request(method, url).bearer_auth(self.token.expose());
+            let client = Client::builder().no_proxy().timeout(PATIENCE).build().map_err(Failure::failed)?;
+            let request = request(&client).bearer_auth(self.token.expose());
             let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
             let status = answer.status();
             let body = answer.text().await.map_err(|error| self.unreachable(&error))?;

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-mod stand_in;
+pub(super) mod stand_in;
 
 use stand_in::{Missing, StandIn};
 
@@ -183,6 +183,7 @@ fn heading(subject: &Subject) -> &'static str {
         Subject::Tenant { .. } => "Tenants",
         Subject::Key { .. } => "Keys",
         Subject::PluginEntry { .. } | Subject::Plugin { .. } => "Plugins",
+        Subject::FileRoot { .. } | Subject::Database { .. } => "Stores",
         Subject::Secret { .. } => "Secrets",
         Subject::Setting { .. } => "Server",
     }

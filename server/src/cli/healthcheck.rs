@@ -1,6 +1,6 @@
 //! `healthcheck`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io::Write, path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -11,14 +11,23 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Ask a running server whether it is ready; exit 0 if so
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mcp-universal-server healthcheck --url http://127.0.0.1:8080")]
+#[command(
+    after_help = "Example:\n  mcp-universal-server healthcheck --url http://127.0.0.1:8080 && echo ready"
+)]
 pub(super) struct Arguments {
     /// The server [default: `server.listen` of the configuration]
     #[arg(long)]
     url: Option<String>,
+    /// Print the server's answer, one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    config: Option<PathBuf>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let url = match &arguments.url {
         Some(base) => base.clone(),
         None => format!("http://{}", endpoint::local(endpoint::read(&config_path(config)).listen)),
@@ -29,10 +38,15 @@ pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>) -> Result<(), 
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(ask(&url))
+    let (ready, body) = runtime.block_on(ask(&url))?;
+    if arguments.json {
+        writeln!(out, "{body}").map_err(Failure::failed)?;
+    }
+    ready
 }
 
-async fn ask(url: &str) -> Result<(), Failure> {
+/// Whether the server is ready, and what it says of itself.
+async fn ask(url: &str) -> Result<(Result<(), Failure>, String), Failure> {
     let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().map_err(Failure::failed)?;
     let answer = client.get(url).send().await.map_err(|error| {
         let why = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(&error) };
@@ -40,7 +54,9 @@ async fn ask(url: &str) -> Result<(), Failure> {
     })?;
     let status = answer.status();
     let body = answer.text().await.unwrap_or_default();
-    if status.is_success() { Ok(()) } else { Err(Failure::Failed(format!("{url}: {status}: {body}"))) }
+    let ready =
+        if status.is_success() { Ok(()) } else { Err(Failure::Failed(format!("{url}: {status}: {body}"))) };
+    Ok((ready, body))
 }
 
 pub(super) fn innermost(error: &reqwest::Error) -> String {

@@ -13,6 +13,7 @@ use crate::{
     config_files::ConfigFiles,
     logging::{self, Asked},
     reload::Origin,
+    supervisor::Inherited,
 };
 
 /// How long the end waits for what still runs when nobody is served any more.
@@ -24,6 +25,13 @@ const THREADS: usize = config::MAX_CALLS as usize + 128;
 
 /// Run the server
 #[derive(Debug, Args)]
+#[command(after_help = "\
+It listens on the sockets that systemd hands over for the addresses of the configuration, and opens
+the others itself. SIGTERM ends it once open calls have finished, SIGHUP has it read its files.
+
+Examples:
+  mcp-universal-server serve
+  mcp-universal-server serve --config /etc/mcp-universal-server/config.yaml")]
 pub(super) struct Arguments {
     /// Start from the copy of the last good configuration in `state.dir` if the
     /// files cannot be used
@@ -34,6 +42,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), Failure> {
     let origin = origin(arguments, asked)?;
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
+    let inherited = Inherited::of_this_process()
+        .map_err(|error| Failure::Failed(format!("a socket of LISTEN_FDS cannot be used: {error}")))?;
     let log = logging::start(asked).map_err(Failure::failed)?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -41,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), F
         .max_blocking_threads(THREADS)
         .build()
         .map_err(Failure::failed)?;
-    let served = runtime.block_on(app::serve(origin, log.lines(), log.level()));
+    let served = runtime.block_on(app::serve(origin, inherited, log.lines(), log.level()));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {

@@ -4,10 +4,17 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use futures::future::BoxFuture;
 use plugin_contract::{Manifest, PluginName};
-use server_core::settings::{KeySource, PluginSettings};
+use server_core::{
+    id::KeyName,
+    invocation::Invocation,
+    registry::{Instance, InvokeError, Plugin, Prepared, Provenance, Registry},
+    settings::{KeySource, PluginSettings},
+};
 
 use super::{
     Installation,
@@ -42,7 +49,42 @@ pub fn claims(settings: &PluginSettings, installation: &Installation) -> Claims 
     claims
 }
 
+/// Stands where the code of a plugin would be.
+struct NotLoaded(PluginName);
+
+impl Instance for NotLoaded {
+    fn invoke(&self, _invocation: Invocation) -> BoxFuture<'static, Result<Vec<u8>, InvokeError>> {
+        let lost = InvokeError::Lost { plugin: self.0.clone(), reason: "it is not loaded".to_owned() };
+        Box::pin(async { Err(lost) })
+    }
+}
+
 impl Claims {
+    /// What a server of these settings would offer, were all of it true. Nothing in
+    /// it runs.
+    #[must_use]
+    pub fn registry(&self, settings: &PluginSettings) -> Registry {
+        let unsigned = "unverified".parse::<KeyName>().ok();
+        let plugins = self.manifests.iter().zip(unsigned.iter().cycle()).filter_map(|(manifest, signer)| {
+            let entry = settings.entries.get(&manifest.name).cloned().unwrap_or_default();
+            let plugin = || Plugin {
+                manifest: manifest.clone(),
+                provenance: Provenance {
+                    folder: PathBuf::from(manifest.name.as_str()),
+                    signer: signer.clone(),
+                    key_id: String::new(),
+                    sha256: String::new(),
+                },
+                isolation: entry.isolation,
+                granted: entry.capabilities.clone(),
+                instance: Arc::new(NotLoaded(manifest.name.clone())),
+                prepared: Prepared::default(),
+            };
+            entry.enabled.then(|| Arc::new(plugin()))
+        });
+        Registry::admit(plugins).0
+    }
+
     /// False if there is no such folder.
     fn folder(&mut self, path: &Path) -> bool {
         match plugins(path) {

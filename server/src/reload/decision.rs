@@ -87,16 +87,17 @@ impl Pipeline {
         self.refuse_plugins(refusals);
         let source = self.remember(attempt, inputs, made, plugins, &sources);
         let files = sources.iter().map(|source| source.path.clone()).collect();
-        if is_other {
-            self.keep(&snapshot, sources).await;
-        }
+        let written = sources.as_slice().into();
         self.status.update(|status| {
             (status.source, status.since) = (source, Some(Timestamp::now()));
             if made != Made::Plugins {
-                status.files = files;
+                (status.files, status.sources) = (files, written);
             }
-            status.kept = self.history.list();
         });
+        if is_other {
+            self.keep(&snapshot, sources).await;
+        }
+        self.status.update(|status| status.kept = self.history.list());
         let (generation, config_sha256) = (snapshot.generation.0, snapshot.config_sha256.clone());
         let plugins_refused = self.refusals.iter().map(RefusedPlugin::from).collect();
         // Its files may be others, and are to be watched from now on.

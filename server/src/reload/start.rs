@@ -164,7 +164,7 @@ impl First {
             sources: sources.clone(),
         };
         let files = sources.iter().map(|source| source.path.clone()).collect();
-        status.update(|status| status.files = files);
+        status.update(|status| (status.files, status.sources) = (files, sources.as_slice().into()));
         let mut history = History::default();
         history.add(kept.clone());
         let mut report = Report {

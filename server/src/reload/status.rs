@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
 use serde::Serialize;
+use server_core::config::Source as ConfigSource;
 
 use super::control::{Outcome, RefusedPlugin, Report, Trigger};
 
@@ -39,6 +40,9 @@ pub struct State {
     pub source: Source,
     /// The files that it was read from, the main one first.
     pub files: Vec<PathBuf>,
+    /// What they hold; of a configuration without files, nothing.
+    #[serde(skip)]
+    pub sources: Arc<[ConfigSource]>,
     /// When it came into force.
     pub since: Option<Timestamp>,
     /// The last attempts, the latest first.
@@ -103,6 +107,12 @@ impl ReloadStatus {
     #[must_use]
     pub fn now(&self) -> State {
         self.lock().clone()
+    }
+
+    /// What the configuration in force is written in.
+    #[must_use]
+    pub fn sources(&self) -> Arc<[ConfigSource]> {
+        self.lock().sources.clone()
     }
 
     /// How long attempts took.

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::pending,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
     pin::pin,
     sync::{
@@ -61,7 +61,7 @@ const RECOVERY: Duration = Duration::from_millis(500);
 pub(crate) struct Connections {
     router: Router,
     guests: Arc<Guests>,
-    bounds: Arc<dyn Fn() -> Bounds + Send + Sync>,
+    bounds: Arc<dyn Fn(IpAddr) -> Bounds + Send + Sync>,
     /// Every one of them, and every listener.
     open: TaskTracker,
     closing: CancellationToken,
@@ -69,9 +69,9 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// As many as `bounds` says at the time. Where there are more, one that is idle
+    /// As many as `bounds` says at the time of an address. Where there are more, one that is idle
     /// gives way; where none is, they wait until one is closed.
-    pub(crate) fn new(router: Router, bounds: impl Fn() -> Bounds + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(router: Router, bounds: impl Fn(IpAddr) -> Bounds + Send + Sync + 'static) -> Self {
         let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
         let (guests, bounds) = (Arc::default(), Arc::new(bounds));
         Self { router, guests, bounds, open: TaskTracker::new(), closing, cut }
@@ -116,7 +116,7 @@ impl Connections {
         // Only the system knows whether there is any.
         let Ok(listener) = listener.into_std() else { return };
         while let Ok((stream, peer)) = listener.accept()
-            && let Some(place) = self.guests.try_enter(peer.ip(), (self.bounds)())
+            && let Some(place) = self.guests.try_enter(peer.ip(), (self.bounds)(peer.ip()))
         {
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             if let Ok(stream) = stream {
@@ -132,20 +132,20 @@ impl Connections {
         listening: SocketAddr,
         stop: &CancellationToken,
     ) -> Option<Place> {
-        if let Some(place) = self.guests.try_enter(peer.ip(), (self.bounds)()) {
+        if let Some(place) = self.guests.try_enter(peer.ip(), (self.bounds)(peer.ip())) {
             return Some(place);
         }
         warn!(target: "server", address = %listening, "no more connections are taken until one is closed");
         tokio::select! {
             biased;
-            place = self.guests.enter(peer.ip(), || (self.bounds)()) => Some(place),
+            place = self.guests.enter(peer.ip(), || (self.bounds)(peer.ip())) => Some(place),
             () = self.closing.cancelled() => None,
             () = stop.cancelled() => None,
         }
     }
 
     fn spawn(&self, stream: TcpStream, peer: SocketAddr, listening: SocketAddr, place: Place) {
-        let (guest, patience) = (place.0.clone(), (self.bounds)().patience);
+        let (guest, patience) = (place.0.clone(), (self.bounds)(peer.ip()).patience);
         let arrived = Arrived { stream, peer, listener: listening, guest, patience };
         let (closing, cut) = (self.closing.clone(), self.cut.clone());
         let serving = connection(arrived, self.router.clone(), closing, cut);
@@ -153,6 +153,14 @@ impl Connections {
             serving.await;
             drop(place);
         });
+    }
+
+    /// Leaves whoever has not been accepted yet to somebody else who has the same
+    /// socket, and waits until those who were have had their answers.
+    pub(super) async fn hand_over(&self, grace: Duration) {
+        self.closing.cancel();
+        self.open.close();
+        let _ = time::timeout(grace, self.open.wait()).await;
     }
 
     /// Stops to listen, lets responses leave, and cuts what is open after that.

@@ -21,6 +21,7 @@ use tracing::error;
 use super::{
     Shared, bearer, body,
     cancels::Cancellable,
+    client,
     connections::{Busy, Guest},
     early,
     held::Held,
@@ -108,7 +109,8 @@ async fn authenticate(
         },
         Err(why) => why,
     };
-    Err(match shared.throttle.failed(wire.peer.ip(), parts.uri.path(), why).await {
+    let address = client::address(wire.peer.ip(), &parts.headers, &snapshot.settings.server);
+    Err(match shared.throttle.failed(address, parts.uri.path(), why).await {
         Ok(()) => Refusal::Unauthorized(why),
         Err(Crowded) => Refusal::Crowded(why),
     })

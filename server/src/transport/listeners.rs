@@ -12,14 +12,20 @@
 //! one before it binds the new one. Whoever connects in between, well below a
 //! millisecond, is refused; whoever has connected is served. A `Prepared` that
 //! is dropped listens again where it was.
+//!
+//! A socket that a service manager handed over is used for its address in the
+//! place of one of our own. It is never closed, so when the server ends it leaves
+//! who connects there to the next process.
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::Router;
+use futures::future::join_all;
 use server_core::{
     settings::{Settings, overlap},
     snapshot::Live,
@@ -32,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::connections::{Bounds, Connections};
+use crate::supervisor::Inherited;
 
 /// How many connections of operators may be open.
 const OPERATORS: usize = 64;
@@ -56,6 +63,7 @@ pub struct ListenError {
 pub struct Listeners {
     agents: Arc<Side>,
     operators: Arc<Side>,
+    inherited: Inherited,
     /// Listeners may have to be opened from where there is no runtime.
     runtime: Handle,
 }
@@ -82,6 +90,7 @@ struct Open {
 #[must_use]
 pub struct Prepared {
     moves: Vec<Move>,
+    inherited: Inherited,
     runtime: Handle,
 }
 
@@ -104,16 +113,19 @@ impl Listeners {
     ///
     /// Outside of the runtime that is to serve.
     #[must_use]
-    pub fn new(live: Arc<Live>, agents: Router, operators: Router) -> Self {
+    pub fn new(live: Arc<Live>, agents: Router, operators: Router, inherited: Inherited) -> Self {
         let side = |key, messages, connections| {
             Arc::new(Side { key, messages, connections, open: Mutex::default() })
         };
         let its_agents = {
             let live = live.clone();
-            move || agents_bounds(&live)
+            move |peer| agents_bounds(&live, peer)
         };
-        let its_operators =
-            move || Bounds { most: OPERATORS, strangers_per_address: OPERATORS, ..agents_bounds(&live) };
+        let its_operators = move |peer| Bounds {
+            most: OPERATORS,
+            strangers_per_address: OPERATORS,
+            ..agents_bounds(&live, peer)
+        };
         Self {
             agents: side(
                 "server.listen",
@@ -125,6 +137,7 @@ impl Listeners {
                 ["admin listening", "admin no longer listening"],
                 Connections::new(operators, its_operators),
             ),
+            inherited,
             runtime: Handle::current(),
         }
     }
@@ -136,7 +149,8 @@ impl Listeners {
     ///
     /// The first address that cannot be listened on. Everything is as before then.
     pub async fn prepare(&self, settings: &Settings) -> Result<Prepared, ListenError> {
-        let mut prepared = Prepared { moves: self.moves(settings), runtime: self.runtime.clone() };
+        let (moves, inherited) = (self.moves(settings), self.inherited.clone());
+        let mut prepared = Prepared { moves, inherited, runtime: self.runtime.clone() };
         prepared.bind().await?;
         Ok(prepared)
     }
@@ -149,7 +163,7 @@ impl Listeners {
     pub fn check(&self, settings: &Settings) -> Result<(), ListenError> {
         let moves = self.moves(settings);
         for (key, address) in moves.iter().filter_map(Move::wanted) {
-            if let Err(error) = bind(address)
+            if let Err(error) = bind(&self.inherited, address)
                 && !(in_use(&error) && moves.iter().any(|it| it.stands_in_the_way_of(address)))
             {
                 return Err(ListenError { key, address, error });
@@ -173,6 +187,22 @@ impl Listeners {
         [&self.agents, &self.operators].into_iter().filter_map(bound).collect()
     }
 
+    /// Takes no more connections at addresses that the next process will have too,
+    /// and answers, within `grace`, what was asked on those that are open.
+    pub(super) async fn hand_over(&self, grace: Duration) {
+        let handed = |side: &&Arc<Side>| {
+            side.open().as_ref().is_some_and(|open| self.inherited.at(open.bound).is_some())
+        };
+        let sides = [&self.agents, &self.operators].into_iter().filter(handed);
+        join_all(sides.map(|side| side.connections.hand_over(grace))).await;
+    }
+
+    /// Says which sockets were handed over in vain.
+    pub fn warn_of_unused(&self) {
+        let used: Vec<_> = self.addresses().into_iter().map(|(_, address)| address).collect();
+        self.inherited.warn_of_unused(&used);
+    }
+
     /// Stops to listen, lets responses leave, and cuts what is open after that.
     pub(super) async fn end(&self) {
         tokio::join!(self.agents.connections.end(), self.operators.connections.end());
@@ -183,8 +213,10 @@ impl Prepared {
     async fn bind(&mut self) -> Result<(), ListenError> {
         let wanted: Vec<_> = self.moves.iter().filter_map(Move::wanted).collect();
         for (key, address) in wanted {
-            let listener = match bind(address) {
-                Err(error) if in_use(&error) && self.make_room(address).await => bind(address),
+            let listener = match bind(&self.inherited, address) {
+                Err(error) if in_use(&error) && self.make_room(address).await => {
+                    bind(&self.inherited, address)
+                }
                 bound => bound,
             };
             let listener = listener.map_err(|error| ListenError { key, address, error })?;
@@ -247,7 +279,7 @@ impl Drop for Prepared {
         }
         for it in self.moves.iter().filter(|it| it.gave_way) {
             let Some(was) = &it.was else { continue };
-            match bind(was.bound) {
+            match bind(&self.inherited, was.bound) {
                 Ok(listener) => {
                     it.side.listen(was.asked, listener);
                 }
@@ -297,12 +329,16 @@ impl Side {
     }
 }
 
-fn agents_bounds(live: &Live) -> Bounds {
-    let load = live.load().settings.server.load;
+/// Behind a proxy that is trusted are many, and none of them is at its address.
+fn agents_bounds(live: &Live, peer: IpAddr) -> Bounds {
+    let server = &live.load().settings.server;
+    let load = server.load;
     let size = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
+    let per_address =
+        if server.trusts(peer) { load.max_connections } else { load.max_connections_per_address };
     Bounds {
         most: size(load.max_connections),
-        strangers_per_address: size(load.max_connections_per_address),
+        strangers_per_address: size(per_address),
         patience: load.client_timeout,
     }
 }
@@ -312,7 +348,10 @@ fn in_use(error: &io::Error) -> bool {
 }
 
 /// With room for the connections of a whole fleet that comes back at once.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(inherited: &Inherited, address: SocketAddr) -> io::Result<TcpListener> {
+    if let Some(listener) = inherited.at(address) {
+        return TcpListener::from_std(listener?);
+    }
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Or the connections of a server that has just ended would keep its address.
     socket.set_reuseaddr(true)?;

@@ -149,6 +149,7 @@ mod tests {
             allowed_hosts: hosts.iter().map(ToString::to_string).collect(),
             allowed_origins: origins.iter().map(ToString::to_string).collect(),
             public_url: public_url.map(|url| url.parse().unwrap()),
+            trusted_proxies: Vec::new(),
         }
     }
 

@@ -30,7 +30,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Door, Listeners, serve};
-use crate::readiness::Readiness;
+use crate::{readiness::Readiness, supervisor::Inherited};
 
 mod changes;
 mod crowds;
@@ -161,7 +161,8 @@ impl Server {
         let (sender, ends) = mpsc::unbounded_channel();
         let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(Ends(sender))));
         let door = Door::with_pace(gateway, Arc::new(Readiness::default()), pace);
-        let listeners = Listeners::new(live.clone(), door.router(), axum::Router::new());
+        let listeners =
+            Listeners::new(live.clone(), door.router(), axum::Router::new(), Inherited::default());
         listeners.prepare(&live.load().settings).await.unwrap().commit();
         let [(_, address)] = listeners.addresses()[..] else { panic!("one address") };
         let shutdown = CancellationToken::new();

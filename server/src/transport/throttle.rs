@@ -1,6 +1,6 @@
 //! Failed attempts to enter, by address: they are logged, and when they get too
 //! many they are answered late. A valid token never waits, since many agents
-//! may share the address of one proxy.
+//! may share an address. Whose it is behind a proxy, `client` says.
 
 use std::{
     collections::HashMap,

@@ -8,6 +8,7 @@ mod admin;
 mod hostile;
 mod include;
 mod masking;
+mod places;
 mod reports;
 mod settings;
 mod shipped;

@@ -163,6 +163,7 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("server.allowed_hosts", What::list("", &was.allowed_hosts, &is.allowed_hosts)),
         ("server.allowed_origins", What::list("", &was.allowed_origins, &is.allowed_origins)),
         ("server.public_url", What::value("", url(&was.public_url), url(&is.public_url))),
+        ("server.trusted_proxies", What::list("", &was.trusted_proxies, &is.trusted_proxies)),
         ("server.max_calls", What::value("", was.load.max_calls, is.load.max_calls)),
         ("server.max_connections", What::value("", was.load.max_connections, is.load.max_connections)),
         (
@@ -219,7 +220,7 @@ fn authorities(old: &Settings, new: &Settings) -> Option<What> {
     })
 }
 
-fn or(value: Option<impl Display>, otherwise: &str) -> String {
+pub(super) fn or(value: Option<impl Display>, otherwise: &str) -> String {
     value.map_or_else(|| otherwise.to_owned(), |value| value.to_string())
 }
 
@@ -228,7 +229,7 @@ fn texts(patterns: &Patterns) -> Vec<String> {
 }
 
 /// Compares two mappings by name: what went, what is new, what is different.
-fn named<K: Ord, V>(
+pub(super) fn named<K: Ord, V>(
     old: &BTreeMap<K, V>,
     new: &BTreeMap<K, V>,
     subject: impl Fn(&K) -> Subject,

@@ -118,10 +118,20 @@ impl Gateway {
     /// The size is checked beside what is counted, so that everything is reported
     /// together and a call refused by one limit spends none of another.
     pub(super) fn admit(&self, held: &Held<'_>, payload: u64) -> Result<Slot, Vec<Reason>> {
+        self.admit_or_look(held, payload, false)
+    }
+
+    /// What speaks against a call, without counting it.
+    pub(super) fn look(&self, held: &Held<'_>, payload: u64) -> Vec<Reason> {
+        self.admit_or_look(held, payload, true).err().unwrap_or_default()
+    }
+
+    fn admit_or_look(&self, held: &Held<'_>, payload: u64, look: bool) -> Result<Slot, Vec<Reason>> {
         let mut reasons = held.payload_too_large(payload);
         let Limits { concurrency, rate, .. } = held.agent.limits;
         let quota = Quota { concurrency, rate, tools: &held.tools, places: Some(held.max_calls) };
-        let counted = self.calls.admit(&held.principal.agent, &quota, !reasons.is_empty(), Instant::now());
+        let blocked = look || !reasons.is_empty();
+        let counted = self.calls.admit(&held.principal.agent, &quota, blocked, Instant::now());
         counted.map_err(|excess| {
             reasons.extend(excess.into_iter().map(|excess| held.reason(excess)));
             reasons

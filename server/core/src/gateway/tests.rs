@@ -21,12 +21,15 @@ fn nobody() -> Arc<dyn Conversation> {
     Arc::new(Nobody)
 }
 
-struct World {
-    gateway: Gateway,
-    records: Arc<Records>,
+pub(super) struct World {
+    pub(super) gateway: Gateway,
+    pub(super) records: Arc<Records>,
 }
 
-fn world(change: impl FnOnce(&mut Settings), instance: Arc<dyn crate::registry::Instance>) -> World {
+pub(super) fn world(
+    change: impl FnOnce(&mut Settings),
+    instance: Arc<dyn crate::registry::Instance>,
+) -> World {
     let mut settings = settings();
     change(&mut settings);
     let plugin = plugin(&[tool("demo.say", &[]), tool("demo.other", &[])], &[], instance);
@@ -36,7 +39,7 @@ fn world(change: impl FnOnce(&mut Settings), instance: Arc<dyn crate::registry::
 }
 
 /// A plugin that says what it was told.
-fn echo() -> Arc<dyn crate::registry::Instance> {
+pub(super) fn echo() -> Arc<dyn crate::registry::Instance> {
     Arc::new(Scripted(|invocation: &Invocation| {
         let input: Value = serde_json::from_slice(&invocation.input).unwrap();
         Ok(json!({ "content": [{ "type": "text", "text": input["arguments"]["text"] }] }))
@@ -48,7 +51,7 @@ fn answers(answer: Result<Value, InvokeError>) -> Arc<dyn crate::registry::Insta
 }
 
 impl World {
-    fn call(&self, name: &str, arguments: Value) -> Answer<ToolResult> {
+    pub(super) fn call(&self, name: &str, arguments: Value) -> Answer<ToolResult> {
         let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
         block_on(self.gateway.call_tool(&caller(), name, arguments, nobody()))
     }
@@ -66,7 +69,7 @@ impl World {
     }
 }
 
-fn limits_of(settings: &mut Settings) -> &mut Limits {
+pub(super) fn limits_of(settings: &mut Settings) -> &mut Limits {
     &mut settings.agents.values_mut().next().unwrap().limits
 }
 

@@ -14,11 +14,11 @@ const TOLD: usize = 8;
 /// The names of secrets that at least one of the two configurations lacks, each
 /// with the reason.
 #[derive(Debug, Default)]
-pub(super) struct Missing(RefCell<BTreeMap<String, String>>);
+pub(in crate::cli) struct Missing(RefCell<BTreeMap<String, String>>);
 
 impl Missing {
     /// One sentence on all of them, if there are any.
-    pub(super) fn note(&self) -> Option<String> {
+    pub(in crate::cli) fn note(&self) -> Option<String> {
         let missing = self.0.borrow();
         let mut told: Vec<_> =
             missing.iter().take(TOLD).map(|(name, why)| format!("{name} ({why})")).collect();
@@ -44,11 +44,11 @@ impl Missing {
 }
 
 /// An environment in which no secret is missing.
-pub(super) struct StandIn<'e> {
-    pub(super) environment: &'e dyn Environment,
+pub(in crate::cli) struct StandIn<'e> {
+    pub(in crate::cli) environment: &'e dyn Environment,
     /// The configuration.
-    pub(super) config: &'e Path,
-    pub(super) missing: &'e Missing,
+    pub(in crate::cli) config: &'e Path,
+    pub(in crate::cli) missing: &'e Missing,
 }
 
 impl Environment for StandIn<'_> {

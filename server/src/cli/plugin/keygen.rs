@@ -20,6 +20,9 @@ pub struct Arguments {
     /// Leave the secret key unprotected, for machines that sign on their own
     #[arg(long)]
     no_password: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
@@ -40,6 +43,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
     let keys = NewKeys::generate(password).map_err(Failure::failed)?;
     write(&secret, 0o600, &keys.secret)?;
     write(&public, 0o644, &keys.public)?;
+    if arguments.json {
+        let json = serde_json::json!({
+            "secret": secret, "public": public, "key_id": keys.key_id, "minisign": keys.public_line,
+        });
+        return writeln!(out, "{json:#}").map_err(Failure::failed);
+    }
     writeln!(
         out,
         "{}  signs plugins: keep it secret and safe\n{}  key {}, for servers to trust\n\n\

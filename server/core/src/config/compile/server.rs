@@ -1,10 +1,11 @@
 //! `server`: where agents connect, and under which names.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
+use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::{Compiler, Place};
@@ -29,18 +30,46 @@ impl Compiler<'_> {
                 Self::origin,
             ),
             public_url: url,
+            trusted_proxies: self.texts(
+                &place.key("trusted_proxies"),
+                raw.trusted_proxies.as_ref(),
+                Self::network,
+            ),
             load: load(raw),
         }
     }
 
-    fn texts(
+    fn texts<T>(
         &mut self,
         place: &Place,
         texts: Option<&Texts>,
-        mut parse: impl FnMut(&mut Self, &Place, &str) -> Option<String>,
-    ) -> Vec<String> {
+        mut parse: impl FnMut(&mut Self, &Place, &str) -> Option<T>,
+    ) -> Vec<T> {
         let items = texts.into_iter().flat_map(Texts::iter);
         items.filter_map(|(item, text)| parse(self, &place.item(item), text)).collect()
+    }
+
+    fn network(&mut self, place: &Place, text: &str) -> Option<IpNet> {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        let Ok(network) = address.or_else(|_| text.parse::<IpNet>()) else {
+            let message = format!("{} is no address and no network", quoted(text));
+            let help = "write an address, as in `127.0.0.1`, or one with the length of its prefix, as in `10.0.0.0/24`";
+            self.report.error(place, "invalid_network", message, Some(help.to_owned()));
+            return None;
+        };
+        if network != network.trunc() {
+            let help = format!("write `{}`", network.trunc());
+            let message = format!("{} has bits beyond its prefix", quoted(text));
+            self.report.error(place, "invalid_network", message, Some(help));
+            return None;
+        }
+        if network.prefix_len() == 0 {
+            let message =
+                format!("{} trusts everyone, so every client says itself where it is", quoted(text));
+            let help = "name the proxy's own address".to_owned();
+            self.report.warning(place, "trusts_everyone", message, Some(help));
+        }
+        Some(network)
     }
 
     pub(super) fn listen(&mut self, place: &Place, text: &str) -> Option<SocketAddr> {
@@ -107,6 +136,7 @@ pub(in crate::config) fn default_server() -> ServerSettings {
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
         public_url: None,
+        trusted_proxies: Vec::new(),
         load: LoadSettings::default(),
     }
 }
