@@ -30,6 +30,7 @@ mod reload_model;
 mod reload_start;
 mod reload_survives;
 mod revocation;
+mod stores;
 mod supervisor;
 mod transport;
 mod workers;

@@ -8,7 +8,7 @@ use crate::support::{
     REVIEWER, Server,
     client::{Client, ERAS, Era},
     eventually, eventually_async,
-    testbench::{Testbench, build, replace},
+    testbench::{TOOLS, Testbench, build, replace},
 };
 
 const LIBRARY: &str = "libplugin_testbench.so";
@@ -40,7 +40,7 @@ fn wait_for_refusal(server: &Server, code: &str) {
 #[tokio::test]
 async fn a_new_release_takes_new_calls_while_the_old_one_ends_those_it_has() {
     for era in ERAS {
-        let bench = Testbench::new();
+        let bench = Testbench::in_process();
         let server = bench.start();
         let client = Client::connect(&server, REVIEWER, era).await;
         let first = client.text("bench.instance", json!({})).await;
@@ -156,7 +156,7 @@ async fn a_release_that_does_not_start_leaves_the_old_one_serving() {
 
 #[tokio::test]
 async fn a_trial_ends_with_its_server() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let attempts = bench.path().join("attempts");
     let config = bench.config(&format!("{{ start: hangs, only: 1.0.2, attempts: {} }}", attempts.display()));
     let mut server = Server::start(&config);
@@ -233,7 +233,8 @@ async fn a_plugin_comes_with_its_folder_and_goes_with_it() {
     assert_eq!(client.tools().await, ["core.echo"]);
 
     fs::rename(&aside, bench.folder()).unwrap();
-    eventually_async("the tools", || async { (client.tools().await.len() == 7).then_some(()) }).await;
+    eventually_async("the tools", || async { (client.tools().await.len() == TOOLS.len() + 1).then_some(()) })
+        .await;
     assert_eq!(version(&client).await, "1.0.1");
 
     fs::remove_dir_all(bench.folder()).unwrap();
@@ -253,7 +254,8 @@ async fn a_folder_of_plugins_may_be_made_later() {
     let client = Client::connect(&server, REVIEWER, Era::Stateless).await;
     assert_eq!(client.tools().await, ["core.echo"]);
     run("cp -r \"$1\" \"$2\"", &aside, &bench.plugins());
-    eventually_async("the tools", || async { (client.tools().await.len() == 7).then_some(()) }).await;
+    eventually_async("the tools", || async { (client.tools().await.len() == TOOLS.len() + 1).then_some(()) })
+        .await;
 }
 
 #[tokio::test]

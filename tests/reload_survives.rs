@@ -11,7 +11,7 @@ use crate::{
         LAPTOP, REVIEWER, Server, TWO_AGENTS,
         client::{Client, ERAS, Era, http, stateless},
         eventually, eventually_async,
-        testbench::Testbench,
+        testbench::{TOOLS, Testbench},
     },
     transport::{in_session, request, session},
 };
@@ -46,7 +46,7 @@ async fn what_an_agent_has_used_of_its_rate_stays_used() {
 
 #[tokio::test]
 async fn a_call_under_way_counts_in_the_next_generation() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let config = bench.config("{}").replace("rate_limit:", "concurrency: 1, rate_limit:");
     let server = Server::start(&config);
     let file = bench.path().join("held");
@@ -181,7 +181,7 @@ async fn a_key_that_has_expired_by_an_edit_takes_its_plugin_away_and_back() {
     assert_eq!(line["target"], "plugin");
     edit(&server, 3, &dated("2101-02-03")).await;
     for client in &clients {
-        assert_eq!(client.tools().await.len(), 7);
+        assert_eq!(client.tools().await.len(), TOOLS.len() + 1);
         assert_eq!(client.text("bench.version", json!({})).await, "1.0.1");
     }
 }

@@ -118,7 +118,7 @@ fn reason(answer: &Value) -> &Value {
 async fn calls_end_with_their_agent_or_its_token() {
     let other = format!("token: \"{}\"", spare());
     for (old, new) in [(REVIEWER_S, ""), (TOKEN, other.as_str())] {
-        let bench = Testbench::new();
+        let bench = Testbench::in_process();
         let config = bench.config("{}");
         let (server, calls) = in_flight(&config, &bench).await;
         edit(&server, &replaced(&config, old, new)).await;
@@ -166,7 +166,7 @@ async fn a_token_that_is_replaced_while_its_request_arrives_calls_nothing() {
 
 #[tokio::test]
 async fn a_replaced_token_ends_its_own_calls_and_no_others() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let both = format!("tokens: [\"${{REVIEWER_TOKEN}}\", \"{}\"]", spare());
     let config = replaced(&bench.config("{}"), TOKEN, &both);
     let (server, ended) = in_flight(&config, &bench).await;
@@ -186,7 +186,7 @@ async fn a_replaced_token_ends_its_own_calls_and_no_others() {
 
 #[tokio::test]
 async fn calls_end_when_their_agent_moves_to_another_tenant() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let config = bench.config("{}");
     let (server, calls) = in_flight(&config, &bench).await;
     let moved = replaced(&config, REVIEWER_S, &REVIEWER_S.replace("research", "sales"));
@@ -208,7 +208,7 @@ async fn calls_end_when_their_agent_moves_to_another_tenant() {
 #[tokio::test]
 async fn calls_end_with_their_plugin_or_its_key_and_say_which() {
     let key = "plugin `bench` is signed with key `acme`, which";
-    let config = Testbench::new().config("{}");
+    let config = Testbench::in_process().config("{}");
     let acme = config.lines().find(|line| line.contains("acme:")).unwrap();
     let name = acme.split_once("minisign").unwrap().0;
     for (old, new, why) in [
@@ -222,7 +222,7 @@ async fn calls_end_with_their_plugin_or_its_key_and_say_which() {
         (name, "    # acme: { ", format!("{key} is no longer trusted")),
         ("{ isolation", "{ enabled: false, isolation", "plugin `bench` is no longer loaded".to_owned()),
     ] {
-        let bench = Testbench::new();
+        let bench = Testbench::in_process();
         let config = bench.config("{}");
         let (server, calls) = in_flight(&config, &bench).await;
         edit(&server, &replaced(&config, old, new)).await;
@@ -240,7 +240,7 @@ async fn calls_end_with_their_plugin_or_its_key_and_say_which() {
 
 #[tokio::test]
 async fn calls_end_when_their_plugin_is_taken_out_of_its_folder() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let (server, calls) = in_flight(&bench.config("{}"), &bench).await;
     fs::remove_dir_all(bench.folder()).unwrap();
     for call in calls {
@@ -252,7 +252,7 @@ async fn calls_end_when_their_plugin_is_taken_out_of_its_folder() {
 
 #[tokio::test]
 async fn calls_outlive_an_edit_that_revokes_nothing() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let config = bench.config("{}");
     let (server, calls) = in_flight(&config, &bench).await;
     edit(&server, &format!("# A word to whoever reads this.\n{config}")).await;
@@ -264,7 +264,7 @@ async fn calls_outlive_an_edit_that_revokes_nothing() {
 
 #[tokio::test]
 async fn a_lowered_limit_and_a_grant_that_is_gone_count_for_the_next_call() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let config = bench.config("{}");
     let (server, calls) = in_flight(&config, &bench).await;
     let less = REVIEWER_S.replace(r#"["*"]"#, r#"["bench.version"]"#);
@@ -282,7 +282,7 @@ async fn a_lowered_limit_and_a_grant_that_is_gone_count_for_the_next_call() {
 
 #[tokio::test]
 async fn calls_of_a_plugin_that_is_replaced_finish_where_they_began() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let config = bench.config("{}");
     let (server, calls) = in_flight(&config, &bench).await;
     bench.install(&build(2));

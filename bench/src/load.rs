@@ -78,8 +78,13 @@ impl Tally {
 
 impl Fleet {
     pub(crate) async fn connect(agent: &Agent) -> Result<Self, Failure> {
+        Self::of(agent, CLIENTS).await
+    }
+
+    /// So many.
+    pub(crate) async fn of(agent: &Agent, clients: usize) -> Result<Self, Failure> {
         let mut callers = Vec::new();
-        for number in 0..CLIENTS {
+        for number in 0..clients {
             callers.push(Caller::open(agent, number).await?);
         }
         Ok(Self(callers))

@@ -14,6 +14,7 @@ mod calls;
 mod connection;
 mod load;
 mod numbers;
+mod plugins;
 mod program;
 mod reload;
 mod report;
@@ -48,6 +49,7 @@ async fn run() -> Result<(), Failure> {
     let order = order().ok_or("this program is run by `cargo xtask bench`")?;
     match order.name.as_str() {
         "calls" => calls::run(&order).await,
+        "plugins" => plugins::run(&order).await,
         _ => reload::run(&order).await,
     }
 }

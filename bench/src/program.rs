@@ -67,15 +67,27 @@ impl Program {
 
     /// The processor time that it took so far, in itself and in the kernel.
     pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
-        let stat = self.read("stat")?;
-        // The program's name is in parentheses, and the first field after it is the third.
-        let ticks = stat.rsplit_once(") ").and_then(|(_, fields)| {
-            let mut fields = fields.split(' ').skip(11).map_while(|field| field.parse::<u32>().ok());
-            Some(fields.next()? + fields.next()?)
-        });
-        ticks.map(|ticks| TICK * ticks).ok_or_else(|| format!("cannot read {stat}"))
+        cpu(self.child.id())
     }
 
+    /// The same with the processes that it started and that are there.
+    pub(crate) fn cpu_with_children(&self) -> Result<Duration, Failure> {
+        self.children()?.into_iter().try_fold(self.cpu()?, |sum, child| Ok(sum + cpu(child)?))
+    }
+
+    /// The processes that it started and that are there.
+    pub(crate) fn children(&self) -> Result<Vec<u32>, Failure> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let failed = |error: io::Error| format!("cannot read {tasks}: {error}");
+        let mut children = Vec::new();
+        for task in fs::read_dir(&tasks).map_err(failed)? {
+            // A thread may have ended since.
+            let task = task.map_err(failed)?.path().join("children");
+            let line = fs::read_to_string(task).unwrap_or_default();
+            children.extend(line.split_ascii_whitespace().filter_map(|number| number.parse::<u32>().ok()));
+        }
+        Ok(children)
+    }
     /// How much memory it has now, in MiB.
     pub(crate) fn resident(&self) -> Result<f64, Failure> {
         let status = self.read("status")?;
@@ -86,9 +98,25 @@ impl Program {
     }
 
     fn read(&self, file: &str) -> Result<String, Failure> {
-        let path = format!("/proc/{}/{file}", self.child.id());
-        fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))
+        read(self.child.id(), file)
     }
+}
+
+/// The processor time that a process took so far.
+fn cpu(process: u32) -> Result<Duration, Failure> {
+    let stat = read(process, "stat")?;
+    // The program's name is in parentheses, and the first field after it is the third.
+    let ticks = stat.rsplit_once(") ").and_then(|(_, fields)| {
+        let mut fields = fields.split(' ').skip(11).map_while(|field| field.parse::<u32>().ok());
+        Some(fields.next()? + fields.next()?)
+    });
+    ticks.map(|ticks| TICK * ticks).ok_or_else(|| format!("cannot read {stat}"))
+}
+
+/// What the kernel says of a process.
+pub(crate) fn read(process: u32, file: &str) -> Result<String, Failure> {
+    let path = format!("/proc/{process}/{file}");
+    fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))
 }
 
 impl Drop for Program {

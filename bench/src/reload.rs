@@ -10,7 +10,7 @@ use operator::Operator;
 
 mod large;
 mod memory;
-mod operator;
+pub(crate) mod operator;
 mod probe;
 mod saved;
 mod under_load;

@@ -10,7 +10,7 @@ use plugin_contract::op::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Answered, Ask, CallError, HttpRequest, HttpResponse};
+use crate::{Answered, Ask, CallError, Databases, Files, HttpRequest, HttpResponse};
 
 /// The call that a handler answers.
 pub struct Call {
@@ -120,6 +120,20 @@ impl Call {
         self.host(op::DETACH, &Detach { required: true }).map(|_: bool| ())
     }
 
+    /// The files that the agent is granted. The tool has to declare
+    /// [`Capability::FsRead`](crate::Capability::FsRead).
+    #[must_use]
+    pub fn files(&self) -> Files<'_> {
+        Files::new(self)
+    }
+
+    /// The databases that the agent is granted. The tool has to declare
+    /// [`Capability::DbRead`](crate::Capability::DbRead).
+    #[must_use]
+    pub fn databases(&self) -> Databases<'_> {
+        Databases::new(self)
+    }
+
     fn state(&self) -> Result<CallState, HostError> {
         self.host(op::CALL_STATE, &())
     }
@@ -160,7 +174,11 @@ impl Call {
         self.host(op::HTTP, &request.0).map(HttpResponse)
     }
 
-    fn host<I: Serialize, O: DeserializeOwned>(&self, op: &str, input: &I) -> Result<O, HostError> {
+    pub(crate) fn host<I: Serialize, O: DeserializeOwned>(
+        &self,
+        op: &str,
+        input: &I,
+    ) -> Result<O, HostError> {
         let unreadable = |what: &str, error: serde_json::Error| {
             let message = format!("the {what} of `{op}` is not understood: {error}");
             HostError::new(op, OpError::new(ErrorCode::Failed, message))

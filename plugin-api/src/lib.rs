@@ -66,6 +66,10 @@
 //! - **News.** A plugin says that a resource [has changed](Call::resource_updated),
 //!   and withdraws or [offers](Call::offer) what it lists. Those hear of it who
 //!   subscribed, or see the list.
+//! - **Files and databases** that the operator grants an agent by name are read
+//!   with [`Call::files`] and [`Call::databases`]. The tool declares
+//!   [`Capability::FsRead`] or [`Capability::DbRead`]; an agent that is granted none
+//!   of them does not see it. Pass refusals on with `?`: the agent gets every reason.
 //! - **Other servers.** [`Call::http`] makes a request, for a tool that
 //!   [needs](Tool::needs) `network:outbound`, as far as the operator's rules let the
 //!   calling agent go. Pass a refusal on with `?`: the agent learns which rule is
@@ -134,10 +138,12 @@ compile_error!(
 mod ask;
 mod call;
 mod completion;
+mod database;
 mod definition;
 mod error;
 #[doc(hidden)]
 pub mod export;
+mod files;
 mod guard;
 mod http;
 mod input;
@@ -152,8 +158,10 @@ mod tool;
 pub use ask::{Answered, Ask, ClientRoots, Form};
 pub use call::{Call, HostError};
 pub use completion::{Completing, IntoCompletion};
+pub use database::Databases;
 pub use definition::InvalidPlugin;
 pub use error::CallError;
+pub use files::Files;
 pub use http::{HttpRequest, HttpResponse};
 pub use input::Input;
 pub use plugin::Plugin;
@@ -164,10 +172,13 @@ pub use tool::{IntoToolResult, Json, Output, Tool};
 pub use plugin_contract::{
     Capability, Manifest,
     op::{
-        AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, DeniedTool, Elicitation,
-        Elicited, ErrorCode, HttpBody, HttpMethod, LimitsAbout, LogLevel, LogLine, Meta, Offered, OpError,
-        PluginAbout, PromptMessage, PromptResult, Question, ResourceContent, ResourceContents, ResourceLink,
-        Role, Root, Roots, Sampled, Sampling, ServerAbout, ToolAbout, ToolResult,
+        AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, Database, DeniedTool,
+        Elicitation, Elicited, ErrorCode, FileEncoding, FileEntry, FileKind, FileList, FileMatch,
+        FileMatches, FilePart, FileRoot, HttpBody, HttpMethod, LimitsAbout, ListFiles, ListTables, LogLevel,
+        LogLine, Meta, Offered, OpError, PluginAbout, PromptMessage, PromptResult, Query, QueryEnd, Question,
+        ReadFile, ResourceContent, ResourceContents, ResourceLink, Role, Root, Roots, Rows, Sampled,
+        Sampling, SearchEnd, SearchFiles, ServerAbout, Skipped, Table, TableColumn, Tables, ToolAbout,
+        ToolResult,
     },
 };
 

@@ -88,6 +88,8 @@ struct Script {
     client: ClientAbout,
     answers: BTreeMap<String, Value>,
     cancelled: bool,
+    served: BTreeMap<String, Result<Value, OpError>>,
+    asked: Vec<(String, Value)>,
     log: Vec<LogLine>,
     said: Vec<Said>,
     http: Option<Server>,
@@ -155,6 +157,21 @@ impl Harness {
     pub fn answer(self, key: &str, answer: Value) -> Self {
         self.host.with(|script| script.answers.insert(key.to_owned(), answer));
         self
+    }
+
+    /// What the host answers to an operation of [`plugin_contract::op::host`] that
+    /// reaches the world, such as `files/read`, in the operation's own shape; or how
+    /// it refuses.
+    #[must_use]
+    pub fn serve(self, op: &str, answer: Result<Value, OpError>) -> Self {
+        self.host.with(|script| script.served.insert(op.to_owned(), answer));
+        self
+    }
+
+    /// What the plugin has asked such operations for so far.
+    #[must_use]
+    pub fn asked(&self) -> Vec<(String, Value)> {
+        self.host.with(|script| script.asked.clone())
     }
 
     /// What [`Call::http`](crate::Call::http) answers.
@@ -258,6 +275,8 @@ pub fn agent() -> AgentAbout {
         resources: Vec::new(),
         prompts: Vec::new(),
         capabilities: Vec::new(),
+        files: Vec::new(),
+        databases: Vec::new(),
         limits: LimitsAbout {
             max_payload_bytes: 65_536,
             max_response_bytes: 262_144,
@@ -297,9 +316,15 @@ impl Script {
                 return server(&HttpRequest(read(input))).map(|response| write(&response));
             }
             host::ASK => return self.asked(read(input)).map(|answers| write(&answers)),
-            _ => return Err(missing("such operation")),
+            _ => return self.serve(op, input).unwrap_or_else(|| Err(missing("answer"))),
         }
         Ok(write(&()))
+    }
+
+    fn serve(&mut self, op: &str, input: &[u8]) -> Option<Result<Vec<u8>, OpError>> {
+        let answer = self.served.get(op)?.clone();
+        self.asked.push((op.to_owned(), read(input)));
+        Some(answer.map(|answer| write(&answer)))
     }
 
     fn detach(&self, detach: Detach) -> Result<bool, OpError> {

@@ -16,6 +16,7 @@ use tracing::info;
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
     call_log::{Each, LogLines},
+    database::Databases,
     egress::{Connector, OwnAddresses},
     logging::{Level, Lines},
     mcp,
@@ -55,6 +56,7 @@ pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Leve
     let own = OwnAddresses::default();
     let connector = Connector::new(&EgressSettings::default(), own.clone()).map_err(ServeError::Egress)?;
     let services = HostServices::reaching_out(facts, connector.clone());
+    let databases = services.databases();
     let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone()) => first?,
@@ -62,6 +64,7 @@ pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Leve
     };
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
+    databases.follow(&snapshot.settings);
     let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
     let calls = Arc::new(CallMetrics::new(live.clone()));
     let log_calls = Each(vec![Arc::new(LogLines(lines)), calls.clone()]);
@@ -94,7 +97,8 @@ pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Leve
     log.set(snapshot.settings.log_level);
 
     let stop = CancellationToken::new();
-    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), connector, log });
+    let followers = Parts { door: door.clone(), listeners: listeners.clone(), connector, databases, log };
+    let followers = Arc::new(followers);
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
         let listeners = listeners.clone();
@@ -136,6 +140,7 @@ struct Parts {
     listeners: Listeners,
     connector: Connector,
     log: Level,
+    databases: Arc<Databases>,
 }
 
 impl Followers for Parts {
@@ -159,6 +164,7 @@ impl Followers for Parts {
     }
 
     fn changed(&self, snapshot: &Snapshot) {
+        self.databases.follow(&snapshot.settings);
         supervisor::in_force(snapshot.generation.0);
         self.door.reloaded();
     }

@@ -47,7 +47,7 @@ async fn status_of(server: &Server, token: &str) -> u16 {
 
 #[tokio::test]
 async fn a_dry_run_changes_nothing_and_leaves_plugins_as_they_were() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let made = bench.path().join("made");
     let door =
         door_of_orders(&bench.config(&format!("{{ label: one, attempts: {} }}", made.display()))).await;

@@ -19,7 +19,9 @@ use crate::support::{
 };
 
 /// What `*` stands for, by what is before it.
-const NAMES: [(&str, &str); 5] = [
+const NAMES: [(&str, &str); 7] = [
+    ("files.roots", "docs"),
+    ("databases", "notes"),
     ("agents", "laptop"),
     ("tenants", "research"),
     ("profiles", "shared"),
@@ -74,6 +76,11 @@ impl Case {
     pub(super) fn with(mut self, key: &str, value: Value) -> Self {
         self.around.push((key.to_owned(), value));
         self
+    }
+
+    /// Whether the case or what is around it has a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.key == key || self.around.iter().any(|(around, _)| around == key)
     }
 
     /// With the plugin `bench`.

@@ -78,6 +78,31 @@ pub(super) fn call_beside_another(tool: &'static str, arguments: Value) -> Look 
     })
 }
 
+/// In how many processes two calls of `bench` are that begin together, and how many
+/// at most at once in one.
+pub(super) fn two_calls_at_once() -> Look {
+    let call = call("bench.together", json!({}));
+    Box::new(move |server| {
+        let (one, other) = (call(server), call(server));
+        Box::pin(async {
+            let (one, other) = tokio::join!(one, other);
+            let (Some(one), Some(other)) = (one.split_once(' '), other.split_once(' ')) else {
+                return format!("{one} and {other}");
+            };
+            let processes = if one.0 == other.0 { 1 } else { 2 };
+            format!("in {processes}, {} at once", one.1.max(other.1))
+        })
+    })
+}
+
+/// How often a plugin took over from another release or configuration of it.
+pub(super) fn replacements_in_the_log() -> Look {
+    Box::new(|server| {
+        let count = server.log().iter().filter(|line| line["message"] == "plugin replaced").count();
+        Box::pin(async move { count.to_string() })
+    })
+}
+
 /// What reading a resource gives.
 pub(super) fn read(uri: &'static str) -> Look {
     Box::new(move |server| {
@@ -277,7 +302,10 @@ pub(super) fn call_of_a_removed_agent() -> Look {
 async fn told(request: reqwest::RequestBuilder) -> String {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    let body: Value = response.json().await.unwrap();
+    let text = response.text().await.unwrap();
+    // What takes long comes as a stream of events, of which the last is the answer.
+    let json = text.lines().rev().find_map(|line| line.strip_prefix("data:")).unwrap_or(&text);
+    let body: Value = serde_json::from_str(json).unwrap();
     if let Some(word) = body["error"].as_str() {
         return format!("{status} {word}");
     }

@@ -12,10 +12,13 @@ use super::{
     look::{
         NEXT, a_token_changed_unseen, a_warning_in_the_log, address_of_a_failure, bench_in_the_log, call,
         call_as, call_beside_another, call_of_a_removed_agent, call_with, door, get, half_a_head, read,
-        refusals, second_call, the_first_of_many_connections, version_after_a_refused_upgrade,
+        refusals, replacements_in_the_log, second_call, the_first_of_many_connections, two_calls_at_once,
+        version_after_a_refused_upgrade,
     },
 };
 use crate::support::{LAPTOP, REVIEWER, testbench::build};
+
+mod stores;
 
 /// A key that no plugin is signed with.
 const ANOTHER_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
@@ -27,10 +30,13 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(reload());
     cases.extend(operators());
     cases.extend(entries());
+    cases.extend(workers());
     cases.extend(tenants());
     cases.extend(agents());
+    cases.extend(stores::cases());
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
+        cases.extend(stores::grants(level, whose));
     }
     cases.extend(load());
     for level in ["limits", "agents.*.limits", "tenants.*.limits", "profiles.*.limits", "tool_limits.*"] {
@@ -146,6 +152,11 @@ fn plugins() -> Vec<Case> {
             NOT_THERE,
             "1.0.1",
         ),
+        // Where there is Landlock, the same plugin takes over from itself.
+        case("plugins.require_landlock", json!(true), json!(false))
+            .bench()
+            .with("plugins.entries.*.isolation", json!("process"))
+            .shows(replacements_in_the_log(), "0", "1"),
         case("plugins.bundled_dir", json!(null), json!("./nothing")).shows(
             call("core.echo", hello()),
             "hello",
@@ -222,6 +233,26 @@ fn entries() -> Vec<Case> {
             .capable()
             .with("plugins.entries.*.config", label("one"))
             .shows(call("bench.label", json!({})), "one", "capability_not_granted_to_plugin"),
+    ]
+}
+
+/// What a plugin's processes may have.
+fn workers() -> Vec<Case> {
+    let worker = |key: &str, before: u64, after: u64| {
+        let case = case(format!("plugins.entries.*.worker.{key}"), json!(before), json!(after));
+        case.bench().with("plugins.entries.*.isolation", json!("process"))
+    };
+    let harm = |way: &str| call("bench.harm", json!({ "way": way }));
+    vec![
+        worker("processes", 1, 2).shows(two_calls_at_once(), "in 1, 1 at once", "in 2, 1 at once"),
+        worker("concurrency", 1, 2).with("plugins.entries.*.worker.processes", json!(1)).shows(
+            two_calls_at_once(),
+            "in 1, 1 at once",
+            "in 1, 2 at once",
+        ),
+        worker("memory_bytes", 256 << 20, 64 << 20).shows(harm("take"), "taken", "refused"),
+        worker("threads", 3, 5).shows(harm("threads"), "3", "5"),
+        worker("cpu_seconds", 60, 1).shows(harm("work"), "worked", "worker_lost"),
     ]
 }
 

@@ -180,7 +180,11 @@ async fn a_task_leaves_its_requests_id_to_the_client() {
     let (server, _plugins) = conformance::server("");
     // All requests here have the id 1.
     detached(&server, "slow_compute", json!({ "seconds": 600 })).await;
-    let params = json!({ "name": "test_slow", "arguments": { "milliseconds": 600_000 } });
+    // What is cancelled has begun, so there is room for it.
+    let slow =
+        |milliseconds: u32| json!({ "name": "test_slow", "arguments": { "milliseconds": milliseconds } });
+    request(&server, LAPTOP, "tools/call", slow(1)).await;
+    let params = slow(600_000);
     let cancels = async {
         eventually_async("the call to end", || async {
             let cancel = stateless(&server, LAPTOP, "notifications/cancelled", json!({ "requestId": 1 }));

@@ -9,7 +9,10 @@ use std::{
 
 use mcp_universal_server::plugin::{Committed, PluginHost};
 use plugin_contract::Capability;
-use server_core::registry::{Plugin, Refusal};
+use server_core::{
+    registry::{Plugin, Refusal},
+    settings::Isolation,
+};
 
 use super::workbench::{Workbench, patched};
 
@@ -32,7 +35,7 @@ fn remove(folder: &Path, file: &str) {
 }
 
 #[test]
-fn trouble_with_files_takes_no_running_plugin_away() {
+fn trouble_in_process_takes_no_running_plugin_away() {
     type Harm = fn(&Path);
     let harms: [(&str, Harm); 7] = [
         ("manifest_missing", |folder| remove(folder, "plugin.json")),
@@ -76,7 +79,10 @@ fn the_operator_takes_a_running_plugin_away_whatever_its_files_are() {
         (&["unsigned", "plugin_out_of_scope"], |bench| {
             bench.trusted().plugins = ["other".parse().unwrap()].into_iter().collect();
         }),
-        (&["unsigned", "in_process_out_of_scope"], |bench| bench.trusted().in_process = false),
+        (&["unsigned", "in_process_out_of_scope"], |bench| {
+            bench.trusted().in_process = false;
+            bench.settings.entries.values_mut().next().unwrap().isolation = Isolation::InProcess;
+        }),
         (&["unsigned", "config_not_taken"], |bench| {
             let entry = bench.settings.entries.values_mut().next().unwrap();
             entry.config.insert("a".to_owned(), 1.into());

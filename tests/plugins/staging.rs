@@ -125,7 +125,7 @@ fn a_key_that_expires_takes_its_plugins_along_by_itself() {
 
 #[test]
 fn libraries_that_nothing_uses_any_more_are_counted_and_bounded() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let host = Workbench::host();
     let bytes = build(1).len() as u64;
     let load = |max: u64| {

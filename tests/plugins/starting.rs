@@ -67,7 +67,7 @@ fn what_hung_or_crashed_is_tried_again_only_with_another_configuration_or_releas
 }
 
 fn tried_again(start: &str) {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let host = host();
     let attempts = bench.path().join("attempts");
     let tried = || fs::read_to_string(&attempts).unwrap_or_default().lines().count();
@@ -91,7 +91,7 @@ fn tried_again(start: &str) {
 
 #[test]
 fn a_start_that_passed_a_trial_is_not_tried_again() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     let host = host();
     let attempts = bench.path().join("attempts");
     let tried = || fs::read_to_string(&attempts).unwrap().lines().count();
@@ -107,7 +107,7 @@ fn a_start_that_passed_a_trial_is_not_tried_again() {
 
 #[test]
 fn a_trial_has_nothing_of_the_server_but_the_library_and_the_way_to_answer() {
-    let bench = Testbench::new();
+    let bench = Testbench::in_process();
     // Whoever starts a server may leave something open to it and its children.
     let inherited = File::open(bench.path()).unwrap();
     fcntl_setfd(&inherited, FdFlags::empty()).unwrap();

@@ -14,7 +14,7 @@ use crate::{
         Server,
         client::{http, http_from_elsewhere, stateless},
         eventually, eventually_async,
-        testbench::{Testbench, build},
+        testbench::{TOOLS, Testbench, build},
     },
 };
 
@@ -140,7 +140,7 @@ tenants:
             let granted = tools.names();
             let mut expected = granted.clone();
             if name == KEEPER {
-                expected.extend(["count", "hold", "instance", "label", "sleep", "version"].map(bench_tool));
+                expected.extend(TOOLS);
                 assert_eq!(self.call(&token, "bench.version").await, format!("1.0.{}", model.release));
                 assert_eq!(self.call(&token, "bench.instance").await, self.instance);
             }
@@ -218,10 +218,4 @@ tenants:
         let word = code.as_str().or_else(|| result["content"][0]["text"].as_str());
         word.map_or_else(|| answer.to_string(), ToOwned::to_owned)
     }
-}
-
-fn bench_tool(name: &str) -> &'static str {
-    let tools =
-        ["bench.count", "bench.hold", "bench.instance", "bench.label", "bench.sleep", "bench.version"];
-    tools.into_iter().find(|tool| tool.ends_with(name)).unwrap()
 }

@@ -20,10 +20,23 @@ use sha2::{Digest, Sha256};
 
 use super::{LAPTOP, Server, TWO_AGENTS, bundled, isolation};
 
+/// The plugin's tools.
+pub(crate) const TOOLS: [&str; 10] = [
+    "bench.attack",
+    "bench.constructed",
+    "bench.count",
+    "bench.harm",
+    "bench.hold",
+    "bench.instance",
+    "bench.label",
+    "bench.sleep",
+    "bench.together",
+    "bench.version",
+];
+
 /// A folder of plugins with `bench` in it, release 1.
 ///
-/// Agent `reviewer` of [`config`](Self::config) may call its tools: `bench.sleep`,
-/// `bench.hold`, `bench.version`, `bench.instance`, `bench.count`, `bench.label`.
+/// Agent `reviewer` of [`config`](Self::config) may call its [`TOOLS`].
 pub(crate) struct Testbench {
     root: tempfile::TempDir,
     key: SigningKey,
@@ -36,6 +49,12 @@ impl Testbench {
     /// One that runs where all plugins do.
     pub(crate) fn new() -> Self {
         Self::isolated(isolation())
+    }
+
+    /// One that runs in the server's process, for what only that can show, and for
+    /// what needs files: `bench.hold`, `attempts`.
+    pub(crate) fn in_process() -> Self {
+        Self::isolated(Isolation::InProcess)
     }
 
     /// One that runs there.

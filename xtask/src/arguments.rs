@@ -46,7 +46,7 @@ cargo xtask soak [--rounds N] [--seed N]
     server against a model: 1000 edits, or N, and other ones every time unless a
     seed is given.
 
-cargo xtask bench [calls | reload] [--seconds N] [--smoke]
+cargo xtask bench [calls | plugins | reload] [--seconds N] [--smoke]
     Builds with optimisation and measures, beside what the server is built on or
     beside itself at rest: `calls` what a tool call costs, `reload` what reloads
     cost those who call meanwhile, N seconds of them, 30 by default. Fails where
@@ -123,6 +123,7 @@ fn bench(mut arguments: impl Iterator<Item = String>) -> Result<Bench, Failure> 
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "calls" if bench.only.is_none() => bench.only = Some(Name::Calls),
+            "plugins" if bench.only.is_none() => bench.only = Some(Name::Plugins),
             "reload" if bench.only.is_none() => bench.only = Some(Name::Reload),
             "--smoke" => bench.smoke = true,
             "--seconds" => {

@@ -26,6 +26,7 @@ pub(crate) struct Bench {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
     Calls,
+    Plugins,
     Reload,
 }
 
@@ -43,7 +44,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), Failure> {
     let ([plugin], [program]) = (&built.more[..], &built.programs[..]) else {
         return Err("cargo did not build what measures".to_owned());
     };
-    let all = [(Name::Calls, "calls"), (Name::Reload, "reload")];
+    let all = [(Name::Calls, "calls"), (Name::Plugins, "plugins"), (Name::Reload, "reload")];
     let mut failed = Vec::new();
     for (_, name) in all.into_iter().filter(|(name, _)| bench.only.is_none_or(|only| only == *name)) {
         let (mode, seconds) = if bench.smoke { ("smoke", 1) } else { ("judge", bench.seconds) };

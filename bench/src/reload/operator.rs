@@ -10,13 +10,13 @@ use crate::{
     server::{ADMIN, Server},
 };
 
-pub(super) struct Operator {
+pub(crate) struct Operator {
     connection: Connection,
     headers: HeaderMap,
 }
 
 impl Operator {
-    pub(super) async fn connect(server: &Server) -> Result<Self, Failure> {
+    pub(crate) async fn connect(server: &Server) -> Result<Self, Failure> {
         let connection = Connection::open(server.admin).await?;
         let token = HeaderValue::from_str(&format!("Bearer {ADMIN}")).map_err(|error| error.to_string())?;
         Ok(Self { connection, headers: HeaderMap::from_iter([(AUTHORIZATION, token)]) })
@@ -24,7 +24,7 @@ impl Operator {
 
     /// Has the files read. They must hold something new, and it must be in force
     /// when this answers.
-    pub(super) async fn reload(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn reload(&mut self) -> Result<(), Failure> {
         let report = self.ask("POST", "/reload").await?;
         if report.get("result").and_then(Value::as_str) == Some("applied") {
             return Ok(());

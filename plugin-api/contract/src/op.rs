@@ -11,6 +11,8 @@ use crate::{PromptName, ToolName};
 mod about;
 mod client;
 mod content;
+mod database;
+mod files;
 mod http;
 
 pub use about::{AgentAbout, DeniedTool, LimitsAbout, PluginAbout, ServerAbout, ToolAbout};
@@ -20,6 +22,11 @@ pub use client::{
 };
 pub use content::{
     Annotations, Content, Icon, IconTheme, Meta, ResourceContent, ResourceLink, Role, is_reserved,
+};
+pub use database::{Database, ListTables, Query, QueryEnd, Rows, Table, TableColumn, Tables};
+pub use files::{
+    FileEncoding, FileEntry, FileKind, FileList, FileMatch, FileMatches, FilePart, FileRoot, ListFiles,
+    ReadFile, SearchEnd, SearchFiles, Skipped,
 };
 
 pub use http::{HttpBody, HttpMethod, HttpRequest, HttpResponse};
@@ -60,6 +67,20 @@ pub mod host {
     pub const RESOURCE_UPDATED: &str = "resources/updated";
     /// [`super::Offer`] → `null`.
     pub const OFFER: &str = "offer";
+    /// `null` → a list of [`super::FileRoot`], those that the agent is granted.
+    pub const FILE_ROOTS: &str = "files/roots";
+    /// [`super::ListFiles`] → [`super::FileList`].
+    pub const LIST_FILES: &str = "files/list";
+    /// [`super::ReadFile`] → [`super::FilePart`].
+    pub const READ_FILE: &str = "files/read";
+    /// [`super::SearchFiles`] → [`super::FileMatches`].
+    pub const SEARCH_FILES: &str = "files/search";
+    /// `null` → a list of [`super::Database`], those that the agent is granted.
+    pub const DATABASES: &str = "database/list";
+    /// [`super::ListTables`] → [`super::Tables`].
+    pub const LIST_TABLES: &str = "database/tables";
+    /// [`super::Query`] → [`super::Rows`].
+    pub const QUERY: &str = "database/query";
     /// [`super::HttpRequest`] → [`super::HttpResponse`]. Needs `network:outbound`.
     pub const HTTP: &str = "http/request";
 }

@@ -1,7 +1,13 @@
 //! What a plugin may try that means harm. In the server's own process most of it
 //! would succeed; the tests are about a process of the plugin's own.
 
-#![allow(unsafe_code, reason = "who means harm does not ask the compiler")]
+#![allow(
+    unsafe_code,
+    clippy::undocumented_unsafe_blocks,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "who means harm does not ask the compiler"
+)]
 
 use std::{
     env, fs,
@@ -11,7 +17,10 @@ use std::{
     os::unix::net::UnixStream,
     process::{self, Command},
     ptr,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -51,9 +60,24 @@ pub(crate) fn tools(plugin: Plugin) -> Plugin {
             |_: &Call, it: Attack| escape(&it.way),
         ))
         .tool(Tool::new("bench.harm", "Harms its own process.", |_: &Call, it: Attack| harm(&it.way)))
+        .tool(Tool::new(
+            "bench.together",
+            "Says where it is, and how many are there with it.",
+            |_: &Call, ()| together(),
+        ))
         .tool(Tool::new("bench.constructed", "Says what its constructor found out.", |_: &Call, ()| {
             CONSTRUCTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).join("\n")
         }))
+}
+
+/// Stays for a while, and answers its process and how many at most were in it.
+fn together() -> String {
+    static THERE: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    MOST.fetch_max(THERE.fetch_add(1, Ordering::AcqRel) + 1, Ordering::AcqRel);
+    thread::sleep(Duration::from_millis(400));
+    THERE.fetch_sub(1, Ordering::AcqRel);
+    format!("{} {}", process::id(), MOST.load(Ordering::Acquire))
 }
 
 /// Tries something that no plugin may.
@@ -62,7 +86,7 @@ fn escape(way: &str) -> String {
         "read" => fs::read("/etc/passwd").map(|_| ()),
         "list" => fs::read_dir("/").map(|_| ()),
         "stat" => fs::metadata("/etc/passwd").map(|_| ()),
-        "write" => fs::write("/tmp/testbench-was-here", "").map(|()| ()),
+        "write" => fs::write("/tmp/testbench-was-here", ""),
         "connect" => TcpStream::connect("127.0.0.1:1").map(|_| ()),
         "udp" => UdpSocket::bind("127.0.0.1:0").map(|_| ()),
         "unix" => UnixStream::connect("/run/nothing").map(|_| ()),
@@ -121,7 +145,7 @@ fn descriptors() -> String {
         let mut stat = unsafe { std::mem::zeroed::<libc::stat>() };
         // The number of `fstat` that takes no path.
         let looked = unsafe { libc::syscall(libc::SYS_fstat, fd, &raw mut stat) };
-        (looked == 0).then(|| match stat.st_mode & libc::S_IFMT {
+        (looked == 0).then_some(match stat.st_mode & libc::S_IFMT {
             libc::S_IFSOCK => "socket",
             libc::S_IFREG => "file",
             libc::S_IFCHR => "device",
@@ -148,6 +172,8 @@ fn harm(way: &str) -> String {
         }
         "loop" => spin(),
         "memory" => return eat(),
+        "take" => return take(128 << 20),
+        "work" => return work(Duration::from_secs(4)),
         "threads" => return threads(),
         "burn" => drop(thread::spawn(spin)),
         "ptrace" => {
@@ -185,6 +211,29 @@ fn deeper(depth: u64) -> u64 {
     deeper(page[0] + 1) + page[511]
 }
 
+/// Takes so much memory, if there is so much.
+fn take(bytes: usize) -> String {
+    let mut taken = Vec::<u8>::new();
+    match taken.try_reserve_exact(bytes) {
+        Ok(()) => {
+            taken.resize(bytes, 1);
+            black_box(taken);
+            "taken".to_owned()
+        }
+        Err(_) => "refused".to_owned(),
+    }
+}
+
+/// Uses so much processor time.
+fn work(long: Duration) -> String {
+    let mut used = unsafe { std::mem::zeroed::<libc::timespec>() };
+    while Duration::new(used.tv_sec.unsigned_abs(), 0) < long {
+        black_box((0..10_000u64).sum::<u64>());
+        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut used) };
+    }
+    "worked".to_owned()
+}
+
 /// Takes memory until there is none.
 fn eat() -> String {
     let mut eaten = Vec::new();
@@ -198,7 +247,7 @@ fn eat() -> String {
 /// Begins threads until there are no more, and answers how many there were.
 fn threads() -> String {
     let mut begun = 0;
-    while begun < 10_000 && thread::Builder::new().stack_size(64 << 10).spawn(|| thread::park()).is_ok() {
+    while begun < 10_000 && thread::Builder::new().stack_size(64 << 10).spawn(thread::park).is_ok() {
         begun += 1;
     }
     begun.to_string()

@@ -51,6 +51,8 @@ pub fn agent(snapshot: &Arc<Snapshot>, principal: &Principal) -> Option<AgentAbo
             .intersection(&ceiling.capabilities)
             .copied()
             .collect::<Vec<Capability>>(),
+        files: texts(&agent.grant.files.intersection(&ceiling.files)),
+        databases: texts(&agent.grant.databases.intersection(&ceiling.databases)),
         limits: limits(&agent.limits),
     })
 }

@@ -88,6 +88,19 @@ pub struct Included {
     pub text: Result<String, String>,
 }
 
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A folder, and where it really is.
+    Folder(PathBuf),
+    /// Something else.
+    Other,
+    /// Nothing, or nothing that can be seen, and why, to be told after a colon.
+    Nothing(String),
+    /// Nobody looked.
+    Unknown,
+}
+
 /// Where secrets and included files come from. Whoever implements it sees what
 /// the outcome depends on, also what cannot be read.
 pub trait Environment {
@@ -106,6 +119,12 @@ pub trait Environment {
     ///
     /// Why it cannot be read, to be told after a colon.
     fn file(&self, path: &Path) -> Result<String, String>;
+
+    /// What is at a path, once symbolic links are followed. Only warnings and the
+    /// refusal of unsafe folders depend on it.
+    fn found(&self, _path: &Path) -> Found {
+        Found::Unknown
+    }
 
     /// The files that a pattern names, in the order of their names. A path without
     /// wildcards names one, be it there or not; a pattern may match none.
@@ -225,6 +244,8 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         egress: Default::default(),
         credentials: Default::default(),
         plugins: default_plugins(),
+        roots: Default::default(),
+        databases: Default::default(),
         tool_limits: Vec::new(),
         llm: Default::default(),
         tenants: tenants.collect(),

@@ -15,6 +15,7 @@ mod operator;
 mod pairs;
 mod patterns;
 mod rights;
+mod stores;
 
 pub use change::{Change, Subject, What};
 pub use names::Names;
@@ -57,6 +58,8 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(operator::entries(&old.settings.plugins, &new.settings.plugins));
     changes.extend(operator::secrets(old.settings, new.settings));
     changes.extend(operator::plugins(old.names, new.names));
+    changes.extend(stores::roots(old.settings, new.settings));
+    changes.extend(stores::databases(old.settings, new.settings));
     changes.extend(operator::server(old.settings, new.settings));
     Diff { changes, agents }
 }

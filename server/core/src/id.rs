@@ -43,6 +43,20 @@ name!(
 );
 
 name!(
+    /// A folder whose files can be read, by the name the operator gave it.
+    RootName,
+    "root name",
+    is_valid,
+    RULE
+);
+name!(
+    /// A database that can be queried, by the name the operator gave it.
+    DatabaseName,
+    "database name",
+    is_valid,
+    RULE
+);
+name!(
     /// A secret that the server attaches to requests, by the name the operator gave
     /// it.
     SecretName,

@@ -23,12 +23,14 @@ use crate::{
 mod ground;
 mod reason;
 mod revoked;
+mod stores;
 
 pub use ground::{Ground, Holder, Wanted, grounds};
 pub(crate) use reason::RETRY_WHEN_BUSY_MS;
 pub use reason::{Reason, Thing};
 pub(crate) use revoked::revoked;
 pub use revoked::{Lapse, Revoked};
+pub use stores::{Found, StoreReason, database, databases, file_root, file_roots};
 
 /// Proof that the engine allowed something. Whatever executes takes one, and
 /// only this module makes one.
@@ -125,6 +127,7 @@ pub fn tool(snapshot: &Arc<Snapshot>, principal: &Principal, tool: &Arc<Tool>) -
     reasons.extend(denied(principal, agent, tenant, spec.name.as_str()));
     for capability in &spec.capabilities {
         reasons.extend(lacking(principal, agent, tenant, tool, *capability));
+        reasons.extend(stores::nothing_granted(principal, agent, tenant, tool, *capability));
     }
     if spec.capabilities.contains(&Capability::NetworkOutbound) {
         reasons.extend(unreachable(snapshot, principal, agent, tenant, tool));
@@ -187,6 +190,7 @@ pub(crate) fn lets_through(
     patterns(grant, thing).cover(name)
         && !(thing == Thing::Tool && grant.deny.cover(name))
         && capabilities.is_subset(&grant.capabilities)
+        && capabilities.iter().all(|capability| !stores::is_idle(grant, *capability))
         && reaches
 }
 
@@ -286,6 +290,8 @@ pub(crate) fn patterns(grant: &Grant, thing: Thing) -> &Patterns {
         Thing::Tool => &grant.tools,
         Thing::Resource => &grant.resources,
         Thing::Prompt => &grant.prompts,
+        Thing::FileRoot => &grant.files,
+        Thing::Database => &grant.databases,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::{
     budget::Budget,
     egress::{Credential, Rules},
-    id::{AgentId, KeyName, SecretName, TenantId},
+    id::{AgentId, DatabaseName, KeyName, RootName, SecretName, TenantId},
     limits::{EveryToolLimits, LimitCeilings, Limits},
     llm::{LlmGrant, LlmSettings},
     pattern::Patterns,
@@ -25,9 +25,13 @@ use crate::{
 };
 
 mod egress;
+mod overlap;
+mod stores;
 mod worker;
 
 pub use egress::{Authorities, EgressSettings};
+pub use overlap::overlap;
+pub use stores::{Database, DatabaseSource, FileRoot, Postgres, PostgresHost, Tls};
 pub use worker::WorkerSettings;
 
 /// Everything an operator decides.
@@ -52,6 +56,10 @@ pub struct Settings {
     pub credentials: BTreeMap<SecretName, Credential>,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
+    /// Folders whose files can be read.
+    pub roots: BTreeMap<RootName, FileRoot>,
+    /// Databases that can be queried.
+    pub databases: BTreeMap<DatabaseName, Database>,
     /// Limits on the calls of some tools.
     pub tool_limits: EveryToolLimits,
     /// Models of others.
@@ -120,19 +128,6 @@ pub struct AdminSettings {
     pub listen: SocketAddr,
     /// Digest of the token.
     pub token: TokenDigest,
-}
-
-/// Whether no two sockets can listen on both, because one takes what arrives for
-/// the other.
-#[must_use]
-pub fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let takes = |all: IpAddr, ip: IpAddr| match all {
-        IpAddr::V4(all) => all.is_unspecified() && ip.is_ipv4(),
-        // On Linux, IPv6's takes IPv4's too.
-        IpAddr::V6(all) => all.is_unspecified(),
-    };
-    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
-    one.port() == other.port() && one.port() != 0 && (a == b || takes(a, b) || takes(b, a))
 }
 
 /// The least that a log line must be about.
@@ -389,6 +384,10 @@ pub struct Grant {
     pub prompts: Patterns,
     /// Capabilities.
     pub capabilities: BTreeSet<Capability>,
+    /// Roots whose files can be read.
+    pub files: Patterns,
+    /// Databases that can be queried.
+    pub databases: Patterns,
     /// Hosts that calls may reach.
     pub egress: Rules,
     /// Secrets that may go with requests.
@@ -435,27 +434,4 @@ pub struct Agent {
     pub llm: LlmGrant,
     /// What it may spend on models, beside what its tenant's agents may together.
     pub budget: Budget,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_overlap_if_one_takes_what_arrives_for_the_other() {
-        for (one, other, expected) in [
-            ("127.0.0.1:80", "127.0.0.1:80", true),
-            ("127.0.0.1:80", "127.0.0.1:81", false),
-            ("127.0.0.1:80", "127.0.0.2:80", false),
-            ("127.0.0.1:80", "0.0.0.0:80", true),
-            ("0.0.0.0:80", "127.0.0.1:80", true),
-            ("[::]:80", "127.0.0.1:80", true),
-            ("[::]:80", "[::1]:80", true),
-            ("[::1]:80", "0.0.0.0:80", false),
-            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
-            ("127.0.0.1:0", "127.0.0.1:0", false),
-        ] {
-            assert_eq!(overlap(one.parse().unwrap(), other.parse().unwrap()), expected, "{one} {other}");
-        }
-    }
 }

@@ -56,6 +56,8 @@ pub(crate) fn settings() -> Settings {
         resources: patterns(&["*"]),
         prompts: patterns(&["*"]),
         capabilities: Capability::ALL.into(),
+        files: patterns(&["*"]),
+        databases: patterns(&["*"]),
         egress: rules(&["api.example.com"]),
         secrets: Default::default(),
     };
@@ -91,6 +93,8 @@ pub(crate) fn settings() -> Settings {
         egress: Default::default(),
         credentials: Default::default(),
         plugins: PluginSettings::default(),
+        roots: BTreeMap::new(),
+        databases: BTreeMap::new(),
         tool_limits: Vec::new(),
         llm: Default::default(),
         tenants: BTreeMap::from([("research".parse::<TenantId>().unwrap(), tenant)]),

@@ -11,7 +11,6 @@ use prometheus_client::{
 };
 use server_core::{
     gateway::{CallLog, CallRecord},
-    policy::Thing,
     snapshot::{Live, Snapshot},
 };
 
@@ -119,11 +118,7 @@ impl Table {
 
 impl Called {
     fn of(record: &CallRecord, snapshot: &Snapshot) -> Self {
-        let kind = match record.thing {
-            Thing::Tool => "tool",
-            Thing::Resource => "resource",
-            Thing::Prompt => "prompt",
-        };
+        let kind = record.thing.as_str();
         let called = Self { kind, name: record.name.clone() };
         if called.is_in(snapshot) { called } else { Self { kind, name: String::new() } }
     }

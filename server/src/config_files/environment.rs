@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use server_core::config::{Environment, Included, Source};
+use server_core::config::{Environment, Found, Included, Source};
 
 use super::{
     Inputs, config_text, file,
@@ -66,6 +66,14 @@ impl Environment for SystemEnvironment {
 
     fn file(&self, path: &Path) -> Result<String, String> {
         self.read.borrow_mut().secret(path)
+    }
+
+    fn found(&self, path: &Path) -> Found {
+        match path.canonicalize() {
+            Ok(real) if real.is_dir() => Found::Folder(real),
+            Ok(_) => Found::Other,
+            Err(error) => Found::Nothing(error.kind().to_string()),
+        }
     }
 
     fn included(&self, pattern: &Path) -> Result<Vec<Included>, String> {
@@ -132,6 +140,10 @@ impl Environment for KeptEnvironment<'_> {
 
     fn file(&self, path: &Path) -> Result<String, String> {
         self.live.file(path)
+    }
+
+    fn found(&self, path: &Path) -> Found {
+        self.live.found(path)
     }
 
     fn included(&self, pattern: &Path) -> Result<Vec<Included>, String> {

@@ -16,7 +16,9 @@ use plugin_abi::{
     },
 };
 use plugin_contract::{
-    ApiVersion, Capability, PluginName,
+    ApiVersion,
+    Capability::{self, DbRead, FsRead},
+    PluginName,
     op::{self, ErrorCode, Offer, OpError, ServerAbout, Updated},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -26,10 +28,12 @@ use server_core::{
     policy::{self, Permit},
 };
 
-use crate::{allowance::Allowance, egress::Connector};
+use crate::{allowance::Allowance, database::Databases, egress::Connector};
 
 mod calls;
 mod client;
+mod database;
+mod files;
 mod http;
 mod log;
 mod offers;
@@ -78,6 +82,7 @@ pub struct ServerFacts {
 struct Shared {
     server: ServerFacts,
     started: Instant,
+    databases: Arc<Databases>,
     calls: Arc<Calls>,
     /// `None` where no call ever comes, as in a trial.
     connector: Option<Connector>,
@@ -87,21 +92,27 @@ impl HostServices {
     /// Services of a server that starts now. No request goes out through them.
     #[must_use]
     pub fn new(server: ServerFacts) -> Self {
-        let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls, connector: None }))
+        let (started, databases, calls) = (Instant::now(), Arc::default(), Arc::default());
+        Self(Arc::new(Shared { server, started, databases, calls, connector: None }))
     }
 
     /// The same, with a way out.
     #[must_use]
     pub fn reaching_out(server: ServerFacts, connector: Connector) -> Self {
-        let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls, connector: Some(connector) }))
+        let (started, databases, calls) = (Instant::now(), Arc::default(), Arc::default());
+        Self(Arc::new(Shared { server, started, databases, calls, connector: Some(connector) }))
     }
 
     /// What one plugin gets. It knows whose it is, and notes there what the plugin
     /// withdraws.
     pub(crate) fn for_plugin(&self, plugin: PluginName, withdrawn: Withdrawn) -> PluginServices {
         PluginServices::new(plugin, self.0.clone(), withdrawn)
+    }
+
+    /// The databases that plugins query, which follow the configuration.
+    #[must_use]
+    pub fn databases(&self) -> Arc<Databases> {
+        self.0.databases.clone()
     }
 
     /// The calls in flight.
@@ -201,6 +212,25 @@ impl PluginServices {
             op::host::OFFER => {
                 let work = self.caller(call)?;
                 encode(&self.offer(&work, &decode("offer", input)?)?)
+            }
+            op::host::FILE_ROOTS => encode(&files::roots(&*self.capable(call, FsRead)?)),
+            op::host::LIST_FILES => {
+                encode(&files::list(&*self.capable(call, FsRead)?, &decode("list of files", input)?)?)
+            }
+            op::host::READ_FILE => {
+                encode(&files::read(&*self.capable(call, FsRead)?, &decode("part of a file", input)?)?)
+            }
+            op::host::SEARCH_FILES => {
+                encode(&files::search(&*self.capable(call, FsRead)?, &decode("search", input)?)?)
+            }
+            op::host::DATABASES => encode(&database::list(&*self.capable(call, DbRead)?)),
+            op::host::LIST_TABLES => {
+                let work = self.capable(call, DbRead)?;
+                encode(&database::tables(&self.shared.databases, &work, &decode("list of tables", input)?)?)
+            }
+            op::host::QUERY => {
+                let work = self.capable(call, DbRead)?;
+                encode(&database::query(&self.shared.databases, &work, &decode("query", input)?)?)
             }
             op::host::HTTP => {
                 let work = self.capable(call, Capability::NetworkOutbound)?;

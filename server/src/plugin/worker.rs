@@ -6,7 +6,7 @@
 //! it calls, `driver` listens to it, `pool` keeps as many as are needed. The other
 //! side is `inside`. `frame` is what goes between the two.
 
-use std::sync::Arc;
+use std::{ffi::CStr, sync::Arc};
 
 use futures::future::BoxFuture;
 use plugin_contract::op::Offered;
@@ -41,6 +41,9 @@ pub use inside::{NoWorker, take_part};
 use super::{deadline::Deadline, trial::Outcome};
 use pool::Pool;
 use running::NotBegun;
+
+/// The name that the program is started by as a worker.
+pub const PROGRAM_NAME: &CStr = c"mcp-universal-server-worker";
 
 /// An [`Instance`] in processes of its own.
 pub(crate) struct Workers(Arc<Pool>);

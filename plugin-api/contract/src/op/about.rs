@@ -53,6 +53,12 @@ pub struct AgentAbout {
     pub prompts: Vec<String>,
     /// Capabilities that its tools may use.
     pub capabilities: Vec<Capability>,
+    /// Patterns of file roots below which its tools may read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// Patterns of databases that its tools may query.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<String>,
     /// The limits on its calls.
     pub limits: LimitsAbout,
 }

@@ -33,6 +33,7 @@ mod provider;
 mod rights;
 mod server;
 mod spending;
+mod stores;
 mod tokens;
 
 pub(super) use admin::default_listen as default_admin_listen;
@@ -83,16 +84,22 @@ impl Compiler<'_> {
             &agents::Around { limits, profiles, tenants: &tenants },
         );
         let admin = self.admin(&root.key("admin"), &raw.admin, &server, &agents);
+        let state_dir = state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR));
+        let databases = self.databases(&root.key("databases"), &raw.databases, &state_dir);
+        // Last, when every secret's file is known.
+        let roots = self.roots(&root.key("files").key("roots"), &raw.files.roots, &state_dir);
         Settings {
             server,
             admin,
             log_level: admin::level(raw.log.level),
             secrets: std::mem::take(&mut self.secrets),
-            state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
+            state_dir,
             reload: reload(&raw.reload),
             egress,
             credentials,
             plugins,
+            roots,
+            databases,
             tool_limits,
             llm,
             tenants,

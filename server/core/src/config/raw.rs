@@ -2,20 +2,24 @@
 //! speak to operators. No field needs to be there: what must be is in the
 //! schema's `required`, so that a missing key is one problem among all others.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use plugin_contract::Capability;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
 use serde_json::Value;
 
 mod egress;
 mod plugins;
+mod stores;
+mod texts;
 mod worker;
 
 use egress::RULE;
 pub(super) use egress::{RawEgress, RawEgressMode, RawSecret};
 pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
+pub(super) use stores::{RawDatabase, RawFileRoot, RawFiles, RawTls};
+pub(super) use texts::Texts;
 pub(in crate::config) use worker::RawWorker;
 
 mod llm;
@@ -71,6 +75,14 @@ pub(super) struct RawConfig {
     pub(super) secrets: BTreeMap<String, RawSecret>,
     /// Which plugins are loaded and what they may do.
     pub(super) plugins: RawPlugins,
+    /// Files that agents can be granted.
+    pub(super) files: RawFiles,
+    /// Databases that agents can be granted, each under a name of your choice.
+    /// They are read, never written.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "examples" = [{
+        "notes": { "sqlite": "/srv/notes.db" }
+    }]))]
+    pub(super) databases: BTreeMap<String, RawDatabase>,
     /// Models of others that agents may ask through this server.
     pub(super) llm: RawLlm,
     /// Limits on tool calls for agents that set none of their own.
@@ -256,6 +268,13 @@ pub(super) struct RawProfile {
     /// Capabilities that tools may use on behalf of the agent.
     #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// Roots of `files`, by name or pattern, below which tools may read on behalf of
+    /// the agent.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["docs"]]))]
+    pub(super) files: Option<Texts>,
+    /// Databases, by name or pattern, that tools may query on behalf of the agent.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["notes"]]))]
+    pub(super) databases: Option<Texts>,
     /// Hosts that tools may reach on behalf of the agent, as
     /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
     /// `10.0.0.0/8:8443`. None by default.
@@ -293,6 +312,12 @@ pub(super) struct RawTenant {
     /// Capabilities that they can be granted. None by default.
     #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// Roots of `files`, by name or pattern, that they can be granted. None by default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["docs"]]))]
+    pub(super) files: Option<Texts>,
+    /// Databases, by name or pattern, that they can be granted. None by default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["notes"]]))]
+    pub(super) databases: Option<Texts>,
     /// Hosts that tools may reach on behalf of its agents, as
     /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
     /// `10.0.0.0/8:8443`. None by default.
@@ -372,6 +397,14 @@ pub(super) struct RawAgent {
     /// Capabilities that tools may use on its behalf. None by default.
     #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// Roots of `files`, by name or pattern, below which tools may read on its
+    /// behalf. None by default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["docs"]]))]
+    pub(super) files: Option<Texts>,
+    /// Databases, by name or pattern, that tools may query on its behalf. None by
+    /// default.
+    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["notes"]]))]
+    pub(super) databases: Option<Texts>,
     /// Hosts that tools may reach on behalf of it, as
     /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
     /// `10.0.0.0/8:8443`. None by default.
@@ -392,42 +425,6 @@ pub(super) struct RawAgent {
     pub(super) limits: RawLimits,
     /// What it may ask of models, and spend on them.
     pub(super) llm: RawAgentLlm,
-}
-
-/// A list of texts that remembers which item each was. Items that are no text
-/// are left out: by the time this is read, they have been reported.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Texts(Vec<(usize, String)>);
-
-impl Texts {
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.0.iter().map(|(index, text)| (*index, text.as_str()))
-    }
-}
-
-impl<'de> Deserialize<'de> for Texts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let items = Vec::<Value>::deserialize(deserializer)?.into_iter().enumerate();
-        let texts = items.filter_map(|(index, item)| match item {
-            Value::String(text) => Some((index, text)),
-            _ => None,
-        });
-        Ok(Self(texts.collect()))
-    }
-}
-
-impl JsonSchema for Texts {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Texts".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "array", "items": { "type": "string" } })
-    }
 }
 
 fn capability_names(schema: &mut Schema) {

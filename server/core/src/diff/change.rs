@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     config::quoted,
-    id::{AgentId, KeyName, SecretName, TenantId},
+    id::{AgentId, DatabaseName, KeyName, RootName, SecretName, TenantId},
     policy::Thing,
 };
 
@@ -61,6 +61,16 @@ pub enum Subject {
     Plugin {
         /// Which.
         name: PluginName,
+    },
+    /// A folder whose files can be read.
+    FileRoot {
+        /// Which.
+        name: RootName,
+    },
+    /// A database that can be queried.
+    Database {
+        /// Which.
+        name: DatabaseName,
     },
     /// A key of the configuration that is about no one in particular.
     Setting {
@@ -200,7 +210,7 @@ fn listed(names: &[String]) -> String {
 /// The names of tools and resources show what they are.
 fn things(thing: Thing, names: &[String]) -> String {
     let word = match (thing, names) {
-        (Thing::Tool | Thing::Resource, _) => "",
+        (Thing::Tool | Thing::Resource | Thing::FileRoot | Thing::Database, _) => "",
         (Thing::Prompt, [_]) => "prompt ",
         (Thing::Prompt, _) => "prompts ",
     };
@@ -232,6 +242,8 @@ impl fmt::Display for Subject {
             Self::PluginEntry { name } => write!(f, "plugin entry {name}"),
             Self::Secret { name } => write!(f, "secret {name}"),
             Self::Plugin { name } => write!(f, "plugin {name}"),
+            Self::FileRoot { name } => write!(f, "file root {name}"),
+            Self::Database { name } => write!(f, "database {name}"),
             Self::Setting { key } => f.write_str(key),
         }
     }

@@ -220,7 +220,7 @@ fn authorities(old: &Settings, new: &Settings) -> Option<What> {
     })
 }
 
-fn or(value: Option<impl Display>, otherwise: &str) -> String {
+pub(super) fn or(value: Option<impl Display>, otherwise: &str) -> String {
     value.map_or_else(|| otherwise.to_owned(), |value| value.to_string())
 }
 
@@ -229,7 +229,7 @@ fn texts(patterns: &Patterns) -> Vec<String> {
 }
 
 /// Compares two mappings by name: what went, what is new, what is different.
-fn named<K: Ord, V>(
+pub(super) fn named<K: Ord, V>(
     old: &BTreeMap<K, V>,
     new: &BTreeMap<K, V>,
     subject: impl Fn(&K) -> Subject,

@@ -25,6 +25,8 @@ pub(super) struct Effective {
     granted: [Patterns; 3],
     deny: Patterns,
     capabilities: BTreeSet<Capability>,
+    files: Patterns,
+    databases: Patterns,
     egress: BTreeSet<Rule>,
     egress_deny: BTreeSet<Rule>,
     egress_mode: [Mode; 2],
@@ -47,6 +49,8 @@ impl Effective {
                 .map(|thing| policy::patterns(agent, thing).intersection(policy::patterns(tenant, thing))),
             deny: agent.deny.iter().chain(tenant.deny.iter()).cloned().collect(),
             capabilities: agent.capabilities.intersection(&tenant.capabilities).copied().collect(),
+            files: agent.files.intersection(&tenant.files),
+            databases: agent.databases.intersection(&tenant.databases),
             egress: agent.egress.both(&tenant.egress).into_iter().cloned().collect(),
             egress_deny: agent.egress.deny.iter().chain(&tenant.egress.deny).cloned().collect(),
             egress_mode: [agent.egress.mode, tenant.egress.mode],
@@ -74,6 +78,8 @@ impl Compared<'_> {
         let denied = |side: &Effective| side.deny.intersection(tools);
         changes.extend(self.list(Thing::Tool, "deny", &denied(before), &denied(after)));
         changes.extend(self.capabilities(before, after));
+        changes.extend(What::list("files", before.files.iter(), after.files.iter()));
+        changes.extend(What::list("databases", before.databases.iter(), after.databases.iter()));
         changes.extend(What::list("egress", &before.egress, &after.egress));
         changes.extend(What::list("egress_deny", &before.egress_deny, &after.egress_deny));
         let [own, of_tenant] =

@@ -5,7 +5,7 @@ use std::fmt;
 use plugin_contract::{Capability, PluginName, ToolName};
 use serde::Serialize;
 
-use super::Revoked;
+use super::{Revoked, StoreReason};
 use crate::{
     egress,
     id::{AgentId, TenantId},
@@ -24,6 +24,10 @@ pub enum Thing {
     Resource,
     /// A prompt.
     Prompt,
+    /// A folder whose files can be read.
+    FileRoot,
+    /// A database that can be queried.
+    Database,
 }
 
 impl Thing {
@@ -34,6 +38,8 @@ impl Thing {
             Self::Tool => "tool",
             Self::Resource => "resource",
             Self::Prompt => "prompt",
+            Self::FileRoot => "file root",
+            Self::Database => "database",
         }
     }
 
@@ -42,6 +48,8 @@ impl Thing {
             Self::Tool => "tools",
             Self::Resource => "resources",
             Self::Prompt => "prompts",
+            Self::FileRoot => "files",
+            Self::Database => "databases",
         }
     }
 }
@@ -132,6 +140,9 @@ pub enum Reason {
         /// What it needs.
         capability: Capability,
     },
+    /// Files or a database cannot be read, or no further.
+    #[error(transparent)]
+    Store(#[from] StoreReason),
     /// What runs did not say that it needs this.
     #[error("{thing} `{name}` of plugin `{plugin}` does not declare capability `{capability}`")]
     CapabilityNotDeclared {
@@ -284,6 +295,10 @@ impl Reason {
             Self::NotGrantedToAgent { thing: Thing::Tool, .. } => "tool_not_granted_to_agent",
             Self::NotGrantedToAgent { thing: Thing::Resource, .. } => "resource_not_granted_to_agent",
             Self::NotGrantedToAgent { thing: Thing::Prompt, .. } => "prompt_not_granted_to_agent",
+            Self::NotGrantedToAgent { thing: Thing::FileRoot, .. } => "file_root_not_granted_to_agent",
+            Self::NotGrantedToAgent { thing: Thing::Database, .. } => "database_not_granted_to_agent",
+            Self::NotGrantedToTenant { thing: Thing::FileRoot, .. } => "file_root_not_granted_to_tenant",
+            Self::NotGrantedToTenant { thing: Thing::Database, .. } => "database_not_granted_to_tenant",
             Self::NotGrantedToTenant { thing: Thing::Tool, .. } => "tool_not_granted_to_tenant",
             Self::NotGrantedToTenant { thing: Thing::Resource, .. } => "resource_not_granted_to_tenant",
             Self::NotGrantedToTenant { thing: Thing::Prompt, .. } => "prompt_not_granted_to_tenant",
@@ -292,6 +307,7 @@ impl Reason {
             Self::CapabilityNotGrantedToPlugin { .. } => "capability_not_granted_to_plugin",
             Self::CapabilityNotGrantedToAgent { .. } => "capability_not_granted_to_agent",
             Self::CapabilityNotGrantedToTenant { .. } => "capability_not_granted_to_tenant",
+            Self::Store(reason) => reason.code(),
             Self::CapabilityNotDeclared { .. } => "capability_not_declared",
             Self::Withdrawn { .. } => "withdrawn",
             Self::InvalidArguments { .. } => "invalid_arguments",
@@ -337,6 +353,7 @@ impl Reason {
             Self::CapabilityNotGrantedToTenant { tenant, capability, .. } => {
                 format!("add `{capability}` to `tenants.{tenant}.capabilities`")
             }
+            Self::Store(reason) => reason.help(),
             Self::CapabilityNotDeclared { thing: Thing::Tool, name, capability, .. } => {
                 format!("declare `{capability}` for `{name}` in the plugin, and sign it again")
             }

@@ -33,7 +33,7 @@ const ENDED: &str = "its process ended";
 const IDLE: Duration = Duration::from_secs(60);
 
 /// How much is read at once.
-const PIECE: usize = 16 << 10;
+const PIECE: usize = 32 << 10;
 
 /// How often to look what a worker uses.
 const LOOK: Duration = Duration::from_secs(1);
@@ -201,10 +201,11 @@ impl Driver {
                 self.limit.as_secs()
             ));
         }
-        if calls == 0 && idle >= IDLE {
-            if let Some(pool) = self.pool.upgrade() {
-                pool.spare(&self.worker);
-            }
+        if calls == 0
+            && idle >= IDLE
+            && let Some(pool) = self.pool.upgrade()
+        {
+            pool.spare(&self.worker);
         }
         Ok(())
     }

@@ -47,11 +47,11 @@ impl Health {
         self.recent.push_back(now);
         self.recent.retain(|then| now.duration_since(*then) < WINDOW);
         let count = self.recent.len();
-        if let Some((end, length)) = self.quarantine {
-            if now < end + WINDOW {
-                // The one that was to show whether it is better now.
-                return self.isolate((length * 2).min(LONGEST), count, now);
-            }
+        // The one that was to show whether it is better now.
+        if let Some((end, length)) = self.quarantine
+            && now < end + WINDOW
+        {
+            return self.isolate((length * 2).min(LONGEST), count, now);
         }
         if count >= MOST {
             return self.isolate(QUARANTINE, count, now);

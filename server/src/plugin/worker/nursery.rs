@@ -3,10 +3,11 @@
 //! as the server.
 
 use std::{
+    ffi::OsStr,
     io,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::{net::UnixStream, process::CommandExt},
+        unix::{ffi::OsStrExt, net::UnixStream, process::CommandExt},
     },
     path::Path,
     process::{Child, Command, Stdio},
@@ -23,7 +24,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{process::Process, threads::Listener, users::Users};
+use super::{PROGRAM_NAME, process::Process, threads::Listener, users::Users};
 use crate::plugin::in_process::Sealed;
 
 /// Starts workers. Dropped, all that it started ends.
@@ -61,7 +62,7 @@ impl Nursery {
         let mut command = Command::new(program);
         // Whatever else is open here closes by itself.
         command
-            .arg0(env!("CARGO_PKG_NAME"))
+            .arg0(OsStr::from_bytes(PROGRAM_NAME.to_bytes()))
             .args(["plugin", "worker"])
             .env_clear()
             .stdin(library.as_fd().try_clone_to_owned()?)

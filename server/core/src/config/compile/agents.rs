@@ -71,6 +71,7 @@ impl Compiler<'_> {
             self.warn_about_limits(&place.key("limits"), &limits, id, &tenant.limits);
         }
         let all = profiles.iter().fold(own, |rights, profile| rights.and(&profile.rights));
+        self.warn_about_stores(place, &rights, &all);
         let levels = [&limits]
             .into_iter()
             .chain(profiles.iter().map(|profile| &profile.limits))
@@ -144,6 +145,8 @@ impl Compiler<'_> {
             ("tools", raw.tools, &ceiling.tools),
             ("resources", raw.resources, &ceiling.resources),
             ("prompts", raw.prompts, &ceiling.prompts),
+            ("files", raw.files, &ceiling.files),
+            ("databases", raw.databases, &ceiling.databases),
         ] {
             for (item, text) in texts.into_iter().flat_map(Texts::iter) {
                 let Ok(pattern) = text.parse::<Pattern>() else { continue };

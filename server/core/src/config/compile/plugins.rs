@@ -17,11 +17,18 @@ use crate::{
 
 /// Plugins that come with the server, and what each of them may do for agents that
 /// may too. None holds up more than the thread it has.
-const BUNDLED: [(&str, &[Capability]); 4] =
-    [("about", &[]), ("core", &[]), ("http", &[Capability::NetworkOutbound]), ("prompts", &[])];
+const BUNDLED: [(&str, &[Capability]); 6] = [
+    ("about", &[]),
+    ("core", &[]),
+    ("database", &[Capability::DbRead]),
+    ("files", &[Capability::FsRead]),
+    ("http", &[Capability::NetworkOutbound]),
+    ("prompts", &[]),
+];
 
 /// Names that bundled plugins bear, whichever of them an installation has.
-const BUNDLED_NAMES: [&str; 6] = ["core.*", "http.*", "llm.*", "about://*", "review_pr", "tool_usage"];
+const BUNDLED_NAMES: [&str; 8] =
+    ["core.*", "db.*", "fs.*", "http.*", "llm.*", "about://*", "review_pr", "tool_usage"];
 
 impl Compiler<'_> {
     pub(super) fn plugins(&mut self, place: &Place, raw: &RawPlugins) -> PluginSettings {
@@ -63,8 +70,8 @@ impl Compiler<'_> {
         if !raw.values().any(|key| key.minisign.as_deref() == Some("installed")) {
             let message = "no key is `installed`, so the bundled plugins will not be loaded".to_owned();
             let help = "to load them, add `bundled: { minisign: installed, plugins: [\"*\"], names: [\"core.*\", \
-                        \"http.*\", \"about://*\", \"review_pr\", \"tool_usage\"], capabilities: [\"network:outbound\"], \
-                        in_process: true }`";
+                        \"db.*\", \"fs.*\", \"http.*\", \"about://*\", \"review_pr\", \"tool_usage\"], capabilities: \
+                        [\"network:outbound\", \"fs:read\", \"db:read\"], in_process: true }`";
             self.report.warning(place, "no_installed_key", message, Some(help.to_owned()));
         }
         keys
@@ -127,7 +134,7 @@ fn default_keys() -> BTreeMap<KeyName, TrustedKey> {
         minisign: KeySource::Installed,
         plugins: default_patterns(&["*"]),
         names: Some(default_patterns(&BUNDLED_NAMES)),
-        capabilities: [Capability::LlmQuery, Capability::NetworkOutbound].into(),
+        capabilities: Capability::ALL.into(),
         in_process: true,
         not_after: None,
         revoked: false,

@@ -24,6 +24,8 @@ pub(super) struct RawRights<'a> {
     pub(super) resources: Option<&'a Texts>,
     pub(super) prompts: Option<&'a Texts>,
     pub(super) capabilities: Option<&'a Texts>,
+    pub(super) files: Option<&'a Texts>,
+    pub(super) databases: Option<&'a Texts>,
     pub(super) egress: Option<&'a Texts>,
     egress_deny: Option<&'a Texts>,
     pub(super) secrets: Option<&'a Texts>,
@@ -39,6 +41,8 @@ macro_rules! raw_rights {
                     resources: raw.resources.as_ref(),
                     prompts: raw.prompts.as_ref(),
                     capabilities: raw.capabilities.as_ref(),
+                    files: raw.files.as_ref(),
+                    databases: raw.databases.as_ref(),
                     egress: raw.egress.as_ref(),
                     egress_deny: raw.egress_deny.as_ref(),
                     secrets: raw.secrets.as_ref(),
@@ -57,7 +61,9 @@ pub(super) struct Rights {
     deny: Vec<Pattern>,
     resources: Option<Vec<Pattern>>,
     prompts: Option<Vec<Pattern>>,
-    capabilities: BTreeSet<Capability>,
+    pub(super) capabilities: BTreeSet<Capability>,
+    pub(super) files: Vec<Pattern>,
+    pub(super) databases: Vec<Pattern>,
     egress: Vec<Rule>,
     egress_deny: Vec<Rule>,
     secrets: BTreeSet<SecretName>,
@@ -76,6 +82,8 @@ impl Rights {
         unite(&mut self.resources, &other.resources);
         unite(&mut self.prompts, &other.prompts);
         self.capabilities.extend(&other.capabilities);
+        self.files.extend_from_slice(&other.files);
+        self.databases.extend_from_slice(&other.databases);
         self.egress.extend_from_slice(&other.egress);
         self.egress_deny.extend_from_slice(&other.egress_deny);
         self.secrets.extend(other.secrets.iter().cloned());
@@ -90,6 +98,8 @@ impl Rights {
             resources: self.resources.map_or_else(|| default_patterns(&RESOURCES), Patterns::from_iter),
             prompts: self.prompts.map_or_else(|| default_patterns(&PROMPTS), Patterns::from_iter),
             capabilities: self.capabilities,
+            files: self.files.into_iter().collect(),
+            databases: self.databases.into_iter().collect(),
             egress: Rules { allow: self.egress, deny: self.egress_deny, mode: egress::mode(egress_mode) },
             secrets: self.secrets,
         }
@@ -135,6 +145,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn rights(&mut self, place: &Place, raw: &RawRights<'_>) -> Rights {
+        self.refer_to_stores(place, raw);
         let egress = self.rules(&place.key("egress"), raw.egress);
         let egress_deny = self.rules(&place.key("egress_deny"), raw.egress_deny);
         let secrets = self.secret_names(&place.key("secrets"), raw.secrets);
@@ -146,6 +157,8 @@ impl Compiler<'_> {
             deny: list("deny", raw.deny).unwrap_or_default(),
             resources: list("resources", raw.resources),
             prompts: list("prompts", raw.prompts),
+            files: list("files", raw.files).unwrap_or_default(),
+            databases: list("databases", raw.databases).unwrap_or_default(),
             capabilities: Self::capabilities(raw.capabilities),
             egress,
             egress_deny,

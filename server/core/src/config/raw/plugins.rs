@@ -88,7 +88,7 @@ pub(in crate::config) struct RawEntry {
     #[schemars(extend("examples" = ["process"]))]
     pub(in crate::config) isolation: Option<RawIsolation>,
     /// What the plugin may do, as far as its key and the calling agent may too.
-    /// Nothing by default.
+    /// Nothing by default, but for bundled plugins what their tools need.
     #[schemars(transform = capability_names, extend("examples" = [["network:outbound"]]))]
     pub(in crate::config) capabilities: Option<Texts>,
     /// Hosts that the plugin may reach, of those that the calling agent may. All of

@@ -47,6 +47,8 @@ impl Dice {
             resources: self.patterns(&["*", "doc://*", "doc://x/*", "doc://x/y", "fix://one", "fix://*"]),
             prompts: self.patterns(&["*", "p_one", "p_two", "p_*"]),
             capabilities: self.most(&Capability::ALL).into_iter().collect(),
+            files: testing::patterns(&self.most(&["docs"])),
+            databases: testing::patterns(&self.most(&["sales"])),
             egress: Rules {
                 allow: self
                     .most(&["jira.lan", "*.example.com"])

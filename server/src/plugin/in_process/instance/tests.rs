@@ -7,6 +7,7 @@ use std::{
     thread,
 };
 
+use futures::FutureExt;
 use plugin_contract::op::{ErrorCode, OpError, host};
 use server_core::limits::counters::Counters;
 use tokio::{
@@ -148,4 +149,39 @@ fn an_error_is_the_plugins_own_or_one_that_says_it_had_none() {
         let answer = runtime().block_on(core.invoke(invocation));
         assert_eq!(answer, Err(InvokeError::Plugin(error)));
     }
+}
+
+#[test]
+fn an_inline_call_runs_on_the_thread_that_asks() {
+    let own = thread::current().id();
+    let core = instance(&services(), move |_, _, _| {
+        assert_eq!(thread::current().id(), own);
+        Ok(Vec::new())
+    });
+    let mut invocation = invocation(permit(core.clone()), slot(&Counters::new()).unwrap());
+    invocation.inline = true;
+    assert_eq!(core.invoke(invocation).now_or_never(), Some(Ok(Vec::new())));
+}
+
+#[test]
+#[ignore = "measures: run it with --release, on a machine that does nothing else"]
+fn an_inline_call_costs_a_microsecond_more_than_the_code_at_most() {
+    const CALLS: u32 = 100_000;
+    let code = |input: &[u8]| Ok::<_, Vec<u8>>(std::hint::black_box(input).to_vec());
+    let begun = Instant::now();
+    for _ in 0..CALLS {
+        assert!(code(b"input").is_ok());
+    }
+    let direct = begun.elapsed() / CALLS;
+    let core = instance(&services(), move |_, _, input| code(input));
+    let (permit, counters) = (permit(core.clone()), Counters::new());
+    let calls = (0..CALLS).map(|_| {
+        let mut call = invocation(permit.clone(), slot(&counters).unwrap());
+        call.inline = true;
+        let begun = Instant::now();
+        assert!(core.invoke(call).now_or_never().is_some_and(|answer| answer.is_ok()));
+        begun.elapsed()
+    });
+    let added = (calls.sum::<Duration>() / CALLS).saturating_sub(direct);
+    assert!(added <= Duration::from_micros(1), "{added:?} more than {direct:?}");
 }

@@ -97,7 +97,7 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> Fault {
     Fault::new(
         "isolation_unavailable",
         format!("the plugin's process cannot be confined: {what}: {error}"),
-        "see \"What plugins are kept from\" in the README, or run the plugin in process if you trust it like the server itself",
+        "see \"What a plugin is kept from\" in the README, or run the plugin in process if you trust it like the server itself",
     )
 }
 
