@@ -6,6 +6,7 @@ use std::{io, sync::Arc};
 use futures::future::BoxFuture;
 use server_core::{
     gateway::Gateway,
+    redact::Redaction,
     settings::Settings,
     snapshot::{Live, Snapshot},
 };
@@ -39,7 +40,12 @@ pub enum ServeError {
 }
 
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
-pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), ServeError> {
+pub async fn serve(
+    origin: Origin,
+    lines: Lines,
+    log: Level,
+    redaction: Arc<Redaction>,
+) -> Result<(), ServeError> {
     let facts = ServerFacts {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -49,7 +55,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     let mut signals = Signals::new()?;
     let plugins = Arc::new(PluginHost::new(HostServices::new(facts), Installation::of_this_process()));
     let (content, first) = tokio::select! {
-        first = reload::first(origin, plugins.clone()) => first?,
+        first = reload::first(origin, plugins.clone(), redaction) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let live = Arc::new(Live::new(content));
