@@ -55,7 +55,7 @@ pub async fn serve(
     let mut signals = Signals::new()?;
     let plugins = Arc::new(PluginHost::new(HostServices::new(facts), Installation::of_this_process()));
     let (content, first) = tokio::select! {
-        first = reload::first(origin, plugins.clone(), redaction) => first?,
+        first = reload::first(origin, plugins.clone(), redaction.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let live = Arc::new(Live::new(content));
@@ -63,7 +63,7 @@ pub async fn serve(
     let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
     let calls = Arc::new(CallMetrics::new(live.clone()));
     let log_calls = Each(vec![Arc::new(LogLines(lines)), calls.clone()]);
-    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls)));
+    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls)).filtering(redaction.clone()));
     let door = Door::new(gateway.clone(), readiness.clone());
     let sessions = {
         let door = door.clone();
@@ -85,9 +85,10 @@ pub async fn serve(
     let listeners = Listeners::new(door.router(), admin.router());
     let prepared = listeners.prepare(&snapshot.settings).await?;
     log.set(snapshot.settings.log_level);
+    redaction.follow(&snapshot.settings.redaction);
 
     let stop = CancellationToken::new();
-    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log });
+    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log, redaction });
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
         let listeners = listeners.clone();
@@ -123,6 +124,7 @@ struct Parts {
     door: Door,
     listeners: Listeners,
     log: Level,
+    redaction: Arc<Redaction>,
 }
 
 impl Followers for Parts {
@@ -130,9 +132,11 @@ impl Followers for Parts {
         Box::pin(async {
             let listeners = self.listeners.prepare(settings).await.map_err(|error| error.to_string())?;
             let (log, level) = (self.log.clone(), settings.log_level);
+            let (redaction, rules) = (self.redaction.clone(), settings.redaction.clone());
             let follow = move || {
                 listeners.commit();
                 log.set(level);
+                redaction.follow(&rules);
             };
             Ok(Box::new(follow) as Follow)
         })

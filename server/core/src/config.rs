@@ -189,16 +189,28 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         prompts: default_patterns(&PROMPTS),
         ..Grant::default()
     };
-    let tenant = Tenant { grant: grant.clone(), limits: Default::default(), disclosure: Disclosure::Reasons };
+    let tenant = Tenant {
+        grant: grant.clone(),
+        limits: Default::default(),
+        disclosure: Disclosure::Reasons,
+        filters: Default::default(),
+    };
     let tenants = "default".parse().into_iter().map(|id| (id, tenant.clone()));
     let agents = "default".parse().into_iter().zip("default".parse()).map(|(id, tenant)| {
-        let agent = Agent { tenant, tokens: vec![token], grant: grant.clone(), limits: Default::default() };
+        let agent = Agent {
+            tenant,
+            tokens: vec![token],
+            grant: grant.clone(),
+            limits: Default::default(),
+            filters: Default::default(),
+        };
         (id, agent)
     });
     Ok(Settings {
         server: default_server(),
         admin: None,
         log_level: LogLevel::default(),
+        redaction: Default::default(),
         secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
         reload: Default::default(),

@@ -22,11 +22,13 @@ use crate::{
     },
     policy::{self, Reason, Thing},
     principal::{Caller, Principal},
+    redact::Redaction,
     registry::{Prompt, Resource, ResourceTemplate, Tool},
     snapshot::{Live, Snapshot},
 };
 
 mod call;
+mod filter;
 mod flights;
 mod record;
 mod reply;
@@ -53,6 +55,7 @@ pub struct Gateway {
     others: Counters,
     flights: Arc<Flights>,
     log: Arc<dyn CallLog>,
+    redaction: Arc<Redaction>,
 }
 
 /// What came of a request.
@@ -86,7 +89,14 @@ impl Gateway {
     #[must_use]
     pub fn new(live: Arc<Live>, log: Arc<dyn CallLog>) -> Self {
         let flights = Flights::new(live.clone());
-        Self { live, calls: Counters::new(), others: Counters::new(), flights, log }
+        let (calls, others) = (Counters::new(), Counters::new());
+        Self { live, calls, others, flights, log, redaction: Arc::default() }
+    }
+
+    /// The same, which filters results by the redactor in force there.
+    #[must_use]
+    pub fn filtering(self, redaction: Arc<Redaction>) -> Self {
+        Self { redaction, ..self }
     }
 
     /// The snapshots it answers from.
@@ -311,7 +321,8 @@ impl Gateway {
     }
 
     fn begin(&self, caller: &Caller, thing: Thing, name: &str) -> Call {
-        Call::begin(self.live.load(), self.log.clone(), self.flights.clone(), caller, thing, name)
+        let (log, flights) = (self.log.clone(), self.flights.clone());
+        Call::begin(self.live.load(), log, flights, self.redaction.clone(), caller, thing, name)
     }
 
     fn list<T>(&self, principal: &Principal, items: impl FnOnce(&Arc<Snapshot>) -> T) -> Answer<T> {

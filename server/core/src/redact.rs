@@ -12,20 +12,27 @@
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
+mod boundary;
 mod encodings;
+mod formats;
 mod json;
 mod known;
 mod live;
 mod names;
+mod personal;
+mod prompts;
 mod rules;
+mod texts;
 mod windows;
 
 pub use known::{Known, MIN_BYTES};
 pub use live::Redaction;
 pub use names::names_secret;
-pub use rules::Rules;
+pub use prompts::{PromptDenied, PromptFilter};
+pub use rules::{InvalidPattern, RuleSettings, Rules, pattern, rule_names};
 
 /// The rule by which values go that the server knows.
 pub const KNOWN_SECRET: &str = "known_secret";
@@ -60,16 +67,19 @@ impl Redactor {
     /// What is not to be seen of a text, in order and without overlaps.
     #[must_use]
     pub fn findings(&self, text: &str) -> Vec<Finding<'_>> {
-        let mut findings = Vec::new();
-        self.known.find(text.as_bytes(), &mut |range| findings.push(Finding { range, rule: KNOWN_SECRET }));
-        self.rules.find(text, &mut findings);
-        settled(findings, text)
+        self.findings_in("", text)
     }
 
     /// The text without it.
     #[must_use]
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let findings = self.findings(text);
+        self.field("", text)
+    }
+
+    /// The same of a field's value, whose name may say what it is.
+    #[must_use]
+    pub fn field<'t>(&self, name: &str, text: &'t str) -> Cow<'t, str> {
+        let findings = self.findings_in(name, text);
         if findings.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -88,7 +98,7 @@ impl Redactor {
     /// says whether there was any. A value whose field's name says that it is
     /// secret goes, whatever it is.
     pub fn value(&self, value: &mut Value) -> bool {
-        json::value(self, value)
+        json::value(self, "", value)
     }
 
     /// Takes it out of a line of JSON that the server is about to write, which
@@ -96,6 +106,43 @@ impl Redactor {
     /// line that is no JSON object is replaced as a whole.
     pub fn line(&self, line: &mut Vec<u8>) {
         json::line(self, line);
+    }
+}
+
+impl Redactor {
+    /// Whether there is a secret that the server knows, for texts in which nothing
+    /// else could be found.
+    #[must_use]
+    pub fn knows_in(&self, text: &str) -> bool {
+        let mut any = false;
+        self.known.find(text.as_bytes(), &mut |_| any = true);
+        any
+    }
+
+    /// Takes it out of what is in base64, as far as that is text. Of other bytes
+    /// that hold a secret that the server knows, nothing is left.
+    pub fn base64(&self, encoded: &mut String) -> bool {
+        let mut bytes = Vec::with_capacity(encoded.len());
+        encodings::base64(encoded.trim_end_matches('=').as_bytes(), &mut bytes);
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => {
+                let Cow::Owned(redacted) = self.text(text) else { return false };
+                *encoded = STANDARD.encode(redacted);
+                true
+            }
+            Err(_) if self.knows_in(encoded) => {
+                *encoded = STANDARD.encode(format!("{MARK}{KNOWN_SECRET}]"));
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn findings_in(&self, name: &str, text: &str) -> Vec<Finding<'_>> {
+        let mut findings = Vec::new();
+        self.known.find(text.as_bytes(), &mut |range| findings.push(Finding { range, rule: KNOWN_SECRET }));
+        self.rules.find(name, text, &mut findings);
+        if findings.is_empty() { findings } else { settled(findings, text) }
     }
 }
 

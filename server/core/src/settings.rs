@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,6 +18,7 @@ use crate::{
     id::{AgentId, KeyName, TenantId},
     limits::{LimitCeilings, Limits},
     pattern::Patterns,
+    redact::Rules,
     secret::TokenDigest,
 };
 
@@ -29,6 +31,8 @@ pub struct Settings {
     pub admin: Option<AdminSettings>,
     /// What is logged.
     pub log_level: LogLevel,
+    /// What is taken out of what is written and, where filters say so, answered.
+    pub redaction: Arc<Rules>,
     /// Where the secrets of all this come from, but for those of which the
     /// configuration has the digest.
     pub secrets: Vec<SecretUse>,
@@ -272,6 +276,8 @@ pub struct PluginEntry {
     pub capabilities: BTreeSet<Capability>,
     /// Its own configuration.
     pub config: Map<String, Value>,
+    /// What is done to what it answers.
+    pub filters: Filters,
 }
 
 impl Default for PluginEntry {
@@ -281,6 +287,7 @@ impl Default for PluginEntry {
             isolation: Isolation::Process,
             capabilities: BTreeSet::new(),
             config: Map::new(),
+            filters: Filters::default(),
         }
     }
 }
@@ -329,6 +336,23 @@ pub struct Tenant {
     pub limits: LimitCeilings,
     /// What a denied agent is told.
     pub disclosure: Disclosure,
+    /// What is done to what its agents get.
+    pub filters: Filters,
+}
+
+/// What is done to what goes through the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filters {
+    /// Secrets and personal data are taken out of results.
+    pub redact_results: bool,
+}
+
+impl Filters {
+    /// The word for what is done to results.
+    #[must_use]
+    pub fn results(self) -> &'static str {
+        if self.redact_results { "redact" } else { "off" }
+    }
 }
 
 /// What an agent learns about a tool it may not use.
@@ -352,6 +376,8 @@ pub struct Agent {
     pub grant: Grant,
     /// Its limits, under the tenant's ceiling.
     pub limits: Limits,
+    /// What is done to what it gets.
+    pub filters: Filters,
 }
 
 #[cfg(test)]

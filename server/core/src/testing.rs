@@ -20,7 +20,8 @@ use crate::{
     registry::{Instance, InvokeError, Plugin, Provenance, Registry},
     secret::TokenDigest,
     settings::{
-        Agent, Disclosure, Grant, Isolation, LogLevel, PluginSettings, ServerSettings, Settings, Tenant,
+        Agent, Disclosure, Filters, Grant, Isolation, LogLevel, PluginSettings, ServerSettings, Settings,
+        Tenant,
     },
     snapshot::Content,
 };
@@ -51,13 +52,18 @@ pub(crate) fn settings() -> Settings {
         prompts: patterns(&["*"]),
         capabilities: Capability::ALL.into(),
     };
-    let tenant =
-        Tenant { grant: all.clone(), limits: LimitCeilings::default(), disclosure: Disclosure::Reasons };
+    let tenant = Tenant {
+        grant: all.clone(),
+        limits: LimitCeilings::default(),
+        disclosure: Disclosure::Reasons,
+        filters: Filters::default(),
+    };
     let agent = Agent {
         tenant: "research".parse().unwrap(),
         tokens: vec![TokenDigest::of("laptop-token")],
         grant: all,
         limits: Limits::default(),
+        filters: Filters::default(),
     };
     Settings {
         server: ServerSettings {
@@ -68,6 +74,7 @@ pub(crate) fn settings() -> Settings {
         },
         admin: None,
         log_level: LogLevel::default(),
+        redaction: Default::default(),
         secrets: Vec::new(),
         state_dir: "state".into(),
         reload: Default::default(),

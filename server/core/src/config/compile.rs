@@ -26,6 +26,7 @@ mod admin;
 mod agents;
 mod limits;
 mod plugins;
+mod redaction;
 mod rights;
 mod server;
 mod tokens;
@@ -75,6 +76,7 @@ impl Compiler<'_> {
             server,
             admin,
             log_level: admin::level(raw.log.level),
+            redaction: self.redaction(&root.key("redaction"), &raw.redaction),
             secrets: std::mem::take(&mut self.secrets),
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
             reload: reload(&raw.reload),

@@ -13,6 +13,7 @@ const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
 const PATTERN: &str = r"^(\*|[^\s*]*[.:/_-]\*|[^\s*]+)$";
 const TOKEN: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\}|sha256:[0-9A-Fa-f]{64})$";
+const RULE: &str = r"^[a-z][a-z0-9_]{0,63}$";
 const RATE: &str = r"^ *[1-9][0-9]{0,6} */ *(s|min|h|day) *$";
 const DATE: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 const MINISIGN: &str = r"^(installed|RW[QRST][A-Za-z0-9+/]{53})$";
@@ -41,6 +42,8 @@ pub(super) struct RawConfig {
     pub(super) admin: RawAdmin,
     /// What is logged.
     pub(super) log: RawLog,
+    /// What is taken out of the log, and of results where `filters` says so.
+    pub(super) redaction: RawRedaction,
     /// What the server keeps on disk.
     pub(super) state: RawState,
     /// How changes of this file come into force.
@@ -121,6 +124,46 @@ pub(super) enum RawLevel {
     Info,
     Debug,
     Trace,
+}
+
+/// What is taken out of the log, and of results where `filters` says so. Secrets
+/// that the server knows are taken out whatever stands here.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRedaction {
+    /// Rules that do not count, by the name that stands in `[REDACTED:name]`.
+    #[schemars(extend("examples" = [["phone"]]))]
+    pub(super) off: Option<Texts>,
+    /// Rules of your own: regular expressions of what is to be taken out, each
+    /// under a name.
+    #[schemars(extend("propertyNames" = { "pattern": RULE }, "examples" = [{ "employee": "EMP-[0-9]{6}" }]))]
+    pub(super) patterns: BTreeMap<String, String>,
+    /// Regular expressions of what stays, whatever a rule says. They must match all
+    /// of what the rule found.
+    #[schemars(extend("examples" = [["support@example\\.lan"]]))]
+    pub(super) allow: Option<Texts>,
+    /// Names of fields whose values are secret, besides those that say so, such as
+    /// `password`.
+    #[schemars(extend("examples" = [["pin"]]))]
+    pub(super) names: Option<Texts>,
+}
+
+/// What is done to what goes through the server.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawFilters {
+    /// Whether secrets and personal data are taken out of results: `redact`, or
+    /// `off`. Where tenant, agent and plugin differ, `redact` counts.
+    #[schemars(extend("default" = "off", "examples" = ["redact"]))]
+    pub(super) results: Option<RawResultFilter>,
+}
+
+// Without doc comments on the variants, the schema is a plain `enum`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawResultFilter {
+    Off,
+    Redact,
 }
 
 /// What the server keeps on disk.
@@ -236,6 +279,8 @@ pub(super) struct RawEntry {
     pub(super) capabilities: Option<Texts>,
     /// The plugin's own configuration. Its authors say what belongs here.
     pub(super) config: Map<String, Value>,
+    /// What is done to what the plugin answers.
+    pub(super) filters: RawFilters,
 }
 
 // Without doc comments on the variants, the schema is a plain `enum`.
@@ -319,6 +364,8 @@ pub(super) struct RawTenant {
     /// `reasons`, every reason why not, or `opaque`, nothing at all.
     #[schemars(extend("default" = "reasons", "examples" = ["reasons"]))]
     pub(super) disclosure: Option<RawDisclosure>,
+    /// What is done to what its agents get.
+    pub(super) filters: RawFilters,
 }
 
 // Without doc comments on the variants, the schema is a plain `enum`.
@@ -373,6 +420,8 @@ pub(super) struct RawAgent {
     pub(super) capabilities: Option<Texts>,
     /// Limits on its tool calls, below the ceiling of its tenant.
     pub(super) limits: RawLimits,
+    /// What is done to what it gets.
+    pub(super) filters: RawFilters,
 }
 
 /// A list of texts that remembers which item each was. Items that are no text

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     pattern::Patterns,
+    redact::RuleSettings,
     settings::{
         AdminSettings, Disclosure, HoldSettings, PluginEntry, PluginSettings, Settings, Tenant, TrustedKey,
     },
@@ -30,7 +31,9 @@ fn tenant(was: &Tenant, is: &Tenant) -> Vec<What> {
         Disclosure::Reasons => "reasons",
         Disclosure::Opaque => "opaque",
     };
-    What::value("disclosure", disclosure(was), disclosure(is)).into_iter().collect()
+    let disclosure = What::value("disclosure", disclosure(was), disclosure(is));
+    let results = What::value("filters.results", was.filters.results(), is.filters.results());
+    disclosure.into_iter().chain(results).collect()
 }
 
 /// Trusted keys.
@@ -91,6 +94,7 @@ fn entry(was: &PluginEntry, is: &PluginEntry) -> Vec<What> {
         What::value("isolation", was.isolation.as_str(), is.isolation.as_str()),
         What::list("capabilities", &was.capabilities, &is.capabilities),
         (was.config != is.config).then_some(What::Changed { value: "its configuration" }),
+        What::value("filters.results", was.filters.results(), is.filters.results()),
     ]
     .into_iter()
     .flatten()
@@ -131,6 +135,10 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("admin.listen", What::value("", admin(&old.admin), admin(&new.admin))),
         ("admin.token", admin_token(old, new)),
         ("log.level", What::value("", old.log_level.as_str(), new.log_level.as_str())),
+        ("redaction.off", What::list("", &rules(old).off, &rules(new).off)),
+        ("redaction.patterns", What::list("", patterns(old), patterns(new))),
+        ("redaction.allow", What::list("", &rules(old).allow, &rules(new).allow)),
+        ("redaction.names", What::list("", &rules(old).names, &rules(new).names)),
         ("state.dir", What::value("", old.state_dir.display(), new.state_dir.display())),
         ("reload.poll_ms", What::value("", old.reload.poll.as_millis(), new.reload.poll.as_millis())),
         (
@@ -146,6 +154,14 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
     .into_iter()
     .filter_map(|(key, what)| Some(Change { subject: Subject::Setting { key }, what: what? }))
     .collect()
+}
+
+fn rules(settings: &Settings) -> &RuleSettings {
+    settings.redaction.settings()
+}
+
+fn patterns(settings: &Settings) -> Vec<String> {
+    rules(settings).patterns.iter().map(|(name, pattern)| format!("{name}: {pattern}")).collect()
 }
 
 fn admin_token(old: &Settings, new: &Settings) -> Option<What> {

@@ -7,7 +7,7 @@ mod escapes;
 mod runs;
 
 pub(super) use escapes::{joined, unescaped, unquoted};
-pub(super) use runs::runs;
+pub(super) use runs::{base64, runs};
 
 /// Bytes that were decoded.
 pub(super) trait Mapped {

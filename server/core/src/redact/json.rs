@@ -11,7 +11,7 @@ mod walk;
 use walk::{Kind, Token, Tokens};
 
 /// Stands for a value whose field's name says that it is secret.
-const NAMED_SECRET: &str = "[REDACTED:named_secret]";
+const HIDDEN: &str = "[REDACTED:named_secret]";
 
 /// Stands for a line that could not be read.
 const UNREADABLE: &str = r#"{"level":"ERROR","target":"server","message":"[REDACTED:unreadable_line]"}"#;
@@ -21,15 +21,17 @@ const UNREADABLE: &str = r#"{"level":"ERROR","target":"server","message":"[REDAC
 const OWN: [&str; 10] =
     ["timestamp", "ts", "time", "seq", "id", "hash", "prev", "sha256", "config_sha256", "plugin_sha256"];
 
-/// See [`Redactor::value`].
-pub(super) fn value(redactor: &Redactor, value: &mut Value) -> bool {
+/// See [`Redactor::value`]. `name`: of the field that holds it.
+pub(super) fn value(redactor: &Redactor, name: &str, value: &mut Value) -> bool {
     match value {
-        Value::String(text) => string(redactor, text),
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| self::value(redactor, item) | any),
+        Value::String(text) => string(redactor, name, text),
+        Value::Array(items) => {
+            items.iter_mut().fold(false, |any, item| self::value(redactor, name, item) | any)
+        }
         Value::Object(fields) => object(redactor, fields),
         Value::Number(number) => {
             let text = number.to_string();
-            let Cow::Owned(redacted) = redactor.text(&text) else { return false };
+            let Cow::Owned(redacted) = redactor.field(name, &text) else { return false };
             *value = Value::String(redacted);
             true
         }
@@ -37,8 +39,8 @@ pub(super) fn value(redactor: &Redactor, value: &mut Value) -> bool {
     }
 }
 
-fn string(redactor: &Redactor, text: &mut String) -> bool {
-    let Cow::Owned(redacted) = redactor.text(text) else { return false };
+fn string(redactor: &Redactor, name: &str, text: &mut String) -> bool {
+    let Cow::Owned(redacted) = redactor.field(name, text) else { return false };
     *text = redacted;
     true
 }
@@ -47,7 +49,7 @@ fn object(redactor: &Redactor, fields: &mut Map<String, Value>) -> bool {
     let mut any = false;
     let mut renamed = Vec::new();
     for (name, field) in fields.iter_mut() {
-        any |= if redactor.rules.names_secret(name) { hide(field) } else { value(redactor, field) };
+        any |= if redactor.rules.names_secret(name) { hide(field) } else { value(redactor, name, field) };
         if let Cow::Owned(redacted) = redactor.text(name) {
             renamed.push((name.clone(), redacted));
         }
@@ -69,7 +71,7 @@ fn hide(field: &mut Value) -> bool {
         Value::Null | Value::Bool(_) => false,
         Value::String(text) if is_shown(text) => false,
         Value::String(_) | Value::Number(_) => {
-            *field = Value::String(NAMED_SECRET.to_owned());
+            *field = Value::String(HIDDEN.to_owned());
             true
         }
         Value::Array(items) => items.iter_mut().fold(false, |any, item| hide(item) | any),
@@ -149,10 +151,10 @@ fn edits(redactor: &Redactor, text: &str) -> Option<Vec<Edit>> {
             continue;
         }
         let new = match (kind, hidden.is_some()) {
-            (Kind::Number, true) => Some(quoted(NAMED_SECRET)),
+            (Kind::Number, true) => Some(quoted(HIDDEN)),
             (Kind::Number, false) => number(redactor, raw),
-            (_, true) => Some(unescaped(raw)?).filter(|text| !is_shown(text)).map(|_| quoted(NAMED_SECRET)),
-            (_, false) => match redactor.text(&unescaped(raw)?) {
+            (_, true) => Some(unescaped(raw)?).filter(|text| !is_shown(text)).map(|_| quoted(HIDDEN)),
+            (_, false) => match redactor.field(&name, &unescaped(raw)?) {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(redacted) => Some(quoted(&redacted)),
             },

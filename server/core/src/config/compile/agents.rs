@@ -7,6 +7,7 @@ use plugin_contract::Capability;
 use super::{
     Compiler, Place,
     limits::first_of,
+    redaction::filters,
     rights::{Profile, RawRights},
     tokens::Owners,
 };
@@ -74,7 +75,13 @@ impl Compiler<'_> {
             .chain([&around.limits]);
         let tenant = tenant_id?;
         let ceiling = around.tenants.get(&tenant).map(|tenant| tenant.limits).unwrap_or_default();
-        Some(Agent { tenant, tokens, grant: all.grant(), limits: first_of(levels).under(&ceiling) })
+        Some(Agent {
+            tenant,
+            tokens,
+            grant: all.grant(),
+            limits: first_of(levels).under(&ceiling),
+            filters: filters(&raw.filters),
+        })
     }
 
     fn tenant_of(&mut self, place: &Place, raw: &RawAgent) -> Option<TenantId> {

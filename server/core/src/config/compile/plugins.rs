@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use plugin_contract::{Capability, PluginName};
 
-use super::{Compiler, Place, default_patterns};
+use super::{Compiler, Place, default_patterns, redaction::filters};
 use crate::{
     config::{
         mask::quoted,
@@ -145,6 +145,7 @@ fn entry(is_bundled: bool, raw: &RawEntry) -> PluginEntry {
         isolation,
         capabilities: Compiler::capabilities(raw.capabilities.as_ref()),
         config: raw.config.clone(),
+        filters: filters(&raw.filters),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plugin_contract::Capability;
 
-use super::{Compiler, Place};
+use super::{Compiler, Place, redaction::filters};
 use crate::{
     config::{
         PROMPTS, RESOURCES,
@@ -113,7 +113,7 @@ impl Compiler<'_> {
             };
             let grant = compiler.rights(place, &raw.into()).grant();
             let limits = compiler.limits(&place.key("limits"), &raw.limits);
-            Some(Tenant { grant, limits, disclosure })
+            Some(Tenant { grant, limits, disclosure, filters: filters(&raw.filters) })
         })
     }
 

@@ -13,7 +13,7 @@ struct Alphabet {
 }
 
 const ALPHABETS: [Alphabet; 3] = [
-    Alphabet { bits: 6, phases: 4, value: base64 },
+    Alphabet { bits: 6, phases: 4, value: base64_digit },
     Alphabet { bits: 4, phases: 2, value: hexadecimal },
     Alphabet { bits: 5, phases: 8, value: base32 },
 ];
@@ -88,7 +88,12 @@ impl Mapped for Run<'_> {
     }
 }
 
-fn base64(character: u8) -> Option<u32> {
+/// Decodes base64 and base64url that begins with the first character.
+pub(in crate::redact) fn base64(characters: &[u8], bytes: &mut Vec<u8>) {
+    decode(characters, 6, base64_digit, bytes);
+}
+
+fn base64_digit(character: u8) -> Option<u32> {
     let value = match character {
         b'A'..=b'Z' => character - b'A',
         b'a'..=b'z' => character - b'a' + 26,
