@@ -15,6 +15,7 @@ mod connection;
 mod load;
 mod numbers;
 mod program;
+mod redaction;
 mod reload;
 mod report;
 mod server;
@@ -45,15 +46,20 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
-    let order = order().ok_or("this program is run by `cargo xtask bench`")?;
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    if let [name, mode, tuned, scored] = &arguments[..]
+        && name == "redaction"
+    {
+        return redaction::run(tuned.as_ref(), scored.as_ref(), mode == "smoke");
+    }
+    let order = order(arguments).ok_or("this program is run by `cargo xtask bench`")?;
     match order.name.as_str() {
         "calls" => calls::run(&order).await,
         _ => reload::run(&order).await,
     }
 }
 
-fn order() -> Option<Order> {
-    let arguments = env::args().skip(1).collect::<Vec<_>>();
+fn order(arguments: Vec<String>) -> Option<Order> {
     let [name, smoke, seconds, server, plugin] = arguments.try_into().ok()?;
     Some(Order {
         name,
