@@ -22,6 +22,7 @@ mod logging;
 mod mcp;
 mod plugins;
 mod plugins_live;
+mod redaction;
 mod reload;
 mod reload_files;
 mod reload_model;

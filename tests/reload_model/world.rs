@@ -221,7 +221,14 @@ tenants:
 }
 
 fn bench_tool(name: &str) -> &'static str {
-    let tools =
-        ["bench.count", "bench.hold", "bench.instance", "bench.label", "bench.sleep", "bench.version"];
+    let tools = [
+        "bench.count",
+        "bench.hold",
+        "bench.instance",
+        "bench.label",
+        "bench.leak",
+        "bench.sleep",
+        "bench.version",
+    ];
     tools.into_iter().find(|tool| tool.ends_with(name)).unwrap()
 }

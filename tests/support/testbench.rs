@@ -23,7 +23,8 @@ use super::{LAPTOP, Server, TWO_AGENTS, bundled};
 /// A folder of plugins with `bench` in it, release 1.
 ///
 /// Agent `reviewer` of [`config`](Self::config) may call its tools: `bench.sleep`,
-/// `bench.hold`, `bench.version`, `bench.instance`, `bench.count`, `bench.label`.
+/// `bench.hold`, `bench.version`, `bench.instance`, `bench.count`, `bench.label`,
+/// `bench.leak`.
 pub(crate) struct Testbench {
     root: tempfile::TempDir,
     key: SigningKey,
