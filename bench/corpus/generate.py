@@ -46,15 +46,18 @@ PERSONAL = {
 
 
 def encodings(secret, rng):
-    """The ways in which a secret may be written, but for those that take no trouble."""
+    """The ways in which a secret may be written: a name, the text, and which part of
+    it is the secret, where there is more."""
     raw = secret.encode()
     pad = lambda n: bytes(rng.randrange(33, 126) for _ in range(n))
+    part = lambda first, length, bits: (first * 8 // bits, -(-(first + length) * 8 // bits))
     escaped = "".join(f"\\u{ord(c):04x}" for c in secret)
     yield "plain", secret
     for n in range(3):
-        yield f"base64+{n}", base64.b64encode(pad(n) + raw + pad(rng.randrange(3))).decode()
-        yield f"base64url+{n}", base64.urlsafe_b64encode(pad(n) + raw).decode().rstrip("=")
-    yield "base32", base64.b32encode(raw).decode()
+        span = part(n, len(raw), 6)
+        yield f"base64+{n}", base64.b64encode(pad(n) + raw + pad(rng.randrange(3))).decode(), span
+        yield f"base64url+{n}", base64.urlsafe_b64encode(pad(n) + raw).decode().rstrip("="), span
+    yield "base32", base64.b32encode(raw).decode(), part(0, len(raw), 5)
     yield "hex", binascii.hexlify(raw).decode()
     yield "HEX", binascii.hexlify(raw).decode().upper()
     yield "percent", urllib.parse.quote(secret, safe="")
@@ -65,21 +68,23 @@ def encodings(secret, rng):
     yield "x", "".join(f"\\x{b:02x}" for b in raw)
     yield "html", "".join(f"&#{ord(c)};" for c in secret)
     yield "shell", re.sub(r"([^A-Za-z0-9])", r"\\\1", secret)
-    yield "base64 twice", base64.b64encode(base64.b64encode(pad(2) + raw)).decode()
+    first, end = part(2, len(raw), 6)
+    yield "base64 twice", base64.b64encode(base64.b64encode(pad(2) + raw)).decode(), part(first, end - first, 6)
     yield "lines", "\n".join(secret[i:i + 9] for i in range(0, len(secret), 9))
-    yield "basic", base64.b64encode(b"user:" + raw).decode()
+    yield "basic", base64.b64encode(b"user:" + raw).decode(), part(5, len(raw), 6)
 
 
 class Corpus:
     def __init__(self, out):
         self.out = out
 
-    def add(self, of, template, value="", entity=None):
+    def add(self, of, template, value="", entity=None, part=None):
         before, after = template.split("{}", 1) if entity else (template, "")
         tidy = (lambda s: s.replace("{{", "{").replace("}}", "}")) if entity else (lambda s: s)
         before, after = tidy(before), tidy(after)
         start = len(before.encode())
-        labels = [[start, start + len(value.encode()), entity]] if entity else []
+        first, end = part or (0, len(value.encode()))
+        labels = [[start + first, start + end, entity]] if entity else []
         line = json.dumps({"text": before + value + after, "labels": labels, "of": of}, ensure_ascii=False)
         self.out.write(line + "\n")
 
@@ -98,6 +103,8 @@ def personal(pl, en, rng):
     iban = pl.iban()
     card = en.credit_card_number(card_type=rng.choice(["visa16", "mastercard", "amex", "discover", "jcb16"]))
     mobile = rng.choice(["50", "51", "53", "60", "66", "69", "72", "78", "88"]) + "".join(rng.choices("0123456789", k=7))
+    # Neither begins with 0 or 1 in North America.
+    area, exchange = (rng.choice("23456789") + en.numerify("##") for _ in range(2))
     yield "pesel", pl.pesel()
     yield "nip", rng.choice([nip, nip, groups(nip, [3, 3, 2, 2], "-"), groups(nip, [3, 2, 2, 3], "-")])
     yield "regon", rng.choice([pl.regon, pl.local_regon])()
@@ -106,8 +113,8 @@ def personal(pl, en, rng):
     yield "email", rng.choice([pl.email, en.email, pl.company_email, en.free_email])()
     yield "phone", rng.choice([groups(mobile, [3, 3, 3], " "), groups(mobile, [3, 3, 3], "-"), mobile, en.phone_number()])
     yield "phone_international", rng.choice([
-        "+48" + mobile, "+48 " + groups(mobile, [3, 3, 3], " "), "0048 " + groups(mobile, [3, 3, 3], " "), en.numerify("+1-%##-%##-####"),
-        en.numerify("(%##) %##-####"), en.numerify("%##-%##-####"), pl.numerify("+44 20 #### ####"), pl.numerify("+49 30 ######"),
+        "+48" + mobile, "+48 " + groups(mobile, [3, 3, 3], " "), "0048 " + groups(mobile, [3, 3, 3], " "), f"+1-{area}-{exchange}-{en.numerify('####')}",
+        f"({area}) {exchange}-{en.numerify('####')}", f"{area}-{exchange}-{en.numerify('####')}", pl.numerify("+44 20 #### ####"), pl.numerify("+49 30 ######"),
     ])
     yield "polish_id_card", pl.identity_card_number()
     yield "us_ssn", en.ssn()
@@ -167,8 +174,8 @@ def main():
     with open(folder / "corpus.jsonl", "w", encoding="utf-8") as out:
         corpus = Corpus(out)
         for secret in known:
-            for name, encoded in encodings(secret, rng):
-                corpus.add(f"known: {name}", rng.choice(AROUND), encoded, "known_secret")
+            for name, encoded, *part in encodings(secret, rng):
+                corpus.add(f"known: {name}", rng.choice(AROUND), encoded, "known_secret", *part)
         for rule in maker.token(None):
             for _ in range(each):
                 corpus.add("format", rng.choice(AROUND), maker.token(rule), rule)

@@ -19,12 +19,13 @@ use crate::support::{
 };
 
 /// What `*` stands for, by what is before it.
-const NAMES: [(&str, &str); 5] = [
+const NAMES: [(&str, &str); 6] = [
     ("agents", "laptop"),
     ("tenants", "research"),
     ("profiles", "shared"),
     ("plugins.trusted_keys", "acme"),
     ("plugins.entries", "bench"),
+    ("redaction.patterns", "employee"),
 ];
 
 /// Stands for the folder of plugins, as a value.

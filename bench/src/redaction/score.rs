@@ -4,14 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, ops::Range};
 
 use server_core::redact::Redactor;
 
-use super::{
-    KNOWN,
-    corpus::{Corpus, Sample},
-};
-
-/// An encoding may begin or end in the middle of a character's bits; so much of it
-/// says nothing of the secret.
-const EDGE: usize = 4;
+use super::corpus::{Corpus, Sample};
 
 #[derive(Default)]
 pub(super) struct Score {
@@ -48,8 +41,7 @@ impl Score {
         let findings = redactor.findings(&sample.text);
         for (label, entity) in &sample.labels {
             let covered = findings.iter().map(|finding| overlap(&finding.range, label)).sum::<usize>();
-            let edge = if entity == KNOWN { EDGE } else { 0 };
-            let is_found = covered + edge >= label.len();
+            let is_found = covered >= label.len();
             let entry = self.entities.entry(entity.clone()).or_default();
             entry.all += 1;
             entry.found += usize::from(is_found);

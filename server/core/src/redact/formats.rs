@@ -129,8 +129,7 @@ impl Format {
         let Some(Before { has, count }) = &self.before else {
             return boundary::begins(text, at).then_some(at);
         };
-        let before =
-            text.get(..at)?.iter().rev().take(count.end() + 1).take_while(|byte| has(**byte)).count();
+        let before = text.get(..at)?.iter().rev().take(*count.end()).take_while(|byte| has(**byte)).count();
         let start = at - before;
         (count.contains(&before) && boundary::begins(text, start)).then_some(start)
     }

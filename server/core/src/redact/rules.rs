@@ -110,7 +110,7 @@ impl Rules {
     /// Looks through the text, and through what it is once its escapes are undone.
     fn find_in<'r>(&'r self, name: &str, text: &str, depth: u8, findings: &mut Vec<Finding<'r>>) {
         formats::find(text, findings);
-        texts::find(text, &|name| self.names_secret(name), findings);
+        texts::find(text, &|name| self.names_secret(name), &self.settings.names, findings);
         personal::find(personal::Text { text, label: name }, findings);
         for (rule, regex) in &self.patterns {
             let matches = regex.find_iter(text).filter(|found| !found.is_empty());

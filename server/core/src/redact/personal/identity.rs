@@ -55,8 +55,14 @@ fn vat_number(phrase: &Phrase<'_>, at: usize) -> Option<(Found, usize)> {
     let group = phrase.groups.get(at)?;
     let before = phrase.text.get(..group.start)?;
     let prefix = [&b"PL"[..], b"PL ", b"PL-"].into_iter().find(|prefix| before.ends_with(prefix))?;
-    let stands_alone = boundary::begins(phrase.text, group.start - prefix.len()) && phrase.ends(group.end);
-    (stands_alone && is_nip(&phrase.digits(at, 1))).then(|| ((group.clone(), "nip"), at + 1))
+    let count = match (phrase.sizes(at), phrase.sizes(at)) {
+        (_, Some([3, 3, 2, 2] | [3, 2, 2, 3])) if phrase.separated(at, 4, b"- ") => 4,
+        (Some([10]), _) => 1,
+        _ => return None,
+    };
+    let span = phrase.span(at, count)?;
+    let stands_alone = boundary::begins(phrase.text, span.start - prefix.len()) && phrase.ends(span.end);
+    (stands_alone && is_nip(&phrase.digits(at, count))).then_some(((span, "nip"), at + count))
 }
 
 /// Three letters and six digits, where something says that it is a card's number:

@@ -30,7 +30,9 @@ fn international(phrase: &Phrase<'_>, at: usize) -> Option<(usize, usize)> {
         [] => true,
         [.., last] => !boundary::is_word(*last) && !b".+".contains(last),
     };
-    if !opens {
+    // A year with a sign is one of five digits or more, and a date goes on.
+    let is_date = matches!(phrase.sizes(at), Some([4..=20, 2, 2])) && phrase.separated(at, 3, b"-");
+    if !opens || is_date {
         return None;
     }
     // Of what could be several numbers, the longest that is one.
@@ -65,14 +67,13 @@ fn american(phrase: &Phrase<'_>, at: usize) -> Option<(usize, usize)> {
     let first = phrase.groups.get(at)?;
     let is_prefix = matches!(phrase.text.get(first.clone()), Some(b"1" | b"001"));
     let from = at + usize::from(is_prefix);
-    let lengths: [usize; 3] = phrase.lengths(from)?;
     let digits = phrase.digits(from, 3);
     let [npa, _, _, exchange, ..] = digits.as_slice() else { return None };
     let before = phrase.text.get(..phrase.groups.get(from)?.start)?;
     let is_bracketed = before.ends_with(b"(") && phrase.text.get(phrase.groups.get(from)?.end) == Some(&b')');
     let written = is_bracketed || phrase.separated(from, 3, b"-.");
     let opens = phrase.begins(first.start);
-    (lengths == [3, 3, 4] && *npa > 1 && *exchange > 1 && written && opens)
+    (phrase.sizes(from) == Some([3, 3, 4]) && *npa > 1 && *exchange > 1 && written && opens)
         .then(|| (first.start - usize::from(is_bracketed && !is_prefix), from + 3 - at))
 }
 

@@ -71,13 +71,17 @@ impl Phrase<'_> {
     /// The lengths of `count` groups from one on. `None`: there are not so many, or
     /// they are part of a word or a fraction.
     pub(super) fn lengths<const N: usize>(&self, at: usize) -> Option<[usize; N]> {
-        let groups = self.groups.get(at..at + N)?;
-        let (first, last) = (groups.first()?, groups.last()?);
-        let mut lengths = [0; N];
-        for (length, group) in lengths.iter_mut().zip(groups) {
-            *length = group.len();
+        let span = self.span(at, N)?;
+        self.sizes(at).filter(|_| self.begins(span.start) && self.ends(span.end))
+    }
+
+    /// The same, wherever they stand.
+    pub(super) fn sizes<const N: usize>(&self, at: usize) -> Option<[usize; N]> {
+        let mut sizes = [0; N];
+        for (size, group) in sizes.iter_mut().zip(self.groups.get(at..at + N)?) {
+            *size = group.len();
         }
-        (self.begins(first.start) && self.ends(last.end)).then_some(lengths)
+        Some(sizes)
     }
 
     /// The bytes from a group to the last of `count`.

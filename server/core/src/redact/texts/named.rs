@@ -70,6 +70,27 @@ pub(super) fn find(text: &str, names_secret: &dyn Fn(&str) -> bool, add: &mut Ad
     }
 }
 
+/// Tells values after names of the operator's own, whatever they are.
+pub(super) fn find_own(text: &str, own: &[String], add: &mut Add<'_>) {
+    if own.is_empty() {
+        return;
+    }
+    let lower = text.to_ascii_lowercase();
+    for name in own {
+        for (start, found) in lower.match_indices(&name.to_ascii_lowercase()) {
+            let end = start + found.len();
+            if before(text, start) > 0 || after(text, end) > 0 {
+                continue;
+            }
+            let Some(Value { start, end, .. }) = value_after(text, start, end) else { continue };
+            let value = text.get(start..end).unwrap_or_default();
+            if !value.is_empty() && !is_reference(value) {
+                add(start..end, NAMED_SECRET);
+            }
+        }
+    }
+}
+
 /// Whether it says where a secret is, instead of being one.
 pub(in crate::redact) fn is_reference(text: &str) -> bool {
     text.starts_with(MARK) || ["${", "$(", "{{", "<", "%("].iter().any(|open| text.starts_with(open))
