@@ -30,3 +30,4 @@ mod reload_start;
 mod reload_survives;
 mod revocation;
 mod transport;
+mod workers;

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use server_core::{
     gateway::Gateway,
     redact::Redaction,
-    settings::Settings,
+    settings::{EgressSettings, Settings},
     snapshot::{Live, Snapshot},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,6 +17,7 @@ use tracing::info;
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
     call_log::{Each, LogLines},
+    egress::{Connector, OwnAddresses},
     logging::{Level, Lines},
     mcp,
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
@@ -34,6 +35,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Requests could not go out.
+    #[error("{0}")]
+    Egress(String),
     /// The operating system failed it.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -53,7 +57,10 @@ pub async fn serve(
     };
     // From here on a signal ends the server, also while plugins are loaded.
     let mut signals = Signals::new()?;
-    let plugins = Arc::new(PluginHost::new(HostServices::new(facts), Installation::of_this_process()));
+    let own = OwnAddresses::default();
+    let connector = Connector::new(&EgressSettings::default(), own.clone()).map_err(ServeError::Egress)?;
+    let services = HostServices::reaching_out(facts, connector.clone());
+    let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone(), redaction.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
@@ -84,11 +91,17 @@ pub async fn serve(
     });
     let listeners = Listeners::new(door.router(), admin.router());
     let prepared = listeners.prepare(&snapshot.settings).await?;
+    connector.commit(connector.prepare(&snapshot.settings.egress).map_err(ServeError::Egress)?);
+    own.set({
+        let listeners = listeners.clone();
+        move || listeners.addresses().into_iter().map(|(_, address)| address).collect()
+    });
     log.set(snapshot.settings.log_level);
     redaction.follow(&snapshot.settings.redaction);
 
     let stop = CancellationToken::new();
-    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log, redaction });
+    let followers =
+        Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), connector, log, redaction });
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
         let listeners = listeners.clone();
@@ -123,6 +136,7 @@ pub async fn serve(
 struct Parts {
     door: Door,
     listeners: Listeners,
+    connector: Connector,
     log: Level,
     redaction: Arc<Redaction>,
 }
@@ -131,10 +145,12 @@ impl Followers for Parts {
     fn prepare<'f>(&'f self, settings: &'f Settings) -> BoxFuture<'f, Result<Follow, String>> {
         Box::pin(async {
             let listeners = self.listeners.prepare(settings).await.map_err(|error| error.to_string())?;
+            let (connector, egress) = (self.connector.clone(), self.connector.prepare(&settings.egress)?);
             let (log, level) = (self.log.clone(), settings.log_level);
             let (redaction, rules) = (self.redaction.clone(), settings.redaction.clone());
             let follow = move || {
                 listeners.commit();
+                connector.commit(egress);
                 log.set(level);
                 redaction.follow(&rules);
             };
@@ -143,6 +159,7 @@ impl Followers for Parts {
     }
 
     fn check(&self, settings: &Settings) -> Result<(), String> {
+        self.connector.prepare(&settings.egress)?;
         self.listeners.check(settings).map_err(|error| error.to_string())
     }
 

@@ -5,9 +5,11 @@
 pub mod admin;
 mod allowance;
 pub mod app;
+pub mod budget;
 pub mod call_log;
 pub mod cli;
 pub mod config_files;
+pub mod egress;
 pub mod logging;
 pub mod mcp;
 pub mod plugin;

@@ -44,6 +44,7 @@ mod start;
 pub mod trial;
 mod trust;
 pub mod verify;
+pub mod worker;
 
 pub use change::Change;
 pub use in_process::Retired;
@@ -144,7 +145,7 @@ impl PluginHost {
         let installed = self.installation.key(&bundled);
         let (keys, mut refusals) =
             KeyRing::new(settings, &installed, last_key.as_ref(), (self.terms.today)());
-        let loader = Loader::new(self.shared.starter.clone(), settings.max_retired_bytes, running);
+        let loader = Loader::new(self.shared.starter.clone(), settings, running);
         let mut round = Round::new(settings.clone(), keys, state_dir, loader);
         let comes_bundled = settings.trusted_keys.values().any(|key| key.minisign == KeySource::Installed);
         if !round.folder(&bundled) && comes_bundled {

@@ -210,7 +210,7 @@ fn entries() -> Vec<Case> {
         entry("isolation", json!("in_process"), json!("process")).bench().shows(
             bench_in_the_log(),
             "in_process",
-            "isolation_unavailable",
+            "process",
         ),
         entry("config", label("one"), label("two")).bench().shows(
             call("bench.label", json!({})),

@@ -192,6 +192,8 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
     let tenant = Tenant {
         grant: grant.clone(),
         limits: Default::default(),
+        llm: Default::default(),
+        budget: Default::default(),
         disclosure: Disclosure::Reasons,
         filters: Default::default(),
     };
@@ -202,6 +204,8 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
             tokens: vec![token],
             grant: grant.clone(),
             limits: Default::default(),
+            llm: Default::default(),
+            budget: Default::default(),
             filters: Default::default(),
         };
         (id, agent)
@@ -214,7 +218,10 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
         reload: Default::default(),
+        egress: Default::default(),
+        credentials: Default::default(),
         plugins: default_plugins(),
+        llm: Default::default(),
         tenants: tenants.collect(),
         agents: agents.collect(),
     })

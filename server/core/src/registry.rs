@@ -18,9 +18,11 @@ use serde::Serialize;
 
 use crate::{
     arguments::{ArgumentSchema, InvalidSchema},
+    egress::{InvalidRule, Rule},
     id::KeyName,
     invocation::Invocation,
     settings::Isolation,
+    workers::WorkersStatus,
 };
 
 /// The longest URI of a resource that a client may name.
@@ -58,6 +60,15 @@ impl fmt::Debug for Plugin {
     }
 }
 
+impl Plugin {
+    /// The hosts that it says it reaches. None: it goes wherever its callers may.
+    #[must_use]
+    pub fn egress(&self) -> &[Rule] {
+        let Prepared(prepared) = &self.prepared;
+        prepared.get().map_or(&[], |compiled| &compiled.egress)
+    }
+}
+
 /// Where a plugin's bytes came from and who signed them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Provenance {
@@ -82,6 +93,15 @@ pub trait Instance: Send + Sync {
     fn offers(&self, _thing: &Offered) -> bool {
         true
     }
+
+    /// How its worker processes are, if it has any.
+    fn workers(&self) -> Option<WorkersStatus> {
+        None
+    }
+
+    /// Another instance takes the calls from now on. Those that it has go on, and
+    /// some may still come.
+    fn retire(&self) {}
 }
 
 /// Why a plugin gave no answer.
@@ -325,7 +345,13 @@ impl Registry {
                     .map_err(|error| Conflict::Template(error.to_string()))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Compiled { schemas, templates })
+        let egress = plugin
+            .manifest
+            .egress
+            .iter()
+            .map(|text| text.parse().map_err(|error: InvalidRule| Conflict::Egress(error.to_string())))
+            .collect::<Result<_, _>>()?;
+        Ok(Compiled { schemas, templates, egress })
     }
 
     fn add(&mut self, plugin: &Arc<Plugin>, compiled: &Compiled) {
@@ -357,6 +383,7 @@ struct Compiled {
     /// Of each tool, its input's and its output's.
     schemas: Vec<(Arc<ArgumentSchema>, Option<Arc<ArgumentSchema>>)>,
     templates: Vec<UriTemplate>,
+    egress: Vec<Rule>,
 }
 
 enum Conflict {
@@ -365,6 +392,7 @@ enum Conflict {
     Taken(&'static str, String),
     Schema(ToolName, &'static str, InvalidSchema),
     Template(String),
+    Egress(String),
 }
 
 impl Conflict {
@@ -397,6 +425,11 @@ impl Conflict {
                 "invalid_schema",
                 format!("the {which} schema of tool `{tool}` cannot be used: {error}"),
                 "correct the schema in the plugin and sign it again".to_owned(),
+            ),
+            Self::Egress(message) => (
+                "invalid_egress",
+                format!("a host that plugin `{name}` declares cannot be used: {message}"),
+                "correct it in the plugin and sign it again".to_owned(),
             ),
             Self::Template(message) => (
                 "invalid_template",

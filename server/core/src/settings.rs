@@ -15,12 +15,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    id::{AgentId, KeyName, TenantId},
+    budget::Budget,
+    egress::{Credential, Rules},
+    id::{AgentId, KeyName, SecretName, TenantId},
     limits::{LimitCeilings, Limits},
+    llm::{LlmGrant, LlmSettings},
     pattern::Patterns,
-    redact::Rules,
+    redact,
     secret::TokenDigest,
 };
+
+mod egress;
+mod worker;
+
+pub use egress::{Authorities, EgressSettings};
+pub use worker::WorkerSettings;
 
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
@@ -32,7 +41,7 @@ pub struct Settings {
     /// What is logged.
     pub log_level: LogLevel,
     /// What is taken out of what is written and, where filters say so, answered.
-    pub redaction: Arc<Rules>,
+    pub redaction: Arc<redact::Rules>,
     /// Where the secrets of all this come from, but for those of which the
     /// configuration has the digest.
     pub secrets: Vec<SecretUse>,
@@ -40,8 +49,14 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// How changes come into force.
     pub reload: ReloadSettings,
+    /// How requests go out.
+    pub egress: EgressSettings,
+    /// What the server attaches to them.
+    pub credentials: BTreeMap<SecretName, Credential>,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
+    /// Models of others.
+    pub llm: LlmSettings,
     /// Ceilings.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// Grants.
@@ -162,6 +177,9 @@ pub struct ReloadSettings {
 pub struct HoldSettings {
     /// Those that remove a larger share of the agents than this, in percent.
     pub removed_agents_percent: Option<u8>,
+    /// Those by which a list of rules comes to allow a network as large as the
+    /// internet, or is only reported from now on.
+    pub wide_egress: bool,
 }
 
 impl Default for ReloadSettings {
@@ -185,6 +203,8 @@ pub struct PluginSettings {
     /// How many bytes of libraries that no plugin uses any more may stay in memory
     /// before no other is loaded into the server's process.
     pub max_retired_bytes: u64,
+    /// Whether no worker runs where the kernel does not keep it from files.
+    pub require_landlock: bool,
 }
 
 impl Default for PluginSettings {
@@ -195,6 +215,7 @@ impl Default for PluginSettings {
             trusted_keys: BTreeMap::new(),
             entries: BTreeMap::new(),
             max_retired_bytes: 256 << 20,
+            require_landlock: true,
         }
     }
 }
@@ -274,6 +295,12 @@ pub struct PluginEntry {
     pub isolation: Isolation,
     /// What it may do, if its agents may too.
     pub capabilities: BTreeSet<Capability>,
+    /// Where it may go, of where its agents may. `None`: everywhere there.
+    pub egress: Option<Rules>,
+    /// Secrets that may go with its requests, if its agents have them too.
+    pub secrets: BTreeSet<SecretName>,
+    /// What its worker processes may have.
+    pub worker: WorkerSettings,
     /// Its own configuration.
     pub config: Map<String, Value>,
     /// What is done to what it answers.
@@ -286,6 +313,9 @@ impl Default for PluginEntry {
             enabled: true,
             isolation: Isolation::Process,
             capabilities: BTreeSet::new(),
+            egress: None,
+            secrets: BTreeSet::new(),
+            worker: WorkerSettings::default(),
             config: Map::new(),
             filters: Filters::default(),
         }
@@ -325,6 +355,10 @@ pub struct Grant {
     pub prompts: Patterns,
     /// Capabilities.
     pub capabilities: BTreeSet<Capability>,
+    /// Hosts that calls may reach.
+    pub egress: Rules,
+    /// Secrets that may go with requests.
+    pub secrets: BTreeSet<SecretName>,
 }
 
 /// A group of agents. Its grant is the ceiling of theirs.
@@ -334,6 +368,10 @@ pub struct Tenant {
     pub grant: Grant,
     /// The ceiling on limits.
     pub limits: LimitCeilings,
+    /// The ceiling on what they may ask of models.
+    pub llm: LlmGrant,
+    /// What all of them together may spend on models.
+    pub budget: Budget,
     /// What a denied agent is told.
     pub disclosure: Disclosure,
     /// What is done to what its agents get.
@@ -376,6 +414,10 @@ pub struct Agent {
     pub grant: Grant,
     /// Its limits, under the tenant's ceiling.
     pub limits: Limits,
+    /// What it may ask of models, before the tenant's ceiling.
+    pub llm: LlmGrant,
+    /// What it may spend on models, beside what its tenant's agents may together.
+    pub budget: Budget,
     /// What is done to what it gets.
     pub filters: Filters,
 }

@@ -10,6 +10,7 @@ use plugin_contract::{Capability, Manifest};
 use serde_json::{Value, json};
 
 use crate::{
+    egress::Rules,
     gateway::{CallLog, CallRecord},
     id::{AgentId, TenantId},
     invocation::Invocation,
@@ -28,6 +29,11 @@ use crate::{
 
 pub(crate) fn patterns(texts: &[&str]) -> Patterns {
     texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+/// Rules that allow these.
+pub(crate) fn rules(allow: &[&str]) -> Rules {
+    Rules { allow: allow.iter().map(|text| text.parse().unwrap()).collect(), ..Rules::default() }
 }
 
 pub(crate) fn principal() -> Principal {
@@ -51,10 +57,14 @@ pub(crate) fn settings() -> Settings {
         resources: patterns(&["*"]),
         prompts: patterns(&["*"]),
         capabilities: Capability::ALL.into(),
+        egress: rules(&["api.example.com"]),
+        secrets: Default::default(),
     };
     let tenant = Tenant {
         grant: all.clone(),
         limits: LimitCeilings::default(),
+        llm: Default::default(),
+        budget: Default::default(),
         disclosure: Disclosure::Reasons,
         filters: Filters::default(),
     };
@@ -63,6 +73,8 @@ pub(crate) fn settings() -> Settings {
         tokens: vec![TokenDigest::of("laptop-token")],
         grant: all,
         limits: Limits::default(),
+        llm: Default::default(),
+        budget: Default::default(),
         filters: Filters::default(),
     };
     Settings {
@@ -78,7 +90,10 @@ pub(crate) fn settings() -> Settings {
         secrets: Vec::new(),
         state_dir: "state".into(),
         reload: Default::default(),
+        egress: Default::default(),
+        credentials: Default::default(),
         plugins: PluginSettings::default(),
+        llm: Default::default(),
         tenants: BTreeMap::from([("research".parse::<TenantId>().unwrap(), tenant)]),
         agents: BTreeMap::from([("laptop".parse::<AgentId>().unwrap(), agent)]),
     }

@@ -29,6 +29,7 @@ use server_core::{
     snapshot::{Content, Live},
 };
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     HostServices, ServerFacts, elf,
@@ -115,7 +116,7 @@ pub(super) fn instance(
     script: impl Fn(&HostObject, &[u8], &[u8]) -> Answer + Send + Sync + 'static,
 ) -> Arc<dyn Instance> {
     let withdrawn = Withdrawn::default();
-    let host = services.for_plugin("core".parse().unwrap(), withdrawn.clone());
+    let host = services.for_plugin("core".parse().unwrap(), withdrawn.clone()).object();
     let object = PluginObject::from_value(Scripted { host, script }, TD_Opaque);
     Arc::new(InProcess::new("core".parse().unwrap(), object, services.calls().clone(), withdrawn))
 }
@@ -173,6 +174,7 @@ pub(super) fn invocation(permit: Arc<Permit>, slot: Slot) -> Invocation {
         timeout: Duration::from_secs(3600),
         inline: false,
         slot,
+        notes: Arc::default(),
     }
 }
 
@@ -183,6 +185,8 @@ pub(super) fn work(permit: Arc<Permit>) -> Work {
         conversation: Arc::new(Nobody),
         may_wait: true,
         deadline: Instant::now() + Duration::from_secs(3600),
-        abandoned: Arc::default(),
+        abandoned: CancellationToken::new(),
+        notes: Arc::default(),
+        runtime: None,
     }
 }

@@ -24,11 +24,16 @@ use crate::{
 
 mod admin;
 mod agents;
+mod egress;
 mod limits;
+mod llm;
+mod money;
 mod plugins;
+mod provider;
 mod redaction;
 mod rights;
 mod server;
+mod spending;
 mod tokens;
 
 pub(super) use admin::default_listen as default_admin_listen;
@@ -52,7 +57,10 @@ fn reload(raw: &RawReload) -> ReloadSettings {
     let default = ReloadSettings::default();
     ReloadSettings {
         poll: raw.poll_ms.map_or(default.poll, Duration::from_millis),
-        hold: HoldSettings { removed_agents_percent: raw.hold.removed_agents_percent },
+        hold: HoldSettings {
+            removed_agents_percent: raw.hold.removed_agents_percent,
+            wide_egress: raw.hold.wide_egress.unwrap_or_default(),
+        },
     }
 }
 
@@ -62,9 +70,12 @@ impl Compiler<'_> {
         let root = Place::root();
         let server = self.server(&root.key("server"), &raw.server);
         let state_dir = self.path(&root.key("state").key("dir"), raw.state.dir.as_deref());
+        let egress = self.egress(&root.key("egress"), &raw.egress);
+        let credentials = self.credentials(&root.key("secrets"), &raw.secrets);
         let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
         let limits = self.limits(&root.key("limits"), &raw.limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
+        let llm = self.llm(&root.key("llm"), &raw.llm);
         let tenants = self.tenants(&root.key("tenants"), &raw.tenants);
         let agents = self.agents(
             &root.key("agents"),
@@ -80,7 +91,10 @@ impl Compiler<'_> {
             secrets: std::mem::take(&mut self.secrets),
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
             reload: reload(&raw.reload),
+            egress,
+            credentials,
             plugins,
+            llm,
             tenants,
             agents,
         }

@@ -8,6 +8,7 @@ use super::{
     pairs::{Pair, paired},
 };
 use crate::{
+    egress::Rules,
     pattern::Patterns,
     redact::RuleSettings,
     settings::{
@@ -93,12 +94,46 @@ fn entry(was: &PluginEntry, is: &PluginEntry) -> Vec<What> {
         What::value("enabled", was.enabled, is.enabled),
         What::value("isolation", was.isolation.as_str(), is.isolation.as_str()),
         What::list("capabilities", &was.capabilities, &is.capabilities),
+        What::value("egress", rules(was), rules(is)),
+        What::list("secrets", &was.secrets, &is.secrets),
         (was.config != is.config).then_some(What::Changed { value: "its configuration" }),
         What::value("filters.results", was.filters.results(), is.filters.results()),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// An entry's rules on one line: that there are none is no empty list.
+fn rules(entry: &PluginEntry) -> String {
+    match &entry.egress {
+        None => "unset".to_owned(),
+        Some(Rules { allow, mode, .. }) => {
+            let allow: Vec<_> = allow.iter().map(ToString::to_string).collect();
+            format!("[{}] ({mode})", allow.join(", "))
+        }
+    }
+}
+
+/// Secrets that are attached to requests. Of their values, only that they changed.
+pub(super) fn secrets(old: &Settings, new: &Settings) -> Vec<Change> {
+    named(
+        &old.credentials,
+        &new.credentials,
+        |name| Subject::Secret { name: name.clone() },
+        |_| What::New { names: Vec::new() },
+        |was, is| {
+            let changed = was.value != is.value || was.prefix != is.prefix;
+            [
+                changed.then_some(What::Changed { value: "its value" }),
+                What::list("hosts", &was.hosts, &is.hosts),
+                What::value("header", &was.header, &is.header),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
+        },
+    )
 }
 
 /// Plugins that are there to be used.
@@ -135,16 +170,22 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("admin.listen", What::value("", admin(&old.admin), admin(&new.admin))),
         ("admin.token", admin_token(old, new)),
         ("log.level", What::value("", old.log_level.as_str(), new.log_level.as_str())),
-        ("redaction.off", What::list("", &rules(old).off, &rules(new).off)),
-        ("redaction.patterns", What::list("", patterns(old), patterns(new))),
-        ("redaction.allow", What::list("", &rules(old).allow, &rules(new).allow)),
-        ("redaction.names", What::list("", &rules(old).names, &rules(new).names)),
+        ("redaction.off", What::list("", &redaction(old).off, &redaction(new).off)),
+        ("redaction.patterns", What::list("", redaction_patterns(old), redaction_patterns(new))),
+        ("redaction.allow", What::list("", &redaction(old).allow, &redaction(new).allow)),
+        ("redaction.names", What::list("", &redaction(old).names, &redaction(new).names)),
         ("state.dir", What::value("", old.state_dir.display(), new.state_dir.display())),
         ("reload.poll_ms", What::value("", old.reload.poll.as_millis(), new.reload.poll.as_millis())),
         (
             "reload.hold.removed_agents_percent",
             What::value("", share(&old.reload.hold), share(&new.reload.hold)),
         ),
+        (
+            "reload.hold.wide_egress",
+            What::value("", old.reload.hold.wide_egress, new.reload.hold.wide_egress),
+        ),
+        ("egress.dns_servers", What::list("", &old.egress.dns_servers, &new.egress.dns_servers)),
+        ("egress.ca_file", authorities(old, new)),
         ("plugins.dir", What::value("", dir(&old.plugins.dir), dir(&new.plugins.dir))),
         (
             "plugins.bundled_dir",
@@ -156,17 +197,31 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
     .collect()
 }
 
-fn rules(settings: &Settings) -> &RuleSettings {
+fn redaction(settings: &Settings) -> &RuleSettings {
     settings.redaction.settings()
 }
 
-fn patterns(settings: &Settings) -> Vec<String> {
-    rules(settings).patterns.iter().map(|(name, pattern)| format!("{name}: {pattern}")).collect()
+fn redaction_patterns(settings: &Settings) -> Vec<String> {
+    redaction(settings).patterns.iter().map(|(name, pattern)| format!("{name}: {pattern}")).collect()
 }
 
 fn admin_token(old: &Settings, new: &Settings) -> Option<What> {
     let (was, is) = (old.admin.as_ref()?, new.admin.as_ref()?);
     (was.token != is.token).then_some(What::Tokens { replaced: 1, added: 0, removed: 0 })
+}
+
+fn authorities(old: &Settings, new: &Settings) -> Option<What> {
+    let path = |settings: &Settings| {
+        or(
+            settings.egress.authorities.as_ref().map(|authorities| authorities.path.display().to_string()),
+            "unset",
+        )
+    };
+    let moved = What::value("", path(old), path(new));
+    moved.or_else(|| {
+        (old.egress != new.egress && old.egress.authorities != new.egress.authorities)
+            .then_some(What::Changed { value: "its content" })
+    })
 }
 
 fn or(value: Option<impl Display>, otherwise: &str) -> String {

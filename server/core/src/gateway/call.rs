@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use plugin_contract::op::{ErrorCode, OpError};
+use plugin_contract::{
+    PluginName,
+    op::{ErrorCode, OpError},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -138,8 +141,9 @@ impl Call {
             Ok(flight) => self.flight.insert(flight),
             Err(revocation) => return self.revoked(revocation),
         };
+        let notes = self.recorder.notes().clone();
         let invocation =
-            Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot };
+            Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot, notes };
         let invoked = match flight.unless_revoked(plugin.instance.invoke(invocation)).await {
             Ok(invoked) => invoked,
             Err(revocation) => return self.revoked(revocation),
@@ -149,7 +153,7 @@ impl Call {
             Ok(bytes) => bytes,
             Err(InvokeError::TimedOut { seconds }) => return self.timed_out(seconds),
             Err(InvokeError::Plugin(error)) => return self.plugin_failed(error),
-            Err(error) => return self.broken(error.to_string()),
+            Err(InvokeError::Lost { plugin, reason }) => return self.lost(plugin, reason),
         };
         let size = bytes.len() as u64;
         self.recorder.answered(size);
@@ -205,6 +209,13 @@ impl Call {
         }
     }
 
+    fn lost<T>(self, plugin: PluginName, reason: String) -> Answer<T> {
+        match self.thing {
+            Thing::Tool => self.refused(vec![Reason::WorkerLost { plugin, reason }]),
+            _ => self.failed(InvokeError::Lost { plugin, reason }.to_string()),
+        }
+    }
+
     fn too_large<T>(self, bytes: u64, limit: u64) -> Answer<T> {
         let agent = self.principal.agent.clone();
         match self.thing {
@@ -218,6 +229,9 @@ impl Call {
     fn plugin_failed<T>(mut self, mut error: OpError) -> Answer<T> {
         use ErrorCode::{ClientCannot, Denied, Failed, InputRequired, InvalidInput, NoAnswer, NotFound};
         self.recorder.answered(error.message.len() as u64);
+        if let Some(reasons) = self.recorder.notes().refusal(&error) {
+            return self.refused(reasons);
+        }
         error.message = self.filtered(error.message);
         error.message.truncate(error.message.floor_char_boundary(MAX_ERROR_BYTES));
         match (self.thing, error.code) {

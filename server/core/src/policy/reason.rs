@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::Revoked;
 use crate::{
+    egress,
     id::{AgentId, TenantId},
     limits::Rate,
+    llm::reason::LlmReason,
     pattern::Pattern,
 };
 
@@ -130,6 +132,18 @@ pub enum Reason {
         /// What it needs.
         capability: Capability,
     },
+    /// What runs did not say that it needs this.
+    #[error("{thing} `{name}` of plugin `{plugin}` does not declare capability `{capability}`")]
+    CapabilityNotDeclared {
+        /// Whose code runs.
+        plugin: PluginName,
+        /// What kind of thing.
+        thing: Thing,
+        /// Which.
+        name: String,
+        /// What it asked for.
+        capability: Capability,
+    },
     /// The plugin does not offer it at present.
     #[error("{thing} `{name}` is not to be had at present: plugin `{plugin}` has withdrawn it")]
     Withdrawn {
@@ -206,9 +220,23 @@ pub enum Reason {
         /// The limit.
         seconds: u64,
     },
+    /// A request that it made does not go out.
+    #[error(transparent)]
+    Egress(#[from] egress::Refusal),
+    /// The process that the tool ran in is gone.
+    #[error("plugin `{plugin}` stopped: {reason}")]
+    WorkerLost {
+        /// Whose it was.
+        plugin: PluginName,
+        /// What is known.
+        reason: String,
+    },
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
+    /// It is about asking a model.
+    #[error(transparent)]
+    Llm(#[from] LlmReason),
 }
 
 /// Rounded up: whoever waits so long has waited long enough.
@@ -234,6 +262,7 @@ impl Reason {
             Self::CapabilityNotGrantedToPlugin { .. } => "capability_not_granted_to_plugin",
             Self::CapabilityNotGrantedToAgent { .. } => "capability_not_granted_to_agent",
             Self::CapabilityNotGrantedToTenant { .. } => "capability_not_granted_to_tenant",
+            Self::CapabilityNotDeclared { .. } => "capability_not_declared",
             Self::Withdrawn { .. } => "withdrawn",
             Self::InvalidArguments { .. } => "invalid_arguments",
             Self::PayloadTooLarge { .. } => "payload_too_large",
@@ -242,7 +271,10 @@ impl Reason {
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
+            Self::Egress(refusal) => refusal.code(),
+            Self::WorkerLost { .. } => "worker_lost",
             Self::Revoked(_) => "revoked",
+            Self::Llm(reason) => reason.code(),
         }
     }
 
@@ -274,6 +306,10 @@ impl Reason {
             Self::CapabilityNotGrantedToTenant { tenant, capability, .. } => {
                 format!("add `{capability}` to `tenants.{tenant}.capabilities`")
             }
+            Self::CapabilityNotDeclared { thing: Thing::Tool, name, capability, .. } => {
+                format!("declare `{capability}` for `{name}` in the plugin, and sign it again")
+            }
+            Self::CapabilityNotDeclared { .. } => "only a tool can declare capabilities".to_owned(),
             Self::Withdrawn { .. } => "try again when the list shows it again".to_owned(),
             Self::InvalidArguments { name, .. } => format!("see the arguments that `{name}` lists"),
             Self::PayloadTooLarge { agent, .. } => {
@@ -290,7 +326,14 @@ impl Reason {
             Self::TimedOut { agent, .. } => {
                 format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
             }
+            Self::Egress(refusal) => refusal.help(),
+            Self::WorkerLost { plugin, .. } => {
+                format!(
+                    "call again, unless it was this call that did it; the operator sees more in the log and in `status`, under `{plugin}`"
+                )
+            }
             Self::Revoked(revoked) => revoked.help(),
+            Self::Llm(reason) => reason.help(),
         }
     }
 
@@ -301,6 +344,8 @@ impl Reason {
             Self::RateLimited { retry_after_ms, .. } | Self::TooManyRequests { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
             }
+            Self::Egress(refusal) => refusal.retry_after_ms(),
+            Self::Llm(reason) => reason.retry_after_ms(),
             _ => None,
         }
     }

@@ -1,25 +1,24 @@
 //! A plugin that runs on the server's own threads.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
 use plugin_abi::{PluginObject, abi_stable::std_types::RResult};
-use plugin_contract::{
-    PluginName,
-    op::{ErrorCode, Offered, OpError},
-};
+use plugin_contract::{PluginName, op::Offered};
 use server_core::{
     invocation::Invocation,
     registry::{Instance, InvokeError},
 };
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
-use crate::plugin::services::{Calls, Withdrawn, Work};
+use crate::plugin::{
+    fault::error_of,
+    services::{Calls, Withdrawn, Work},
+};
 
 /// An [`Instance`] in the server's own process.
 pub(crate) struct InProcess(Arc<Code>);
@@ -48,7 +47,7 @@ impl Instance for InProcess {
         if invocation.inline {
             return Box::pin(async move {
                 let deadline = Instant::now() + invocation.timeout;
-                code.run(invocation, deadline, Arc::default())
+                code.run(invocation, deadline, CancellationToken::new())
             });
         }
         Box::pin(on_a_thread(code, invocation))
@@ -66,7 +65,7 @@ impl Code {
         &self,
         invocation: Invocation,
         deadline: Instant,
-        abandoned: Arc<AtomicBool>,
+        abandoned: CancellationToken,
     ) -> Result<Vec<u8>, InvokeError> {
         let work = Work {
             permit: invocation.permit.clone(),
@@ -74,20 +73,15 @@ impl Code {
             may_wait: !invocation.inline,
             deadline,
             abandoned,
+            notes: invocation.notes.clone(),
+            runtime: Handle::try_current().ok(),
         };
         let call = self.calls.begin(work).map_err(|error| self.lost(error))?;
         let input = invocation.input.as_slice().into();
         match self.object.invoke(invocation.op.into(), call.token().into(), input) {
             RResult::ROk(answer) => Ok(answer.into_vec()),
-            RResult::RErr(error) => Err(InvokeError::Plugin(self.error(&error))),
+            RResult::RErr(error) => Err(InvokeError::Plugin(error_of(&self.plugin, &error))),
         }
-    }
-
-    fn error(&self, bytes: &[u8]) -> OpError {
-        serde_json::from_slice(bytes).unwrap_or_else(|_| {
-            let message = format!("plugin `{}` failed and did not say why", self.plugin);
-            OpError::new(ErrorCode::Failed, message)
-        })
     }
 
     fn lost(&self, reason: impl ToString) -> InvokeError {
@@ -100,13 +94,14 @@ impl Code {
 async fn on_a_thread(code: Arc<Code>, invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
     let timeout = invocation.timeout;
     let deadline = Instant::now() + timeout;
-    let waiting = Waiting(Arc::default());
-    let abandoned = waiting.0.clone();
+    let abandoned = CancellationToken::new();
+    // Nobody waits any more when this future is dropped, or done.
+    let _waiting = abandoned.clone().drop_guard();
     let running = {
         let code = code.clone();
         tokio::task::spawn_blocking(move || {
             // All threads may have been busy until now.
-            if abandoned.load(Ordering::Acquire) {
+            if abandoned.is_cancelled() {
                 return Err(timed_out(timeout));
             }
             code.run(invocation, deadline, abandoned)
@@ -121,15 +116,6 @@ async fn on_a_thread(code: Arc<Code>, invocation: Invocation) -> Result<Vec<u8>,
 
 fn timed_out(timeout: Duration) -> InvokeError {
     InvokeError::TimedOut { seconds: timeout.as_secs() }
-}
-
-/// Says, when it is dropped, that nobody waits any more.
-struct Waiting(Arc<AtomicBool>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Compiler<'_> {
     }
 
     /// What to do about a variable that is not set.
-    fn set(&self, place: &Place, source: &str) -> String {
+    pub(super) fn set(&self, place: &Place, source: &str) -> String {
         format!(
             "add a line `{}=…` to the file `.env` beside {}, or set it where the server is started",
             source.trim_matches('`'),
@@ -145,7 +145,7 @@ impl Compiler<'_> {
         )
     }
 
-    fn source(&self, place: &Place, reference: &Reference) -> Option<SecretSource> {
+    pub(super) fn source(&self, place: &Place, reference: &Reference) -> Option<SecretSource> {
         match reference {
             Reference::Digest(_) => None,
             Reference::File(path) => Some(SecretSource::File { path: self.report.folder(place).join(path) }),

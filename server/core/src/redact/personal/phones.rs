@@ -66,6 +66,8 @@ fn is_international(digits: &[u8]) -> bool {
 fn american(phrase: &Phrase<'_>, at: usize) -> Option<(usize, usize)> {
     let first = phrase.groups.get(at)?;
     let is_prefix = matches!(phrase.text.get(first.clone()), Some(b"1" | b"001"));
+    // `1.212.555` is a version.
+    let is_prefix = is_prefix && phrase.text.get(first.end) != Some(&b'.');
     let from = at + usize::from(is_prefix);
     let digits = phrase.digits(from, 3);
     let [npa, _, _, exchange, ..] = digits.as_slice() else { return None };

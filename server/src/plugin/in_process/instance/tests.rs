@@ -1,13 +1,13 @@
 use std::{
     sync::{
         Mutex,
-        atomic::AtomicUsize,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread,
 };
 
-use plugin_contract::op::host;
+use plugin_contract::op::{ErrorCode, OpError, host};
 use server_core::limits::counters::Counters;
 use tokio::{
     runtime::{Builder, Runtime},

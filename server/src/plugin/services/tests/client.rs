@@ -72,7 +72,7 @@ impl Bench {
         work.conversation = self.heard.clone();
         change(&mut work);
         let call = self.services.calls().begin(work).unwrap();
-        let host = self.services.for_plugin("core".parse().unwrap(), Withdrawn::default());
+        let host = self.services.for_plugin("core".parse().unwrap(), Withdrawn::default()).object();
         parsed(ask(&host, op, call.token(), input.to_string().as_bytes()))
     }
 
@@ -148,7 +148,7 @@ fn a_call_sees_that_it_is_in_vain() {
     let state = bench.ask(host::CALL_STATE, &Value::Null).unwrap();
     assert_eq!(state["cancelled"], false);
     assert!(state["remaining_ms"].as_u64().unwrap() > 3_000_000, "{state}");
-    let abandoned = |work: &mut Work| work.abandoned.store(true, std::sync::atomic::Ordering::Release);
+    let abandoned = |work: &mut Work| work.abandoned.cancel();
     let over = |work: &mut Work| work.deadline = Instant::now();
     assert_eq!(bench.asks(abandoned, host::CALL_STATE, &Value::Null).unwrap()["cancelled"], true);
     assert_eq!(
@@ -181,7 +181,7 @@ fn a_plugin_that_withdraws_the_same_twice_tells_nobody_twice_and_cannot_go_on_fo
     work.conversation = heard.clone();
     let call = services.calls().begin(work).unwrap();
     let withdrawn = Withdrawn::default();
-    let own = services.for_plugin("core".parse().unwrap(), withdrawn.clone());
+    let own = services.for_plugin("core".parse().unwrap(), withdrawn.clone()).object();
     let offer = json!({ "thing": { "tool": "core.echo" }, "available": false }).to_string();
     let offers = || parsed(ask(&own, host::OFFER, call.token(), offer.as_bytes()));
     assert_eq!((offers(), offers()), (Ok(Value::Null), Ok(Value::Null)));
