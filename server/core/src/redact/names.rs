@@ -111,6 +111,9 @@ const OF_TOKENS: [&str; 30] = [
 /// are taken word by word: `auth` says so, `author` does not.
 #[must_use]
 pub fn names_secret(name: &str) -> bool {
+    if !may_name_secret(name.as_bytes()) {
+        return false;
+    }
     let words = words(name);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let opens = words.windows(2).any(
@@ -122,6 +125,16 @@ pub fn names_secret(name: &str) -> bool {
     let names_one =
         words.last().is_some_and(|last| last == "id") && !words.iter().any(|word| word == "secret");
     (has(&SECRET) || opens) && !has(&HARMLESS) && !names_one && !(only_tokens && !opens && has(&OF_TOKENS))
+}
+
+/// False: none of the words is in it. Most names are told apart by that.
+fn may_name_secret(name: &[u8]) -> bool {
+    const PARTS: [&[u8]; 14] = [
+        b"pass", b"pwd", b"secret", b"token", b"key", b"auth", b"cred", b"cook", b"has", b"jwt", b"otp",
+        b"mfa", b"bear", b"sign",
+    ];
+    let has = |part: &[u8]| name.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
+    PARTS.iter().any(|part| has(part)) || has(b"connection")
 }
 
 /// The words of `some_name`, `some-name`, `SomeName`, `SOME_NAME` and `some.name`,

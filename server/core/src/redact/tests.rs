@@ -82,3 +82,81 @@ fn a_secret_is_remembered_for_an_hour_after_it_was_in_force() {
     redaction.learn([Secret::new("another-token")], after(61));
     assert_eq!((sees(TOKEN).as_str(), sees("another-token").as_str()), (TOKEN, "[REDACTED:known_secret]"));
 }
+
+/// Small numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+
+    /// Any text: pieces of what rules look for, and what may stand around it.
+    fn text(&mut self) -> String {
+        let pieces = [
+            "a",
+            "ż",
+            " ",
+            "\n",
+            "\"",
+            "\\",
+            "\\n",
+            "\\u0061",
+            "%41",
+            "&#65;",
+            "=",
+            ":",
+            "@",
+            "example.com",
+            "+48 600 700 800",
+            "44051401359",
+            "password",
+            "token=",
+            "Bearer ",
+            "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",
+            "://u:p4ss!@",
+            "\u{1b}[31m",
+            "-----BEGIN PRIVATE KEY-----",
+            "eyJ",
+            "…",
+            "\u{200b}",
+            "4111 1111 1111 1111",
+            "{",
+            "}",
+            "'",
+            TOKEN,
+            "deadbeef",
+            "[REDACTED:",
+        ];
+        (0..self.roll(14)).map(|_| pieces[self.roll(pieces.len())]).collect()
+    }
+}
+
+#[test]
+fn what_was_redacted_once_is_not_redacted_again() {
+    let redactor = redactor(&[TOKEN]);
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..4000 {
+        let text = dice.text();
+        let once = redactor.text(&text).into_owned();
+        assert_eq!(redactor.text(&once), once, "from {text:?}");
+        assert!(!once.contains(TOKEN), "{text:?}");
+    }
+}
+
+#[test]
+fn a_line_of_json_is_one_afterwards_and_holds_what_its_values_hold_once_redacted() {
+    let redactor = redactor(&[TOKEN]);
+    let mut dice = Dice(0xc2b2_ae3d_27d4_eb4f);
+    for _ in 0..3000 {
+        let value = json!({ "message": dice.text(), "more": [dice.text(), { "x": dice.text(), "n": dice.roll(1000) }], "z": null });
+        let mut line = format!("{value}\n").into_bytes();
+        redactor.line(&mut line);
+        let mut expected = value.clone();
+        redactor.value(&mut expected);
+        assert_eq!(serde_json::from_slice::<Value>(&line).unwrap(), expected, "{value}");
+    }
+}
