@@ -22,7 +22,8 @@ pub(super) fn find(text: &str, add: &mut dyn FnMut(Found)) {
         let start = at - local + dots(before.get(at - local..).unwrap_or_default());
         let domain = text.get(at + 1..at + 1 + domain).unwrap_or_default().trim_end_matches(['.', '-']);
         let name = text.get(start..at).unwrap_or_default();
-        let is_url = before.get(..start).unwrap_or_default().ends_with(b"://");
+        // A user of a host, unless it is called like a person.
+        let is_url = before.get(..start).unwrap_or_default().ends_with(b"://") && !name.contains('.');
         if !is_url && is_name(name) && is_host(domain) {
             add((start..at + 1 + domain.len(), "email"));
         }
