@@ -37,6 +37,9 @@ pub use rules::{InvalidPattern, RuleSettings, Rules, pattern, rule_names};
 /// The rule by which values go that the server knows.
 pub const KNOWN_SECRET: &str = "known_secret";
 
+/// How often a text is looked through at most.
+const ROUNDS: usize = 4;
+
 /// What replaces a finding begins with this.
 const MARK: &str = "[REDACTED:";
 
@@ -79,9 +82,19 @@ impl Redactor {
     /// The same of a field's value, whose name may say what it is.
     #[must_use]
     pub fn field<'t>(&self, name: &str, text: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(text);
+        // Where something is gone, what stood beside it begins or ends anew.
+        for _ in 0..ROUNDS {
+            let Some(redacted) = self.once(name, &text) else { break };
+            text = Cow::Owned(redacted);
+        }
+        text
+    }
+
+    fn once(&self, name: &str, text: &str) -> Option<String> {
         let findings = self.findings_in(name, text);
         if findings.is_empty() {
-            return Cow::Borrowed(text);
+            return None;
         }
         let mut redacted = String::with_capacity(text.len());
         let mut at = 0;
@@ -91,7 +104,7 @@ impl Redactor {
             at = range.end;
         }
         redacted.push_str(text.get(at..).unwrap_or_default());
-        Cow::Owned(redacted)
+        Some(redacted)
     }
 
     /// Takes it out of every string of a JSON value, names of fields included, and
