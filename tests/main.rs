@@ -25,6 +25,7 @@ mod mcp;
 mod plugins;
 mod plugins_live;
 mod proxies;
+mod redaction;
 mod reload;
 mod reload_files;
 mod reload_model;

@@ -16,6 +16,7 @@ mod load;
 mod numbers;
 mod plugins;
 mod program;
+mod redaction;
 mod reload;
 mod report;
 mod server;
@@ -46,7 +47,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
-    let order = order().ok_or("this program is run by `cargo xtask bench`")?;
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    if let [name, mode, tuned, scored] = &arguments[..]
+        && name == "redaction"
+    {
+        return redaction::run(tuned.as_ref(), scored.as_ref(), mode == "smoke");
+    }
+    let order = order(arguments).ok_or("this program is run by `cargo xtask bench`")?;
     match order.name.as_str() {
         "calls" => calls::run(&order).await,
         "plugins" => plugins::run(&order).await,
@@ -54,8 +61,7 @@ async fn run() -> Result<(), Failure> {
     }
 }
 
-fn order() -> Option<Order> {
-    let arguments = env::args().skip(1).collect::<Vec<_>>();
+fn order(arguments: Vec<String>) -> Option<Order> {
     let [name, smoke, seconds, server, plugin] = arguments.try_into().ok()?;
     Some(Order {
         name,

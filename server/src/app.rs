@@ -6,6 +6,7 @@ use std::{io, sync::Arc};
 use futures::future::BoxFuture;
 use server_core::{
     gateway::Gateway,
+    redact::Redaction,
     settings::{EgressSettings, Settings},
     snapshot::{Live, Snapshot},
 };
@@ -45,7 +46,13 @@ pub enum ServeError {
 }
 
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
-pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Level) -> Result<(), ServeError> {
+pub async fn serve(
+    origin: Origin,
+    inherited: Inherited,
+    lines: Lines,
+    log: Level,
+    redaction: Arc<Redaction>,
+) -> Result<(), ServeError> {
     let facts = ServerFacts {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -59,7 +66,7 @@ pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Leve
     let databases = services.databases();
     let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
     let (content, first) = tokio::select! {
-        first = reload::first(origin, plugins.clone()) => first?,
+        first = reload::first(origin, plugins.clone(), redaction.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let live = Arc::new(Live::new(content));
@@ -68,7 +75,7 @@ pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Leve
     let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
     let calls = Arc::new(CallMetrics::new(live.clone()));
     let log_calls = Each(vec![Arc::new(LogLines(lines)), calls.clone()]);
-    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls)));
+    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls)).filtering(redaction.clone()));
     let door = Door::new(gateway.clone(), readiness.clone());
     let sessions = {
         let door = door.clone();
@@ -95,9 +102,11 @@ pub async fn serve(origin: Origin, inherited: Inherited, lines: Lines, log: Leve
         move || listeners.addresses().into_iter().map(|(_, address)| address).collect()
     });
     log.set(snapshot.settings.log_level);
+    redaction.follow(&snapshot.settings.redaction);
 
     let stop = CancellationToken::new();
-    let followers = Parts { door: door.clone(), listeners: listeners.clone(), connector, databases, log };
+    let (door_of, listeners_of) = (door.clone(), listeners.clone());
+    let followers = Parts { door: door_of, listeners: listeners_of, connector, databases, log, redaction };
     let followers = Arc::new(followers);
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
@@ -141,6 +150,7 @@ struct Parts {
     connector: Connector,
     log: Level,
     databases: Arc<Databases>,
+    redaction: Arc<Redaction>,
 }
 
 impl Followers for Parts {
@@ -149,10 +159,12 @@ impl Followers for Parts {
             let listeners = self.listeners.prepare(settings).await.map_err(|error| error.to_string())?;
             let (connector, egress) = (self.connector.clone(), self.connector.prepare(&settings.egress)?);
             let (log, level) = (self.log.clone(), settings.log_level);
+            let (redaction, rules) = (self.redaction.clone(), settings.redaction.clone());
             let follow = move || {
                 listeners.commit();
                 connector.commit(egress);
                 log.set(level);
+                redaction.follow(&rules);
             };
             Ok(Box::new(follow) as Follow)
         })

@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 /// What `*` stands for, by what is before it.
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 9] = [
     ("files.roots", "docs"),
     ("databases", "notes"),
     ("agents", "laptop"),
@@ -28,6 +28,7 @@ const NAMES: [(&str, &str); 8] = [
     ("secrets", "jira"),
     ("plugins.trusted_keys", "acme"),
     ("plugins.entries", "bench"),
+    ("redaction.patterns", "employee"),
 ];
 
 /// Stands for the folder of plugins, as a value.

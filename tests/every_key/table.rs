@@ -30,6 +30,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(trusted_keys());
     cases.extend(reload());
     cases.extend(operators());
+    cases.extend(redaction());
+    cases.extend(filters());
     cases.extend(entries());
     cases.extend(workers());
     cases.extend(egress::egress());
@@ -143,6 +145,35 @@ fn operators() -> Vec<Case> {
             "logged",
             "not logged",
         ),
+    ]
+}
+
+/// What is redacted shows in results that are filtered.
+fn redaction() -> Vec<Case> {
+    let rule = |key: &str, before, after, text: &str, kept: &str, shown: &str| {
+        case(format!("redaction.{key}"), before, after)
+            .with("tenants.*.filters.results", json!("redact"))
+            .shows(call("core.echo", json!({ "text": text })), kept, shown)
+    };
+    let (email, gone) = ("ada@example.com", "[REDACTED:email]");
+    let (employee, pin) = ("EMP-123456", "pin: 4711");
+    vec![
+        rule("off", json!([]), json!(["email"]), email, gone, email),
+        rule("allow", json!([]), json!([r"ada@example\.com"]), email, gone, email),
+        rule("patterns.*", json!(null), json!("EMP-[0-9]{6}"), employee, employee, "[REDACTED:employee]"),
+        rule("names", json!([]), json!(["pin"]), pin, pin, "pin: [REDACTED:named_secret]"),
+    ]
+}
+
+fn filters() -> Vec<Case> {
+    let (email, gone) = ("ada@example.com", "[REDACTED:email]");
+    let filter = |holder: &str| case(format!("{holder}.filters.results"), json!("off"), json!("redact"));
+    let echo = || call("core.echo", json!({ "text": email }));
+    let leak = call("bench.leak", json!({ "text": email, "end": "answer" }));
+    vec![
+        filter("tenants.*").shows(echo(), email, gone),
+        filter("agents.*").shows(echo(), email, gone),
+        filter("plugins.entries.*").bench().shows(leak, email, gone),
     ]
 }
 

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use super::{LAPTOP, Server, TWO_AGENTS, bundled, isolation};
 
 /// The plugin's tools.
-pub(crate) const TOOLS: [&str; 10] = [
+pub(crate) const TOOLS: [&str; 11] = [
     "bench.attack",
     "bench.constructed",
     "bench.count",
@@ -29,6 +29,7 @@ pub(crate) const TOOLS: [&str; 10] = [
     "bench.hold",
     "bench.instance",
     "bench.label",
+    "bench.leak",
     "bench.sleep",
     "bench.together",
     "bench.version",

@@ -8,6 +8,8 @@ use crate::{
     stage,
 };
 
+mod corpus;
+
 /// The package that measures, and the plugin with many tools that it takes.
 const PROGRAM: &str = "bench";
 const MANY: &str = "many";
@@ -27,6 +29,7 @@ pub(crate) struct Bench {
 pub(crate) enum Name {
     Calls,
     Plugins,
+    Redaction,
     Reload,
 }
 
@@ -44,15 +47,23 @@ pub(crate) fn run(bench: &Bench) -> Result<(), Failure> {
     let ([plugin], [program]) = (&built.more[..], &built.programs[..]) else {
         return Err("cargo did not build what measures".to_owned());
     };
-    let all = [(Name::Calls, "calls"), (Name::Plugins, "plugins"), (Name::Reload, "reload")];
+    let all = [
+        (Name::Calls, "calls"),
+        (Name::Plugins, "plugins"),
+        (Name::Redaction, "redaction"),
+        (Name::Reload, "reload"),
+    ];
     let mut failed = Vec::new();
-    for (_, name) in all.into_iter().filter(|(name, _)| bench.only.is_none_or(|only| only == *name)) {
+    for (which, name) in all.into_iter().filter(|(name, _)| bench.only.is_none_or(|only| only == *name)) {
         let (mode, seconds) = if bench.smoke { ("smoke", 1) } else { ("judge", bench.seconds) };
-        let status = Command::new(program)
-            .args([name, mode, &seconds.to_string()])
-            .args([&built.server, plugin])
-            .status()
-            .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+        let mut command = Command::new(program);
+        if which == Name::Redaction {
+            command.args([name, mode]).args(corpus::complete(bench.smoke)?);
+        } else {
+            command.args([name, mode, &seconds.to_string()]).args([&built.server, plugin]);
+        }
+        let status =
+            command.status().map_err(|error| format!("cannot run {}: {error}", program.display()))?;
         if !status.success() {
             failed.push(name);
         }

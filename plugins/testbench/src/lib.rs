@@ -146,6 +146,7 @@ pub fn plugin() -> Plugin {
         .tool(Tool::new("bench.count", "Answers how often this instance was asked.", {
             move |_: &Call, ()| (calls.fetch_add(1, Ordering::Relaxed) + 1).to_string()
         }))
+        .tool(Tool::new("bench.leak", "Says a text in every way it can.", leak))
         .tool(label());
     let plugin = match needs() {
         Some(Capability::NetworkOutbound) => plugin.tool(fetch()),
@@ -155,6 +156,28 @@ pub fn plugin() -> Plugin {
 }
 
 plugin_api::export!(plugin);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Leak {
+    /// What to say.
+    text: String,
+    /// How to end: `answer`, `fail` or `panic`.
+    end: String,
+}
+
+#[expect(clippy::panic, reason = "what becomes of its words is what is tested")]
+fn leak(call: &Call, Leak { text, end }: Leak) -> Result<String, CallError> {
+    for level in [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error] {
+        call.log(level, text.clone());
+    }
+    call.progress(1.0, None, text.clone());
+    match end.as_str() {
+        "panic" => panic!("{text}"),
+        "fail" => Err(CallError::failed(text)),
+        _ => Ok(text),
+    }
+}
 
 fn label() -> Tool {
     let answer = |call: &Call, ()| Ok::<_, CallError>(call.config::<Config>()?.label.clone());

@@ -221,6 +221,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         llm: Default::default(),
         budget: Default::default(),
         disclosure: Disclosure::Reasons,
+        filters: Default::default(),
     };
     let tenants = "default".parse().into_iter().map(|id| (id, tenant.clone()));
     let agents = "default".parse().into_iter().zip("default".parse()).map(|(id, tenant)| {
@@ -231,6 +232,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
             limits: Default::default(),
             llm: Default::default(),
             budget: Default::default(),
+            filters: Default::default(),
         };
         (id, agent)
     });
@@ -238,6 +240,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         server: default_server(),
         admin: None,
         log_level: LogLevel::default(),
+        redaction: Default::default(),
         secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
         reload: Default::default(),

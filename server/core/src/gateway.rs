@@ -19,6 +19,7 @@ use crate::{
     limits::{counters::Counters, places::Places},
     policy::{self, Reason, Thing},
     principal::{Caller, Principal},
+    redact::Redaction,
     registry::{Prompt, Resource, ResourceTemplate, Tool},
     snapshot::{Live, Snapshot},
 };
@@ -26,6 +27,7 @@ use crate::{
 mod admission;
 mod call;
 mod explain;
+mod filter;
 mod flights;
 mod notes;
 mod record;
@@ -52,6 +54,7 @@ pub struct Gateway {
     others: Counters,
     flights: Arc<Flights>,
     log: Arc<dyn CallLog>,
+    redaction: Arc<Redaction>,
 }
 
 /// What came of a request.
@@ -87,7 +90,14 @@ impl Gateway {
         let flights = Flights::new(live.clone());
         // What runs for agents is one crowd, whatever they asked for.
         let places = Places::default();
-        Self { live, calls: Counters::new(places.clone()), others: Counters::new(places), flights, log }
+        let (calls, others) = (Counters::new(places.clone()), Counters::new(places));
+        Self { live, calls, others, flights, log, redaction: Arc::default() }
+    }
+
+    /// The same, which filters results by the redactor in force there.
+    #[must_use]
+    pub fn filtering(self, redaction: Arc<Redaction>) -> Self {
+        Self { redaction, ..self }
     }
 
     /// The snapshots it answers from.
@@ -321,7 +331,8 @@ impl Gateway {
     }
 
     fn begin(&self, caller: &Caller, thing: Thing, name: &str) -> Call {
-        Call::begin(self.live.load(), self.log.clone(), self.flights.clone(), caller, thing, name)
+        let (log, flights) = (self.log.clone(), self.flights.clone());
+        Call::begin(self.live.load(), log, flights, self.redaction.clone(), caller, thing, name)
     }
 
     fn list<T>(&self, principal: &Principal, items: impl FnOnce(&Arc<Snapshot>) -> T) -> Answer<T> {

@@ -24,6 +24,7 @@ pub mod paste_guard;
 pub mod pattern;
 pub mod policy;
 pub mod principal;
+pub mod redact;
 pub mod registry;
 pub mod secret;
 pub mod settings;

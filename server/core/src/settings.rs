@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,6 +22,7 @@ use crate::{
     limits::{EveryToolLimits, LimitCeilings, Limits},
     llm::{LlmGrant, LlmSettings},
     pattern::Patterns,
+    redact,
     secret::TokenDigest,
 };
 
@@ -43,6 +45,8 @@ pub struct Settings {
     pub admin: Option<AdminSettings>,
     /// What is logged.
     pub log_level: LogLevel,
+    /// What is taken out of what is written and, where filters say so, answered.
+    pub redaction: Arc<redact::Rules>,
     /// Where the secrets of all this come from, but for those of which the
     /// configuration has the digest.
     pub secrets: Vec<SecretUse>,
@@ -335,6 +339,8 @@ pub struct PluginEntry {
     pub worker: WorkerSettings,
     /// Its own configuration.
     pub config: Map<String, Value>,
+    /// What is done to what it answers.
+    pub filters: Filters,
 }
 
 impl Default for PluginEntry {
@@ -347,6 +353,7 @@ impl Default for PluginEntry {
             secrets: BTreeSet::new(),
             worker: WorkerSettings::default(),
             config: Map::new(),
+            filters: Filters::default(),
         }
     }
 }
@@ -407,6 +414,23 @@ pub struct Tenant {
     pub budget: Budget,
     /// What a denied agent is told.
     pub disclosure: Disclosure,
+    /// What is done to what its agents get.
+    pub filters: Filters,
+}
+
+/// What is done to what goes through the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filters {
+    /// Secrets and personal data are taken out of results.
+    pub redact_results: bool,
+}
+
+impl Filters {
+    /// The word for what is done to results.
+    #[must_use]
+    pub fn results(self) -> &'static str {
+        if self.redact_results { "redact" } else { "off" }
+    }
 }
 
 /// What an agent learns about a tool it may not use.
@@ -434,4 +458,6 @@ pub struct Agent {
     pub llm: LlmGrant,
     /// What it may spend on models, beside what its tenant's agents may together.
     pub budget: Budget,
+    /// What is done to what it gets.
+    pub filters: Filters,
 }

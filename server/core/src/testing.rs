@@ -21,7 +21,8 @@ use crate::{
     registry::{Instance, InvokeError, Plugin, Provenance, Registry},
     secret::TokenDigest,
     settings::{
-        Agent, Disclosure, Grant, Isolation, LogLevel, PluginSettings, ServerSettings, Settings, Tenant,
+        Agent, Disclosure, Filters, Grant, Isolation, LogLevel, PluginSettings, ServerSettings, Settings,
+        Tenant,
     },
     snapshot::Content,
 };
@@ -67,6 +68,7 @@ pub(crate) fn settings() -> Settings {
         llm: Default::default(),
         budget: Default::default(),
         disclosure: Disclosure::Reasons,
+        filters: Filters::default(),
     };
     let agent = Agent {
         tenant: "research".parse().unwrap(),
@@ -75,6 +77,7 @@ pub(crate) fn settings() -> Settings {
         limits: Limits::default(),
         llm: Default::default(),
         budget: Default::default(),
+        filters: Filters::default(),
     };
     Settings {
         server: ServerSettings {
@@ -87,6 +90,7 @@ pub(crate) fn settings() -> Settings {
         },
         admin: None,
         log_level: LogLevel::default(),
+        redaction: Default::default(),
         secrets: Vec::new(),
         state_dir: "state".into(),
         reload: Default::default(),

@@ -3,12 +3,14 @@
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use clap::Args;
 use server_core::{
     config::{self, Problem, Severity},
     diff::{Side, diff},
+    redact::Redaction,
     settings::Settings,
 };
 
@@ -48,17 +50,24 @@ pub(super) fn run(
     }
     let mut all = Vec::new();
     let mut bad = 0;
+    let mut text = Vec::new();
+    let redaction = Redaction::default();
     for file in files {
-        let checked = check(&file);
-        if !arguments.json {
-            print(&file, &checked, out).map_err(Failure::failed)?;
-        }
+        let checked = check(&file, &redaction);
+        print(&file, &checked, &mut text).map_err(Failure::failed)?;
         bad += usize::from(!checked.accepted);
         all.extend(checked.problems);
     }
+    // Snippets show what the schema knows and what does not look secret. What is one
+    // by its value is known only now.
+    let redactor = redaction.load();
     if arguments.json {
-        let json = serde_json::to_string_pretty(&all).map_err(Failure::failed)?;
-        writeln!(out, "{json}").map_err(Failure::failed)?;
+        let mut json = serde_json::to_value(&all).map_err(Failure::failed)?;
+        redactor.value(&mut json);
+        writeln!(out, "{json:#}").map_err(Failure::failed)?;
+    } else {
+        let text = String::from_utf8_lossy(&text);
+        write!(out, "{}", redactor.text(&text)).map_err(Failure::failed)?;
     }
     if bad > 0 { Err(Failure::Configuration(String::new())) } else { Ok(()) }
 }
@@ -71,13 +80,16 @@ struct Checked {
     changes: Option<String>,
 }
 
-fn check(file: &Path) -> Checked {
+/// Its secrets are known to `redaction` from then on.
+fn check(file: &Path, redaction: &Redaction) -> Checked {
     let refused = |problems| Checked { problems, accepted: false, changes: None };
     let (source, environment) = match ConfigFiles::new(file).read() {
         Ok(read) => read,
         Err(unreadable) => return refused(vec![problem(file, &unreadable)]),
     };
-    match config::compile(&source, &environment) {
+    let compiled = config::compile(&source, &environment);
+    redaction.learn(environment.secrets(), Instant::now());
+    match compiled {
         Ok(compiled) => {
             let changes = changes(&compiled.settings, &environment);
             Checked { problems: compiled.warnings, accepted: true, changes }

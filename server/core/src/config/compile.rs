@@ -30,6 +30,7 @@ mod llm;
 mod money;
 mod plugins;
 mod provider;
+mod redaction;
 mod rights;
 mod server;
 mod spending;
@@ -92,6 +93,7 @@ impl Compiler<'_> {
             server,
             admin,
             log_level: admin::level(raw.log.level),
+            redaction: self.redaction(&root.key("redaction"), &raw.redaction),
             secrets: std::mem::take(&mut self.secrets),
             state_dir,
             reload: reload(&raw.reload),

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 mod egress;
 mod plugins;
+mod redaction;
 mod stores;
 mod texts;
 mod worker;
@@ -18,6 +19,7 @@ mod worker;
 use egress::RULE;
 pub(super) use egress::{RawEgress, RawEgressMode, RawSecret};
 pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
+pub(super) use redaction::{RawFilters, RawRedaction, RawResultFilter};
 pub(super) use stores::{RawDatabase, RawFileRoot, RawFiles, RawTls};
 pub(super) use texts::Texts;
 pub(in crate::config) use worker::RawWorker;
@@ -60,6 +62,8 @@ pub(super) struct RawConfig {
     pub(super) admin: RawAdmin,
     /// What is logged.
     pub(super) log: RawLog,
+    /// What is taken out of the log, and of results where `filters` says so.
+    pub(super) redaction: RawRedaction,
     /// What the server keeps on disk.
     pub(super) state: RawState,
     /// How changes of this file come into force.
@@ -345,6 +349,8 @@ pub(super) struct RawTenant {
     /// `reasons`, every reason why not, or `opaque`, nothing at all.
     #[schemars(extend("default" = "reasons", "examples" = ["reasons"]))]
     pub(super) disclosure: Option<RawDisclosure>,
+    /// What is done to what its agents get.
+    pub(super) filters: RawFilters,
 }
 
 // Without doc comments on the variants, the schema is a plain `enum`.
@@ -425,6 +431,8 @@ pub(super) struct RawAgent {
     pub(super) limits: RawLimits,
     /// What it may ask of models, and spend on them.
     pub(super) llm: RawAgentLlm,
+    /// What is done to what it gets.
+    pub(super) filters: RawFilters,
 }
 
 fn capability_names(schema: &mut Schema) {

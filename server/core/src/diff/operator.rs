@@ -10,6 +10,7 @@ use super::{
 use crate::{
     egress::Rules,
     pattern::Patterns,
+    redact::RuleSettings,
     settings::{
         AdminSettings, Disclosure, HoldSettings, PluginEntry, PluginSettings, Settings, Tenant, TrustedKey,
     },
@@ -31,7 +32,9 @@ fn tenant(was: &Tenant, is: &Tenant) -> Vec<What> {
         Disclosure::Reasons => "reasons",
         Disclosure::Opaque => "opaque",
     };
-    What::value("disclosure", disclosure(was), disclosure(is)).into_iter().collect()
+    let disclosure = What::value("disclosure", disclosure(was), disclosure(is));
+    let results = What::value("filters.results", was.filters.results(), is.filters.results());
+    disclosure.into_iter().chain(results).collect()
 }
 
 /// Trusted keys.
@@ -94,6 +97,7 @@ fn entry(was: &PluginEntry, is: &PluginEntry) -> Vec<What> {
         What::value("egress", rules(was), rules(is)),
         What::list("secrets", &was.secrets, &is.secrets),
         (was.config != is.config).then_some(What::Changed { value: "its configuration" }),
+        What::value("filters.results", was.filters.results(), is.filters.results()),
     ]
     .into_iter()
     .flatten()
@@ -178,6 +182,10 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("admin.listen", What::value("", admin(&old.admin), admin(&new.admin))),
         ("admin.token", admin_token(old, new)),
         ("log.level", What::value("", old.log_level.as_str(), new.log_level.as_str())),
+        ("redaction.off", What::list("", &redaction(old).off, &redaction(new).off)),
+        ("redaction.patterns", What::list("", redaction_patterns(old), redaction_patterns(new))),
+        ("redaction.allow", What::list("", &redaction(old).allow, &redaction(new).allow)),
+        ("redaction.names", What::list("", &redaction(old).names, &redaction(new).names)),
         ("state.dir", What::value("", old.state_dir.display(), new.state_dir.display())),
         ("reload.poll_ms", What::value("", old.reload.poll.as_millis(), new.reload.poll.as_millis())),
         (
@@ -199,6 +207,14 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
     .into_iter()
     .filter_map(|(key, what)| Some(Change { subject: Subject::Setting { key }, what: what? }))
     .collect()
+}
+
+fn redaction(settings: &Settings) -> &RuleSettings {
+    settings.redaction.settings()
+}
+
+fn redaction_patterns(settings: &Settings) -> Vec<String> {
+    redaction(settings).patterns.iter().map(|(name, pattern)| format!("{name}: {pattern}")).collect()
 }
 
 fn admin_token(old: &Settings, new: &Settings) -> Option<What> {

@@ -11,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Answer, CallLog, Denial,
     admission::Held,
+    filter,
     flights::{Flight, Flights, Revocation},
     record::{Outcome, Recorder},
     reply::Reply,
@@ -21,6 +22,7 @@ use crate::{
     limits::counters::Slot,
     policy::{Permit, Reason, Thing},
     principal::{Caller, Principal},
+    redact::{Redaction, Redactor},
     registry::InvokeError,
     secret::TokenDigest,
     settings::Disclosure,
@@ -40,6 +42,9 @@ pub(super) struct Call {
     flights: Arc<Flights>,
     flight: Option<Flight>,
     recorder: Recorder,
+    redaction: Arc<Redaction>,
+    /// What a plugin says passes it on the way to the client, if somebody wants that.
+    filter: Option<Arc<Redactor>>,
 }
 
 /// What bounds a plugin's work on a request.
@@ -56,6 +61,7 @@ impl Call {
         snapshot: Arc<Snapshot>,
         log: Arc<dyn CallLog>,
         flights: Arc<Flights>,
+        redaction: Arc<Redaction>,
         caller: &Caller,
         thing: Thing,
         name: &str,
@@ -63,7 +69,7 @@ impl Call {
         let Caller { principal, token } = caller;
         let recorder = Recorder::new(log, principal, snapshot.generation, thing, name);
         let (principal, token) = (principal.clone(), *token);
-        Self { snapshot, principal, token, thing, flights, flight: None, recorder }
+        Self { snapshot, principal, token, thing, flights, flight: None, recorder, redaction, filter: None }
     }
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
@@ -125,6 +131,8 @@ impl Call {
             return self.failed("the request could not be encoded".to_owned());
         };
         self.recorder.allow();
+        self.filter = filter::wanted(&self.snapshot, &permit).then(|| self.redaction.load());
+        let conversation = filter::conversation(conversation, self.filter.as_ref());
         let timeout = Duration::from_secs(bounds.timeout_seconds);
         let (permit, inline) = (Arc::new(permit), bounds.inline);
         let flight = match self.flights.enter(permit.clone(), self.token) {
@@ -155,11 +163,16 @@ impl Call {
             return self
                 .failed(format!("plugin `{name}` answered something that this server does not understand"));
         };
+        let filtered = self.filter.as_ref().is_some_and(|redactor| reply.redact(redactor));
         let size = match reply.settle(permit.subject()) {
             Ok(settled) => settled.unwrap_or(size),
             Err(complaints) => {
-                let complaints = complaints.join("; ");
-                return self.failed(format!("plugin `{name}` breaks its own output schema: {complaints}"));
+                let complaints = self.filtered(complaints.join("; "));
+                return self.failed(if filtered {
+                    format!("what is left of the result of plugin `{name}` without secrets and personal data breaks its output schema: {complaints}")
+                } else {
+                    format!("plugin `{name}` breaks its own output schema: {complaints}")
+                });
             }
         };
         self.recorder.answered(size);
@@ -168,6 +181,14 @@ impl Call {
         }
         self.recorder.finish(if reply.is_error() { Outcome::ToolError } else { Outcome::Ok });
         Answer::Done(reply)
+    }
+
+    /// What is to be passed on of a plugin's words.
+    fn filtered(&self, text: String) -> String {
+        match &self.filter {
+            Some(redactor) => redactor.text(&text).into_owned(),
+            None => text,
+        }
     }
 
     fn revoked<T>(mut self, revocation: Revocation) -> Answer<T> {
@@ -220,6 +241,7 @@ impl Call {
         if let Some(reasons) = self.recorder.notes().refusal(&error) {
             return self.refused(reasons);
         }
+        error.message = self.filtered(error.message);
         error.message.truncate(error.message.floor_char_boundary(MAX_ERROR_BYTES));
         match (self.thing, error.code) {
             (_, InputRequired | ClientCannot) => {

@@ -5,8 +5,8 @@ use plugin_contract::op::{
 };
 use serde_json::Value;
 
-use super::encoded_length;
-use crate::policy::Subject;
+use super::{encoded_length, filter};
+use crate::{policy::Subject, redact::Redactor};
 
 /// What a plugin answers.
 pub(super) trait Reply {
@@ -14,6 +14,9 @@ pub(super) trait Reply {
     fn is_error(&self) -> bool {
         false
     }
+
+    /// Takes out secrets and personal data, and says whether there were any.
+    fn redact(&mut self, redactor: &Redactor) -> bool;
 
     /// Takes out what only the server may say, and adds what clients need.
     /// Answers its size where that differs from what the plugin sent, or what is
@@ -24,6 +27,10 @@ pub(super) trait Reply {
 impl Reply for ToolResult {
     fn is_error(&self) -> bool {
         self.is_error
+    }
+
+    fn redact(&mut self, redactor: &Redactor) -> bool {
+        filter::result(redactor, self, says)
     }
 
     fn settle(&mut self, subject: &Subject) -> Result<Option<u64>, Vec<String>> {
@@ -61,6 +68,11 @@ fn says(content: &Content, structured: &Value) -> bool {
 }
 
 impl Reply for ResourceContents {
+    fn redact(&mut self, redactor: &Redactor) -> bool {
+        let contents = self.contents.iter_mut();
+        contents.fold(filter::meta(redactor, &mut self.meta), |any, it| filter::resource(redactor, it) | any)
+    }
+
     fn settle(&mut self, _: &Subject) -> Result<Option<u64>, Vec<String>> {
         clean(&mut self.meta);
         self.contents.iter_mut().for_each(|content| clean(content.meta_mut()));
@@ -69,6 +81,11 @@ impl Reply for ResourceContents {
 }
 
 impl Reply for PromptResult {
+    fn redact(&mut self, redactor: &Redactor) -> bool {
+        let any = filter::meta(redactor, &mut self.meta) | filter::texts(redactor, self.description.as_mut());
+        self.messages.iter_mut().fold(any, |any, it| filter::content(redactor, &mut it.content) | any)
+    }
+
     fn settle(&mut self, _: &Subject) -> Result<Option<u64>, Vec<String>> {
         clean(&mut self.meta);
         self.messages.iter_mut().for_each(|message| clean_content(&mut message.content));
@@ -77,6 +94,10 @@ impl Reply for PromptResult {
 }
 
 impl Reply for Completion {
+    fn redact(&mut self, redactor: &Redactor) -> bool {
+        filter::texts(redactor, &mut self.values)
+    }
+
     fn settle(&mut self, _: &Subject) -> Result<Option<u64>, Vec<String>> {
         Ok(None)
     }

@@ -7,6 +7,7 @@ use plugin_contract::Capability;
 use super::{
     Compiler, Place,
     limits::first_of,
+    redaction::filters,
     rights::{Profile, RawRights},
     tokens::Owners,
 };
@@ -81,7 +82,8 @@ impl Compiler<'_> {
         let above = around.tenants.get(&tenant);
         self.warn_about_models(place, &llm, &budget, &grant, &tenant, above);
         let ceiling = above.map(|tenant| tenant.limits).unwrap_or_default();
-        Some(Agent { tenant, tokens, grant, limits: first_of(levels).under(&ceiling), llm, budget })
+        let (limits, filters) = (first_of(levels).under(&ceiling), filters(&raw.filters));
+        Some(Agent { tenant, tokens, grant, limits, llm, budget, filters })
     }
 
     fn tenant_of(&mut self, place: &Place, raw: &RawAgent) -> Option<TenantId> {

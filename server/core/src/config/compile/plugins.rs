@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use plugin_contract::{Capability, PluginName};
 
-use super::{Compiler, Place, default_patterns};
+use super::{Compiler, Place, default_patterns, redaction::filters};
 use crate::{
     config::{
         mask::quoted,
@@ -166,6 +166,7 @@ fn entry(bundled: Option<&[Capability]>, raw: &RawEntry) -> PluginEntry {
         },
         worker: worker(&raw.worker),
         config: raw.config.clone(),
+        filters: filters(&raw.filters),
         ..PluginEntry::default()
     }
 }

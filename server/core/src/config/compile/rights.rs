@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plugin_contract::Capability;
 
-use super::{Compiler, Place, egress};
+use super::{Compiler, Place, egress, redaction::filters};
 use crate::{
     config::{
         PROMPTS, RESOURCES,
@@ -140,7 +140,7 @@ impl Compiler<'_> {
             let limits = compiler.limits(&place.key("limits"), &raw.limits);
             let llm = compiler.tenant_llm(&place.key("llm"), &raw.llm);
             let budget = compiler.tenant_budget(&place.key("budget"), &raw.budget);
-            Some(Tenant { grant, limits, llm, budget, disclosure })
+            Some(Tenant { grant, limits, llm, budget, disclosure, filters: filters(&raw.filters) })
         })
     }
 

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{DATE, MINISIGN, NAME, PATTERN, PLUGIN, RULE, RawEgressMode, RawWorker, Texts, capability_names};
+use super::{
+    DATE, MINISIGN, NAME, PATTERN, PLUGIN, RULE, RawEgressMode, RawFilters, RawWorker, Texts,
+    capability_names,
+};
 
 /// Which plugins are loaded and what they may do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -107,6 +110,8 @@ pub(in crate::config) struct RawEntry {
     pub(in crate::config) worker: RawWorker,
     /// The plugin's own configuration. Its authors say what belongs here.
     pub(in crate::config) config: Map<String, Value>,
+    /// What is done to what the plugin answers.
+    pub(in crate::config) filters: RawFilters,
 }
 
 // Without doc comments on the variants, the schema is a plain `enum`.
