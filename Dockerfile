@@ -15,10 +15,10 @@ WORKDIR /checkout
 RUN mkdir /skeleton \
  && find . \( -name Cargo.toml -o -name Cargo.lock -o -name build.rs -o -path ./.cargo/config.toml \) \
       -exec cp --parents --target-directory /skeleton {} + \
- && find . \( -name lib.rs -o -name main.rs \) -exec sh -c ' \
+ && find . \( -name lib.rs -o -name main.rs -o -path '*/src/bin/*.rs' \) -exec sh -c ' \
       for file do \
         mkdir -p "/skeleton/$(dirname "$file")"; \
-        case $file in */main.rs) echo "fn main() {}";; esac > "/skeleton/$file"; \
+        case $file in */lib.rs) ;; *) printf "fn main() { }\\n";; esac > "/skeleton/$file"; \
       done' sh {} +
 
 FROM ${RUST_IMAGE} AS build

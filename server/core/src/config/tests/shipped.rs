@@ -12,6 +12,7 @@ use crate::{
 };
 
 const CONFIG: &str = include_str!("../../../../../config.yaml");
+const COMPOSE: &str = include_str!("../../../../../deploy/compose/config.yaml");
 const EXAMPLE: &str = include_str!("../../../../../.env.example");
 const SCHEMA: &str = include_str!("../../../../../config.schema.json");
 
@@ -32,6 +33,15 @@ fn editors_find_the_schema() {
 #[test]
 fn the_shipped_configuration_is_right() {
     assert_eq!(said(CONFIG), []);
+}
+
+#[test]
+fn the_configuration_for_compose_is_right_and_as_safe() {
+    assert_eq!(said(COMPOSE), []);
+    let settings = good(COMPOSE).settings;
+    assert_eq!(settings.agents["laptop"].grant.tools, default_patterns(&SAFE_TOOLS));
+    // The operator's door is for whoever is inside the container.
+    assert!(settings.admin.unwrap().listen.ip().is_loopback());
 }
 
 #[test]

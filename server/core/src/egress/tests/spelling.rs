@@ -55,11 +55,11 @@ fn what_is_no_rule_is_refused_with_the_right_spelling() {
         ("fd00::1", "`fd00::1` needs brackets around its IPv6 address, as in `[fd00::1]:443`"),
         (
             "user@example.com",
-            "`user@example.com` has a path or a user name: a rule is `[scheme://]host[:port]`",
+            "`user@example.com` is more than a host and a port, such as `api.example.com:443`",
         ),
         (
             "example.com/path",
-            "`example.com/path` has a path or a user name: a rule is `[scheme://]host[:port]`",
+            "`example.com/path` is more than a host and a port, such as `api.example.com:443`",
         ),
         ("10.0.0.1/8", "`10.0.0.1/8` is no network: it would be `10.0.0.0/8`"),
         (
