@@ -87,7 +87,7 @@ async fn run(pool: Arc<Pool>, mut invocation: Invocation) -> Result<Vec<u8>, Inv
         let worker = place.worker.clone();
         match worker.call(invocation, &deadline, place).await {
             Ok(result) => return result,
-            Err(NotBegun(same)) => invocation = same,
+            Err(NotBegun(same)) => invocation = *same,
         }
     }
 }

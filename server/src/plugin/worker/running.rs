@@ -72,7 +72,7 @@ struct Pending {
 }
 
 /// A call that was not begun, because the worker takes none any more.
-pub(super) struct NotBegun(pub(super) Invocation);
+pub(super) struct NotBegun(pub(super) Box<Invocation>);
 
 impl Worker {
     /// The worker that came up. Within a runtime.
@@ -117,7 +117,7 @@ impl Worker {
     ) -> Result<Result<Waiting, InvokeError>, NotBegun> {
         let mut desk = self.desk();
         if desk.fate.is_some() {
-            return Err(NotBegun(invocation));
+            return Err(NotBegun(Box::new(invocation)));
         }
         let abandoned = CancellationToken::new();
         let work = Work {
