@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::support::{PATIENCE, program};
 
 mod case;
+mod egress;
 mod look;
 mod schema;
 mod table;

@@ -16,6 +16,7 @@ mod calls;
 mod cli;
 mod diff;
 mod editors;
+mod egress;
 mod every_key;
 mod include;
 mod limits;

@@ -18,6 +18,7 @@ pub(crate) mod bundled;
 pub(crate) mod client;
 pub(crate) mod conformance;
 pub(crate) mod output;
+pub(crate) mod outside;
 pub(crate) mod talkative;
 pub(crate) mod testbench;
 

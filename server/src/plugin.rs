@@ -192,6 +192,6 @@ fn no_bundled_plugins() -> Fault {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -14,17 +14,18 @@ use super::look::Look;
 use crate::support::{
     Server,
     client::http,
-    eventually,
+    eventually, outside,
     testbench::{self, Testbench},
 };
 
 /// What `*` stands for, by what is before it.
-const NAMES: [(&str, &str); 7] = [
+const NAMES: [(&str, &str); 8] = [
     ("files.roots", "docs"),
     ("databases", "notes"),
     ("agents", "laptop"),
     ("tenants", "research"),
     ("profiles", "shared"),
+    ("secrets", "jira"),
     ("plugins.trusted_keys", "acme"),
     ("plugins.entries", "bench"),
 ];
@@ -182,16 +183,25 @@ fn place(key: &str) -> String {
 
 /// `laptop` may do everything that its tenant may, which is everything.
 fn base() -> Value {
-    let all =
-        json!({ "tools": ["*"], "resources": ["*"], "prompts": ["*"], "capabilities": ["network:outbound"] });
+    let teller = reachable("127.0.0.1");
+    let all = json!({
+        "tools": ["*"], "resources": ["*"], "prompts": ["*"], "capabilities": ["network:outbound"],
+        "egress": [teller, reachable("named.test")], "secrets": ["jira"],
+    });
     let mut agent = json!({ "tenant": "research", "token": "${LAPTOP_TOKEN}" });
     agent.as_object_mut().unwrap().extend(all.as_object().unwrap().clone());
     json!({
         "version": 1,
         "server": { "listen": "127.0.0.1:0" },
+        "secrets": { "jira": { "value": "${LAPTOP_TOKEN}", "hosts": [teller] } },
         "tenants": { "research": all },
         "agents": { "laptop": agent },
     })
+}
+
+/// A rule for the server that tells in which header a secret came.
+pub(super) fn reachable(host: &str) -> String {
+    format!("http://{host}:{}", outside::teller().port())
 }
 
 fn add(config: &mut Value, bench: &Testbench) {
@@ -205,7 +215,9 @@ fn add(config: &mut Value, bench: &Testbench) {
     config["plugins"] = json!({
         "dir": bench.plugins(),
         "trusted_keys": { "bundled": installed, "acme": acme },
-        "entries": { "bench": { "isolation": "in_process", "capabilities": ["network:outbound"] } },
+        "entries": { "bench": {
+            "isolation": "in_process", "capabilities": ["network:outbound"], "secrets": ["jira"],
+        } },
     });
 }
 

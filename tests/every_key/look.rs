@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::case::verdicts;
+use super::case::{reachable, verdicts};
 use crate::{
     reload::ready,
     support::{
@@ -294,6 +294,19 @@ pub(super) fn call_of_a_removed_agent() -> Look {
         fs::write(server.config(), format!("{config:#}\n")).unwrap();
         eventually("the removal to be in force or held", || (verdicts(server) >= until).then_some(()));
         call(server)
+    })
+}
+
+/// What is seen once `laptop` was to reach every address there is.
+pub(super) fn after_a_wide_edit(look: Look) -> Look {
+    Box::new(move |server| {
+        let text = fs::read_to_string(server.config()).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["agents"]["laptop"]["egress"] = json!([reachable("0.0.0.0/0")]);
+        let until = verdicts(server) + 1;
+        fs::write(server.config(), format!("{config:#}\n")).unwrap();
+        eventually("the edit to be in force or held", || (verdicts(server) >= until).then_some(()));
+        look(server)
     })
 }
 

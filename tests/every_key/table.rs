@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     case::{Case, KEY, PLUGINS, case},
+    egress,
     look::{
         NEXT, a_token_changed_unseen, a_warning_in_the_log, address_of_a_failure, bench_in_the_log, call,
         call_as, call_beside_another, call_of_a_removed_agent, call_with, door, get, half_a_head, read,
@@ -31,12 +32,14 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(operators());
     cases.extend(entries());
     cases.extend(workers());
+    cases.extend(egress::egress());
     cases.extend(tenants());
     cases.extend(agents());
     cases.extend(stores::cases());
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
         cases.extend(stores::grants(level, whose));
+        cases.extend(egress::reach(level));
     }
     cases.extend(load());
     for level in ["limits", "agents.*.limits", "tenants.*.limits", "profiles.*.limits", "tool_limits.*"] {

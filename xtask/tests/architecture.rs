@@ -78,6 +78,32 @@ fn plugins_are_written_without_unsafe_code() {
     }
 }
 
+/// Where the server may begin a connection: the connector, and the commands that
+/// speak to a server of their own.
+const CONNECTS: &[&str] = &["server/src/egress/", "server/src/cli/"];
+
+#[test]
+fn nothing_but_the_connector_connects_to_elsewhere() {
+    for file in files("rs").into_iter().filter(|it| it.starts_with(root().join("server/src"))) {
+        let name = file.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        let is_test = name.contains("/tests") || name.ends_with("/testing.rs");
+        if is_test || CONNECTS.iter().any(|place| name.starts_with(place)) {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("mod tests {").next().unwrap_or_default();
+        for word in ["TcpStream::connect", "reqwest::Client", "lookup_host", "ToSocketAddrs"] {
+            assert!(
+                !code.contains(word),
+                "{name} uses `{word}`: requests go out through `egress::Connector`; see ARCHITECTURE.md"
+            );
+        }
+    }
+    let dial = fs::read_to_string(root().join("server/src/egress/dial.rs")).unwrap();
+    assert_eq!(dial.matches("TcpStream::connect").count(), 1);
+    assert!(dial.contains("TcpStream::connect(checked.address())"), "it connects to what was checked");
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }

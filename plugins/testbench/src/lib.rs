@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use plugin_api::prelude::*;
+use plugin_api::{HttpRequest, prelude::*};
 
 mod hostile;
 
@@ -26,7 +26,8 @@ mod hostile;
 const RELEASE: &str = "testbench release 00001";
 /// `never.` in place of the last word makes a library that hangs.
 const DESCRIBES: &str = "testbench describes itself always";
-/// `network:outbound` in place of the end is a capability that `bench.label` needs.
+/// `network:outbound` in place of the end is a capability that `bench.label` needs;
+/// there is `bench.fetch` then too.
 const NEEDS: &str = "testbench needs nothing         ";
 
 /// What the operator configures, once the plugin was made with it.
@@ -101,6 +102,15 @@ struct Sleep {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+struct Fetch {
+    /// Where to.
+    url: String,
+    /// With which secret.
+    secret: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Hold {
     /// The file.
     file: PathBuf,
@@ -137,6 +147,10 @@ pub fn plugin() -> Plugin {
             move |_: &Call, ()| (calls.fetch_add(1, Ordering::Relaxed) + 1).to_string()
         }))
         .tool(label());
+    let plugin = match needs() {
+        Some(Capability::NetworkOutbound) => plugin.tool(fetch()),
+        _ => plugin,
+    };
     hostile::tools(plugin)
 }
 
@@ -145,10 +159,26 @@ plugin_api::export!(plugin);
 fn label() -> Tool {
     let answer = |call: &Call, ()| Ok::<_, CallError>(call.config::<Config>()?.label.clone());
     let tool = Tool::new("bench.label", "Answers the label that it is configured with.", answer);
-    match black_box(NEEDS).rsplit(' ').next().unwrap_or_default().parse() {
-        Ok(capability) => tool.needs(capability),
-        Err(_) => tool,
+    match needs() {
+        Some(capability) => tool.needs(capability),
+        None => tool,
     }
+}
+
+fn needs() -> Option<Capability> {
+    black_box(NEEDS).rsplit(' ').next().unwrap_or_default().parse().ok()
+}
+
+fn fetch() -> Tool {
+    let fetch = |call: &Call, input: Fetch| -> Result<String, CallError> {
+        let request = HttpRequest::get(input.url);
+        let request = match input.secret {
+            Some(secret) => request.secret(secret),
+            None => request,
+        };
+        Ok(call.http(&request)?.text()?.to_owned())
+    };
+    Tool::new("bench.fetch", "Answers what a URL does.", fetch).needs(Capability::NetworkOutbound)
 }
 
 fn version() -> String {

@@ -1,5 +1,7 @@
 //! How the worker processes of a plugin are, for the operator.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// How a worker process is confined.
@@ -15,7 +17,7 @@ pub struct Confinement {
 }
 
 /// The worker processes of a plugin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkersStatus {
     /// How many there are.
     pub processes: usize,
@@ -27,9 +29,56 @@ pub struct WorkersStatus {
     /// How many were lost since the plugin was loaded.
     pub lost: u64,
     /// Why the last one was.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_loss: Option<String>,
     /// How long the plugin is left alone, because too many were lost.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined_seconds: Option<u64>,
+}
+
+impl fmt::Display for WorkersStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Confinement { landlock, seccomp, uid } = &self.confinement;
+        let landlock = landlock.map_or("no Landlock".to_owned(), |version| format!("Landlock {version}"));
+        let seccomp = if *seccomp { "seccomp" } else { "no seccomp" };
+        write!(f, "{} there ({landlock}, {seccomp}, user {uid})", self.processes)?;
+        if let (1.., Some(reason)) = (self.lost, &self.last_loss) {
+            write!(f, ", {} lost, the last because {reason}", self.lost)?;
+        }
+        match self.quarantined_seconds {
+            Some(seconds) => write!(f, ", in quarantine for {seconds} s"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_told_in_a_line() {
+        let confinement = Confinement { landlock: Some(7), seccomp: true, uid: 1000 };
+        let fine = WorkersStatus {
+            processes: 1,
+            calls: 0,
+            confinement,
+            lost: 0,
+            last_loss: None,
+            quarantined_seconds: None,
+        };
+        assert_eq!(fine.to_string(), "1 there (Landlock 7, seccomp, user 1000)");
+        let bad = WorkersStatus {
+            processes: 0,
+            confinement: Confinement { landlock: None, ..fine.confinement.clone() },
+            lost: 5,
+            last_loss: Some("its process ended (exit code 7)".to_owned()),
+            quarantined_seconds: Some(42),
+            ..fine
+        };
+        assert_eq!(
+            bad.to_string(),
+            "0 there (no Landlock, seccomp, user 1000), 5 lost, the last because its process ended (exit code 7), in quarantine for 42 s"
+        );
+    }
 }

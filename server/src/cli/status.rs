@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, io::Write, path::PathBuf};
 use clap::Args;
 use reqwest::Method;
 use serde::Deserialize;
-use server_core::settings::{SecretSource, SecretUse};
+use server_core::{
+    settings::{SecretSource, SecretUse},
+    workers::WorkersStatus,
+};
 
 use crate::cli::{
     Failure,
@@ -75,6 +78,8 @@ struct Plugin {
     isolation: String,
     tools: u64,
     signer: String,
+    #[serde(default)]
+    workers: Option<WorkersStatus>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -121,8 +126,11 @@ impl Status {
         }
 
         writeln!(out, "\nplugins:")?;
-        for Plugin { name, version, isolation, tools, signer } in &self.plugins.loaded {
+        for Plugin { name, version, isolation, tools, signer, workers } in &self.plugins.loaded {
             writeln!(out, "  {name} {version}, {isolation}, {tools} tools, signed by {signer}")?;
+            if let Some(workers) = workers {
+                writeln!(out, "    workers: {workers}")?;
+            }
         }
         for plugin in &self.plugins.refused {
             plugin.write(out)?;

@@ -149,6 +149,12 @@ impl Pool {
         drop(connections);
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn waiting_now(&self) -> usize {
+        self.waiting().connections.values().map(Vec::len).sum()
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

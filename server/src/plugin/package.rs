@@ -6,7 +6,10 @@ use std::path::Path;
 
 use plugin_contract::{ApiVersion, Capability, Package, PluginName, manifest::PACKAGE_SCHEMA};
 use serde_json::Value;
-use server_core::registry::{Provenance, Refusal};
+use server_core::{
+    egress::Rule,
+    registry::{Provenance, Refusal},
+};
 
 use super::{
     fault::{Fault, quote},
@@ -248,6 +251,13 @@ pub(crate) fn coherent(package: &Package) -> Result<(), Fault> {
                 "build the plugin with plugin-api, which lists them all, and sign it again",
             ));
         }
+    }
+    if let Some(error) = manifest.egress.iter().find_map(|host| host.parse::<Rule>().err()) {
+        return Err(Fault::new(
+            "egress_invalid",
+            format!("a host that it declares in `egress` cannot be used: {}", quote(&error.to_string())),
+            "correct what `Plugin::reaches` is given, and sign it again",
+        ));
     }
     if manifest.target != TARGET {
         return Err(Fault::new(

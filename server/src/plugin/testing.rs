@@ -25,7 +25,7 @@ use server_core::{
     pattern::Patterns,
     policy::{self, Permit},
     registry::{Instance, Plugin, Provenance, Registry},
-    settings::Isolation,
+    settings::{Isolation, Settings},
     snapshot::{Content, Live},
 };
 use sha2::{Digest, Sha256};
@@ -87,7 +87,7 @@ pub(super) fn facts() -> ServerFacts {
     }
 }
 
-pub(super) fn services() -> HostServices {
+pub(crate) fn services() -> HostServices {
     HostServices::new(facts())
 }
 
@@ -113,7 +113,7 @@ impl<F: Fn(&HostObject, &[u8], &[u8]) -> Answer + Send + Sync + 'static> plugin_
 }
 
 /// Plugin `core` in this process, with a closure for its code.
-pub(super) fn instance(
+pub(crate) fn instance(
     services: &HostServices,
     script: impl Fn(&HostObject, &[u8], &[u8]) -> Answer + Send + Sync + 'static,
 ) -> Arc<dyn Instance> {
@@ -132,6 +132,11 @@ pub(super) fn ask(host: &HostObject, op: &str, call: &[u8], input: &[u8]) -> Ans
 /// The right of agent `default` to call `core.echo` of plugin `core`, which
 /// `instance` runs.
 pub(super) fn permit(instance: Arc<dyn Instance>) -> Arc<Permit> {
+    permit_with(instance, |_| {})
+}
+
+/// The same, under other settings.
+pub(crate) fn permit_with(instance: Arc<dyn Instance>, change: impl FnOnce(&mut Settings)) -> Arc<Permit> {
     let mut manifest = package().manifest;
     manifest.name = "core".parse().unwrap();
     manifest.tools[0].name = "core.echo".parse().unwrap();
@@ -153,7 +158,8 @@ pub(super) fn permit(instance: Arc<dyn Instance>) -> Arc<Permit> {
     };
     let (registry, refusals) = Registry::admit([Arc::new(plugin)]);
     assert_eq!(refusals, []);
-    let settings = config::without_file(TOKEN).unwrap();
+    let mut settings = config::without_file(TOKEN).unwrap();
+    change(&mut settings);
     let live = Live::new(Content { config_sha256: String::new(), settings, registry });
     let snapshot = live.load();
     let principal = snapshot.authenticate(TOKEN).unwrap().principal;

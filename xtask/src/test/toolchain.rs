@@ -21,11 +21,28 @@ const CHECKS: &[Check] = &[
     Check { name: "format", arguments: &["fmt", "--all", "--check"] },
     Check { name: "lints", arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"] },
     Check { name: TESTS, arguments: &["test", "--workspace", "--no-fail-fast"] },
+    Check { name: IN_WORKERS, arguments: PLUGIN_TESTS },
     Check { name: "documentation", arguments: &["doc", "--workspace", "--no-deps"] },
 ];
 
-/// The check whose output says how many tests there were.
+/// The checks whose output says how many tests there were.
 const TESTS: &str = "tests";
+const IN_WORKERS: &str = "tests of plugins, in workers";
+
+/// Those in which plugins run: the same again, with processes of their own.
+const PLUGIN_TESTS: &[&str] = &[
+    "test",
+    "-p",
+    "mcp-universal-server",
+    "--test",
+    "e2e",
+    "--no-fail-fast",
+    "--",
+    "plugins",
+    "mcp::",
+    "reload_model",
+    "reload_survives",
+];
 
 /// Runs all of them, also after one that failed.
 pub(super) fn run(report: &mut Report) -> Result<(), Failure> {
@@ -39,8 +56,10 @@ impl Check {
     fn run(&self) -> Result<Totals, Failure> {
         let mut command = cargo()?;
         command.args(self.arguments);
-        if self.name == TESTS {
-            return tests(&mut command);
+        match self.name {
+            TESTS => return tests(&mut command),
+            IN_WORKERS => return tests(command.env("MCP_TEST_ISOLATION", "process")),
+            _ => {}
         }
         let status = command
             .env("RUSTDOCFLAGS", "-D warnings")

@@ -68,7 +68,7 @@ pub enum InvalidRule {
     #[error("`{0}` has a scheme other than `http` and `https`")]
     Scheme(String),
     /// It goes on after the port.
-    #[error("`{0}` has a path or a user name: a rule is `[scheme://]host[:port]`")]
+    #[error("`{0}` is more than a host and a port, such as `api.example.com:443`")]
     MoreThanHost(String),
     /// No port.
     #[error("`{0}` has no port from 1 to 65535 after `:`")]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use plugin_contract::{Manifest, manifest::ToolSpec};
+use plugin_contract::{Capability, Manifest, manifest::ToolSpec};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -47,6 +47,14 @@ fn page(contents: &Contents) -> Result<String, fmt::Error> {
     writeln!(sheet, "  written for API {}, built for {}", manifest.api, line(&manifest.target))?;
     if !manifest.capabilities.is_empty() {
         writeln!(sheet, "  needs {}", list(&manifest.capabilities))?;
+    }
+    match (manifest.egress.as_slice(), manifest.capabilities.contains(&Capability::NetworkOutbound)) {
+        ([], true) => writeln!(sheet, "  reaches whatever the operator lets its callers reach")?,
+        ([], false) => {}
+        (hosts, _) => {
+            let hosts: Vec<_> = hosts.iter().map(|host| line(host)).collect();
+            writeln!(sheet, "  reaches {}, and nothing else", hosts.join(", "))?;
+        }
     }
     if let Some(signature) = &contents.signature {
         writeln!(

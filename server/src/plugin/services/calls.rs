@@ -24,6 +24,10 @@ const TOKENS: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Calls(Mutex<HashMap<Token, Arc<Work>>>);
 
+/// How long after its deadline a call that nobody ended is ended here. Whoever waits
+/// for it says first that its time is up, in words of its own.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// What a plugin is busy with, for whom.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -54,6 +58,12 @@ impl Work {
         self.deadline.remaining()
     }
 
+    /// Waits until a call should have ended that has not.
+    async fn late(&self) {
+        self.deadline.passed().await;
+        tokio::time::sleep(GRACE).await;
+    }
+
     /// Does `work` while the plugin's thread waits: until the call's deadline, and
     /// no longer than somebody waits for the call itself.
     pub(crate) fn wait_for<T>(&self, work: impl Future<Output = T>) -> Result<T, OpError> {
@@ -69,7 +79,7 @@ impl Work {
             tokio::select! {
                 biased;
                 () = self.abandoned.cancelled() => in_vain("nobody waits for the call any more"),
-                () = self.deadline.passed() => in_vain("the call's time is up"),
+                () = self.late() => in_vain("the call's time is up"),
                 done = work => Ok(done),
             }
         })

@@ -57,6 +57,17 @@ fn a_key_signs_what_its_owner_may_only() {
 }
 
 #[test]
+fn a_host_that_it_declares_is_one_that_rules_can_name() {
+    check(
+        |site| {
+            site.package["manifest"]["egress"] = json!(["api.example.com", "*"]);
+            site.sign();
+        },
+        "plugin refused: plugins.d/weather/plugin.json: a host that it declares in `egress` cannot be used: `*` would be every host: name those that are meant, as in `*.example.com`; correct what `Plugin::reaches` is given, and sign it again [egress_invalid]",
+    );
+}
+
+#[test]
 fn a_capability_is_a_known_one_and_asked_for_openly() {
     check(
         |site| site.sign_with("/manifest/capabilities", json!(["fs:write"])),

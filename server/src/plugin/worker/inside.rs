@@ -52,8 +52,7 @@ pub fn take_part() -> Result<(), NoWorker> {
     say_nothing().map_err(|_| NoWorker)?;
     let first = line.first().map_err(|_| NoWorker)?;
     let start: Start = serde_json::from_slice(&first.body).map_err(|_| NoWorker)?;
-    let parent = getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
-    if parent != Some(start.server) {
+    if !is_child_of(start.server) {
         return Err(NoWorker);
     }
     let concurrency = start.concurrency;
@@ -70,6 +69,10 @@ pub fn take_part() -> Result<(), NoWorker> {
 /// has learned how by then: after that, the library's code could say it too.
 fn begin(line: &Arc<Line>, library: Sealed, start: Start) -> Result<PluginObject, Fault> {
     seal::first_stage(line, &start.terms)?;
+    // The server may have ended before the kernel was told to end this with it.
+    if !is_child_of(start.server) {
+        kernel::exit();
+    }
     let library = Library::load(library)?;
     seal::second_stage()?;
     let module = Module::of_the_only(&library)?;
@@ -114,6 +117,11 @@ fn too_large(what: &str) -> Vec<u8> {
 fn tell(line: &Line, kind: Kind, what: &impl serde::Serialize) {
     let body = serde_json::to_vec(what).unwrap_or_default();
     line.send(&frame::frame(kind, 0, &body).unwrap_or_default());
+}
+
+fn is_child_of(server: u32) -> bool {
+    let parent = getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
+    parent == Some(server)
 }
 
 fn own(stream: impl AsFd) -> Result<OwnedFd, NoWorker> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use super::{Compiler, Place, rights::RawRights};
@@ -17,6 +17,9 @@ use crate::{
     secret::Secret,
     settings::{Authorities, EgressSettings, Grant, SecretUse},
 };
+
+/// The port of DNS.
+const DNS: u16 = 53;
 
 /// The header that a secret is sent in if nothing is said about it.
 const HEADER: &str = "authorization";
@@ -39,10 +42,11 @@ impl Compiler<'_> {
     pub(super) fn egress(&mut self, place: &Place, raw: &RawEgress) -> EgressSettings {
         let servers = place.key("dns_servers");
         let servers = raw.dns_servers.iter().flat_map(Texts::iter).filter_map(|(item, text)| {
-            let address = text.parse::<SocketAddr>();
+            let with_port = text.parse::<SocketAddr>();
+            let address = with_port.or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, DNS)));
             if address.is_err() {
-                let message = format!("{} is no IP address with a port", quoted(text));
-                let help = "write it as in `10.0.0.53:53`".to_owned();
+                let message = format!("{} is no IP address", quoted(text));
+                let help = "write it as in `10.0.0.53`, or with a port, as in `10.0.0.53:53`".to_owned();
                 self.report.error(&servers.item(item), "invalid_dns_server", message, Some(help));
             }
             address.ok()
@@ -188,7 +192,7 @@ impl Compiler<'_> {
         }
         for (item, text) in raw.secrets.into_iter().flat_map(Texts::iter) {
             let Ok(name) = text.parse::<SecretName>() else { continue };
-            if !ceiling.secrets.contains(&name) {
+            if !ceiling.secrets.contains(&name) && self.unknown("secrets", text).is_none() {
                 self.warn_above_ceiling(&place.key("secrets").item(item), text, tenant, "secrets");
             }
         }

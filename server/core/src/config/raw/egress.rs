@@ -15,8 +15,8 @@ const SOURCE: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\})$";
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct RawEgress {
-    /// Servers that look names up, as IP address and port. Those of the system by
-    /// default.
+    /// Servers that look names up, as IP address with or without a port. Those of the
+    /// system by default.
     #[schemars(length(min = 1, max = 8), extend("examples" = [["10.0.0.53:53"]]))]
     pub(in crate::config) dns_servers: Option<Texts>,
     /// A PEM file with certificates of authorities that are trusted beside the usual

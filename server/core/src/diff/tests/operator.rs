@@ -82,20 +82,20 @@ fn keys_are_told_by_what_they_may_sign() {
 
 #[test]
 fn entries_are_told_without_the_values_of_their_configuration() {
-    let entry = |entry: &str| format!("plugins: {{ entries: {{ http: {{ {entry} }} }} }}");
+    let entry = |entry: &str| format!("plugins: {{ entries: {{ jira: {{ {entry} }} }} }}");
     section(
         "",
         &entry("capabilities: [\"network:outbound\"]"),
-        &["plugin entry http: capabilities + network:outbound"],
+        &["plugin entry jira: capabilities + network:outbound"],
     );
     section("", &entry(""), &[]);
     section(
         &entry("isolation: in_process, config: { key: one }"),
         &entry("enabled: false, config: { key: two }"),
         &[
-            "plugin entry http: enabled true → false",
-            "plugin entry http: isolation in_process → process",
-            "plugin entry http: its configuration changed",
+            "plugin entry jira: enabled true → false",
+            "plugin entry jira: isolation in_process → process",
+            "plugin entry jira: its configuration changed",
         ],
     );
 }

@@ -5,6 +5,7 @@ use std::{
         mpsc::{self, Receiver, Sender},
     },
     thread,
+    time::Instant,
 };
 
 use futures::FutureExt;
@@ -158,7 +159,7 @@ fn an_inline_call_runs_on_the_thread_that_asks() {
         assert_eq!(thread::current().id(), own);
         Ok(Vec::new())
     });
-    let mut invocation = invocation(permit(core.clone()), slot(&Counters::new()).unwrap());
+    let mut invocation = invocation(permit(core.clone()), slot(&Counters::default()).unwrap());
     invocation.inline = true;
     assert_eq!(core.invoke(invocation).now_or_never(), Some(Ok(Vec::new())));
 }
@@ -174,7 +175,7 @@ fn an_inline_call_costs_a_microsecond_more_than_the_code_at_most() {
     }
     let direct = begun.elapsed() / CALLS;
     let core = instance(&services(), move |_, _, input| code(input));
-    let (permit, counters) = (permit(core.clone()), Counters::new());
+    let (permit, counters) = (permit(core.clone()), Counters::default());
     let calls = (0..CALLS).map(|_| {
         let mut call = invocation(permit.clone(), slot(&counters).unwrap());
         call.inline = true;

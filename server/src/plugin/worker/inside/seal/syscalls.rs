@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, io, process};
 use libc::{
     CLONE_FILES, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
     CLONE_NEWUTS, CLONE_PTRACE, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, MAP_GROWSDOWN,
-    MAP_HUGETLB, MAP_SHARED, O_ACCMODE, O_CREAT, PROT_EXEC,
+    MAP_HUGETLB, MAP_SHARED, O_ACCMODE, O_CREAT, O_TRUNC, PROT_EXEC,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Cmp, SeccompCondition as Condition,
@@ -165,7 +165,7 @@ pub(super) fn first_stage() -> io::Result<()> {
         prctl(&mut rules, &[libc::PR_SET_NO_NEW_PRIVS as u64])?;
         // What the linker does with the library, and others do only by mistake.
         rules.insert(libc::SYS_newfstatat, Vec::new());
-        rules.insert(libc::SYS_openat, vec![rule([bits(2, (O_ACCMODE | O_CREAT) as u64, 0)?])?]);
+        rules.insert(libc::SYS_openat, vec![rule([bits(2, (O_ACCMODE | O_CREAT | O_TRUNC) as u64, 0)?])?]);
         Ok(())
     };
     more().map_err(io::Error::other)?;
