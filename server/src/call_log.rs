@@ -57,6 +57,8 @@ struct Line<'a> {
     duration_us: u64,
     request_bytes: u64,
     response_bytes: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    egress: &'a [String],
     target: &'static str,
 }
 
@@ -79,6 +81,7 @@ impl<'a> Line<'a> {
             duration_us: u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX),
             request_bytes: record.request_bytes,
             response_bytes: record.response_bytes,
+            egress: &record.egress,
             target: "call",
         }
     }
@@ -109,11 +112,12 @@ mod tests {
             duration: Duration::from_micros(52),
             request_bytes: 12,
             response_bytes: 0,
+            egress: vec!["jira.lan:443".to_owned()],
         };
         let line = Line { timestamp: "2026-11-22T16:35:10.4Z".parse().unwrap(), ..Line::of(&record) };
         assert_eq!(
             serde_json::to_string(&line).unwrap(),
-            r#"{"timestamp":"2026-11-22T16:35:10.400000Z","level":"INFO","message":"call","agent":"laptop","tenant":"research","tool":"core.\"wipe\"\n","decision":"deny","reasons":"tool_not_granted_to_agent,rate_limited","outcome":"refused","generation":7,"duration_us":52,"request_bytes":12,"response_bytes":0,"target":"call"}"#
+            r#"{"timestamp":"2026-11-22T16:35:10.400000Z","level":"INFO","message":"call","agent":"laptop","tenant":"research","tool":"core.\"wipe\"\n","decision":"deny","reasons":"tool_not_granted_to_agent,rate_limited","outcome":"refused","generation":7,"duration_us":52,"request_bytes":12,"response_bytes":0,"egress":["jira.lan:443"],"target":"call"}"#
         );
     }
 }

@@ -28,11 +28,13 @@ use crate::{
 
 mod call;
 mod flights;
+mod notes;
 mod record;
 mod reply;
 
 use call::{Bounds, Call};
 use flights::Flights;
+pub use notes::Notes;
 pub use record::{CallLog, CallRecord, Outcome};
 
 /// Bounds what the five limits do not count: lists, resources, prompts, and

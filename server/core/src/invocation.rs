@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{conversation::Conversation, limits::counters::Slot, policy::Permit};
+use crate::{conversation::Conversation, gateway::Notes, limits::counters::Slot, policy::Permit};
 
 /// One operation for a plugin to run.
 #[derive(Debug)]
@@ -22,4 +22,6 @@ pub struct Invocation {
     /// Counts as running until dropped: keep it until the plugin's code has
     /// returned.
     pub slot: Slot,
+    /// What the host's services note of it.
+    pub notes: Arc<Notes>,
 }

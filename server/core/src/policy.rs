@@ -100,6 +100,16 @@ pub enum Subject {
     Prompt(Arc<Prompt>),
 }
 
+impl Subject {
+    fn named(&self) -> (Thing, String) {
+        match self {
+            Self::Tool(tool) => (Thing::Tool, tool.spec.name.to_string()),
+            Self::Resource { uri, .. } => (Thing::Resource, uri.clone()),
+            Self::Prompt(prompt) => (Thing::Prompt, prompt.spec.name.to_string()),
+        }
+    }
+}
+
 /// The engine's answer: a permit, or every reason against.
 pub type Decision = Result<Permit, Vec<Reason>>;
 
@@ -186,6 +196,23 @@ pub fn prompt(snapshot: &Arc<Snapshot>, principal: &Principal, prompt: &Arc<Prom
     let mut reasons = granted(principal, agent, tenant, Thing::Prompt, name);
     reasons.extend(withdrawn(&prompt.plugin, Thing::Prompt, &Offered::Prompt(name.to_owned())));
     decide(snapshot, principal, reasons, || (Subject::Prompt(prompt.clone()), BTreeSet::new()))
+}
+
+/// May the code that has `permit` use what `capability` stands for? A tool was only
+/// let through with all that it declares, so what is lacking here is at least the
+/// declaration.
+pub fn uses(permit: &Permit, capability: Capability) -> Result<(), Vec<Reason>> {
+    if permit.capabilities.contains(&capability) {
+        return Ok(());
+    }
+    let (thing, name) = permit.subject.named();
+    let plugin = permit.plugin().manifest.name.clone();
+    let mut reasons = vec![Reason::CapabilityNotDeclared { plugin, thing, name, capability }];
+    if let Subject::Tool(tool) = &permit.subject {
+        let (agent, tenant) = standing(&permit.snapshot, &permit.principal)?;
+        reasons.extend(lacking(&permit.principal, agent, tenant, tool, capability));
+    }
+    Err(reasons)
 }
 
 /// A plugin may withdraw what it lists, for a time.

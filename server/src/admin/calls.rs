@@ -67,7 +67,7 @@ impl CallMetrics {
             ];
             ConstCounter::new(*count).encode(metric.encode_family(&labels)?)?;
         }
-        let help = "Reasons for which calls were refused, each counted";
+        let help = "Reasons for which calls, or services to them, were refused, each counted";
         let mut metric = encoder.encode_descriptor("mcp_call_refusals", help, None, MetricType::Counter)?;
         for ((agent, called, reason), count) in &table.refusals {
             let labels = [

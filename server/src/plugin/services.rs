@@ -16,11 +16,15 @@ use plugin_abi::{
     },
 };
 use plugin_contract::{
-    ApiVersion, PluginName,
+    ApiVersion, Capability, PluginName,
     op::{self, ErrorCode, Offer, OpError, ServerAbout, Updated},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use server_core::{about, policy::Permit};
+
+use server_core::{
+    about,
+    policy::{self, Permit},
+};
 
 use crate::allowance::Allowance;
 
@@ -70,9 +74,7 @@ impl HostServices {
     /// The object that one plugin gets. It knows whose it is, and notes there what
     /// the plugin withdraws.
     pub(crate) fn for_plugin(&self, plugin: PluginName, withdrawn: Withdrawn) -> HostObject {
-        let (burst, interval) = NEWS;
-        let (log, news) = (Arc::default(), Arc::new(Allowance::new(burst, interval)));
-        let services = PluginServices { plugin, shared: self.0.clone(), withdrawn, log, news };
+        let services = PluginServices::new(plugin, self.0.clone(), withdrawn);
         HostObject::from_ptr(RArc::new(services), TD_Opaque)
     }
 
@@ -110,6 +112,12 @@ impl Host for PluginServices {
 }
 
 impl PluginServices {
+    fn new(plugin: PluginName, shared: Arc<Shared>, withdrawn: Withdrawn) -> Self {
+        let (burst, interval) = NEWS;
+        let (log, news) = (Arc::default(), Arc::new(Allowance::new(burst, interval)));
+        Self { plugin, shared, withdrawn, log, news }
+    }
+
     fn answer(&self, op: &str, call: &[u8], input: &[u8]) -> Result<Vec<u8>, OpError> {
         match op {
             op::host::LOG => {
@@ -175,6 +183,14 @@ impl PluginServices {
     /// The same, where nothing can be done for nobody.
     fn caller(&self, call: &[u8]) -> Result<Arc<Work>, OpError> {
         self.work(call)?.ok_or_else(over)
+    }
+
+    /// The same, if it may use what `capability` stands for.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the services that reach the world come next"))]
+    fn capable(&self, call: &[u8], capability: Capability) -> Result<Arc<Work>, OpError> {
+        let work = self.caller(call)?;
+        policy::uses(&work.permit, capability).map_err(|reasons| work.notes.refuse(reasons))?;
+        Ok(work)
     }
 
     /// Has everyone told who subscribed to a resource of the plugin's.

@@ -29,6 +29,7 @@ use server_core::{
     snapshot::{Content, Live},
 };
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     HostServices, ServerFacts, elf,
@@ -173,6 +174,7 @@ pub(super) fn invocation(permit: Arc<Permit>, slot: Slot) -> Invocation {
         timeout: Duration::from_secs(3600),
         inline: false,
         slot,
+        notes: Arc::default(),
     }
 }
 
@@ -183,6 +185,8 @@ pub(super) fn work(permit: Arc<Permit>) -> Work {
         conversation: Arc::new(Nobody),
         may_wait: true,
         deadline: Instant::now() + Duration::from_secs(3600),
-        abandoned: Arc::default(),
+        abandoned: CancellationToken::new(),
+        notes: Arc::default(),
+        runtime: None,
     }
 }

@@ -131,8 +131,9 @@ impl Call {
             Ok(flight) => self.flight.insert(flight),
             Err(revocation) => return self.revoked(revocation),
         };
+        let notes = self.recorder.notes().clone();
         let invocation =
-            Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot };
+            Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot, notes };
         let invoked = match flight.unless_revoked(plugin.instance.invoke(invocation)).await {
             Ok(invoked) => invoked,
             Err(revocation) => return self.revoked(revocation),
@@ -198,6 +199,9 @@ impl Call {
     fn plugin_failed<T>(mut self, mut error: OpError) -> Answer<T> {
         use ErrorCode::{ClientCannot, Denied, Failed, InputRequired, InvalidInput, NoAnswer, NotFound};
         self.recorder.answered(error.message.len() as u64);
+        if let Some(reasons) = self.recorder.notes().refusal(&error) {
+            return self.refused(reasons);
+        }
         error.message.truncate(error.message.floor_char_boundary(MAX_ERROR_BYTES));
         match (self.thing, error.code) {
             (_, InputRequired | ClientCannot) => {

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::Notes;
 use crate::{
     id::Generation,
     policy::{Reason, Thing},
@@ -31,6 +32,8 @@ pub struct CallRecord {
     /// Whether it was let through.
     pub allowed: bool,
     /// Codes of the reasons against, those in a row that are the same just once.
+    /// A call that was let through has those for which the host refused it
+    /// something, whatever its plugin made of that.
     pub reasons: Vec<&'static str>,
     /// How it ended.
     pub outcome: Outcome,
@@ -40,6 +43,8 @@ pub struct CallRecord {
     pub request_bytes: u64,
     /// Bytes the plugin answered.
     pub response_bytes: u64,
+    /// Where it went through the host, each as `host:port`.
+    pub egress: Vec<String>,
 }
 
 /// How a call ended.
@@ -85,6 +90,7 @@ impl Outcome {
 pub(super) struct Recorder {
     log: Arc<dyn CallLog>,
     record: CallRecord,
+    notes: Arc<Notes>,
     start: Instant,
 }
 
@@ -108,12 +114,18 @@ impl Recorder {
             duration: Duration::ZERO,
             request_bytes: 0,
             response_bytes: 0,
+            egress: Vec::new(),
         };
-        Self { log, record, start: Instant::now() }
+        Self { log, record, notes: Arc::default(), start: Instant::now() }
     }
 
     pub(super) fn name(&self) -> &str {
         &self.record.name
+    }
+
+    /// Where services note what concerns the record.
+    pub(super) fn notes(&self) -> &Arc<Notes> {
+        &self.notes
     }
 
     pub(super) fn asked(&mut self, request_bytes: u64) {
@@ -142,6 +154,13 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.record.duration = self.start.elapsed();
+        let (refused, egress) = self.notes.take();
+        for code in refused {
+            if !self.record.reasons.contains(&code) {
+                self.record.reasons.push(code);
+            }
+        }
+        self.record.egress = egress;
         self.log.record(&self.record);
     }
 }

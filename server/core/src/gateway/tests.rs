@@ -12,6 +12,7 @@ use crate::{
     },
 };
 
+mod notes;
 mod replies;
 
 fn nobody() -> Arc<dyn Conversation> {

@@ -130,6 +130,18 @@ pub enum Reason {
         /// What it needs.
         capability: Capability,
     },
+    /// What runs did not say that it needs this.
+    #[error("{thing} `{name}` of plugin `{plugin}` does not declare capability `{capability}`")]
+    CapabilityNotDeclared {
+        /// Whose code runs.
+        plugin: PluginName,
+        /// What kind of thing.
+        thing: Thing,
+        /// Which.
+        name: String,
+        /// What it asked for.
+        capability: Capability,
+    },
     /// The plugin does not offer it at present.
     #[error("{thing} `{name}` is not to be had at present: plugin `{plugin}` has withdrawn it")]
     Withdrawn {
@@ -234,6 +246,7 @@ impl Reason {
             Self::CapabilityNotGrantedToPlugin { .. } => "capability_not_granted_to_plugin",
             Self::CapabilityNotGrantedToAgent { .. } => "capability_not_granted_to_agent",
             Self::CapabilityNotGrantedToTenant { .. } => "capability_not_granted_to_tenant",
+            Self::CapabilityNotDeclared { .. } => "capability_not_declared",
             Self::Withdrawn { .. } => "withdrawn",
             Self::InvalidArguments { .. } => "invalid_arguments",
             Self::PayloadTooLarge { .. } => "payload_too_large",
@@ -274,6 +287,10 @@ impl Reason {
             Self::CapabilityNotGrantedToTenant { tenant, capability, .. } => {
                 format!("add `{capability}` to `tenants.{tenant}.capabilities`")
             }
+            Self::CapabilityNotDeclared { thing: Thing::Tool, name, capability, .. } => {
+                format!("declare `{capability}` for `{name}` in the plugin, and sign it again")
+            }
+            Self::CapabilityNotDeclared { .. } => "only a tool can declare capabilities".to_owned(),
             Self::Withdrawn { .. } => "try again when the list shows it again".to_owned(),
             Self::InvalidArguments { name, .. } => format!("see the arguments that `{name}` lists"),
             Self::PayloadTooLarge { agent, .. } => {

@@ -1,10 +1,7 @@
 //! A plugin that runs on the server's own threads.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,6 +15,9 @@ use server_core::{
     invocation::Invocation,
     registry::{Instance, InvokeError},
 };
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use crate::plugin::services::{Calls, Withdrawn, Work};
 
@@ -48,7 +48,7 @@ impl Instance for InProcess {
         if invocation.inline {
             return Box::pin(async move {
                 let deadline = Instant::now() + invocation.timeout;
-                code.run(invocation, deadline, Arc::default())
+                code.run(invocation, deadline, CancellationToken::new())
             });
         }
         Box::pin(on_a_thread(code, invocation))
@@ -66,7 +66,7 @@ impl Code {
         &self,
         invocation: Invocation,
         deadline: Instant,
-        abandoned: Arc<AtomicBool>,
+        abandoned: CancellationToken,
     ) -> Result<Vec<u8>, InvokeError> {
         let work = Work {
             permit: invocation.permit.clone(),
@@ -74,6 +74,8 @@ impl Code {
             may_wait: !invocation.inline,
             deadline,
             abandoned,
+            notes: invocation.notes.clone(),
+            runtime: Handle::try_current().ok(),
         };
         let call = self.calls.begin(work).map_err(|error| self.lost(error))?;
         let input = invocation.input.as_slice().into();
@@ -100,13 +102,14 @@ impl Code {
 async fn on_a_thread(code: Arc<Code>, invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
     let timeout = invocation.timeout;
     let deadline = Instant::now() + timeout;
-    let waiting = Waiting(Arc::default());
-    let abandoned = waiting.0.clone();
+    let abandoned = CancellationToken::new();
+    // Nobody waits any more when this future is dropped, or done.
+    let _waiting = abandoned.clone().drop_guard();
     let running = {
         let code = code.clone();
         tokio::task::spawn_blocking(move || {
             // All threads may have been busy until now.
-            if abandoned.load(Ordering::Acquire) {
+            if abandoned.is_cancelled() {
                 return Err(timed_out(timeout));
             }
             code.run(invocation, deadline, abandoned)
@@ -121,15 +124,6 @@ async fn on_a_thread(code: Arc<Code>, invocation: Invocation) -> Result<Vec<u8>,
 
 fn timed_out(timeout: Duration) -> InvokeError {
     InvokeError::TimedOut { seconds: timeout.as_secs() }
-}
-
-/// Says, when it is dropped, that nobody waits any more.
-struct Waiting(Arc<AtomicBool>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 #[cfg(test)]

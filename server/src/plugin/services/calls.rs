@@ -2,14 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use server_core::{conversation::Conversation, policy::Permit};
+use plugin_contract::op::{ErrorCode, OpError};
+use server_core::{conversation::Conversation, gateway::Notes, policy::Permit};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 /// Names a call for a plugin: random, so that none can be guessed.
 type Token = [u8; 16];
@@ -30,18 +30,45 @@ pub(crate) struct Work {
     /// Nobody waits for it after that.
     pub(crate) deadline: Instant,
     /// Nobody waits for it any more.
-    pub(crate) abandoned: Arc<AtomicBool>,
+    pub(crate) abandoned: CancellationToken,
+    /// What is noted of it for its record.
+    pub(crate) notes: Arc<Notes>,
+    /// Does what a plugin's thread waits for.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the services that reach the world come next"))]
+    pub(crate) runtime: Option<Handle>,
 }
 
 impl Work {
     /// Whether it is in vain.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire) || self.permit.is_revoked() || self.remaining().is_zero()
+        self.abandoned.is_cancelled() || self.permit.is_revoked() || self.remaining().is_zero()
     }
 
     /// How long somebody waits for it.
     pub(crate) fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Does `work` while the plugin's thread waits: until the call's deadline, and
+    /// no longer than somebody waits for the call itself.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the services that reach the world come next"))]
+    pub(crate) fn wait_for<T>(&self, work: impl Future<Output = T>) -> Result<T, OpError> {
+        let cannot = |message| OpError::new(ErrorCode::InvalidInput, message);
+        if !self.may_wait {
+            return Err(cannot("a tool that is `inline` must not wait: remove `.inline()`"));
+        }
+        let Some(runtime) = &self.runtime else {
+            return Err(cannot("nothing can be waited for here"));
+        };
+        let in_vain = |message| Err(OpError::new(ErrorCode::Failed, message));
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.abandoned.cancelled() => in_vain("nobody waits for the call any more"),
+                () = tokio::time::sleep_until(self.deadline.into()) => in_vain("the call's time is up"),
+                done = work => Ok(done),
+            }
+        })
     }
 }
 

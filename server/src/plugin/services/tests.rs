@@ -1,4 +1,5 @@
 mod client;
+mod waiting;
 
 use std::{
     io,

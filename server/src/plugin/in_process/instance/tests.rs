@@ -1,7 +1,7 @@
 use std::{
     sync::{
         Mutex,
-        atomic::AtomicUsize,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread,

@@ -148,7 +148,7 @@ fn a_call_sees_that_it_is_in_vain() {
     let state = bench.ask(host::CALL_STATE, &Value::Null).unwrap();
     assert_eq!(state["cancelled"], false);
     assert!(state["remaining_ms"].as_u64().unwrap() > 3_000_000, "{state}");
-    let abandoned = |work: &mut Work| work.abandoned.store(true, std::sync::atomic::Ordering::Release);
+    let abandoned = |work: &mut Work| work.abandoned.cancel();
     let over = |work: &mut Work| work.deadline = Instant::now();
     assert_eq!(bench.asks(abandoned, host::CALL_STATE, &Value::Null).unwrap()["cancelled"], true);
     assert_eq!(
