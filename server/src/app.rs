@@ -6,22 +6,28 @@ use std::{io, sync::Arc};
 use futures::future::BoxFuture;
 use server_core::{
     gateway::Gateway,
+    registry::Refusal,
     settings::Settings,
     snapshot::{Live, Snapshot},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
+    audit::{Audit, JournalError},
     call_log::{Each, LogLines},
+    chronicle,
     logging::{Level, Lines},
     mcp,
-    plugin::{HostServices, Installation, PluginHost, ServerFacts},
+    plugin::{Change, HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
     reload::{self, Follow, Followers, Origin, Refused, ReloadStatus},
-    transport::{self, Door, ListenError, Listeners},
+    transport::{self, Door, ListenError, Listeners, Witness},
 };
 
 /// Why the server did not start, or stopped.
@@ -33,6 +39,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// There can be no audit.
+    #[error("the audit cannot be opened: {0}")]
+    Audit(#[from] JournalError),
     /// The operating system failed it.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -54,11 +63,23 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     };
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
-    let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
+    let audit = {
+        let (settings, lines) = (snapshot.clone(), lines.clone());
+        let open = move || {
+            let settings = &settings.settings;
+            Audit::open(&settings.state_dir, &settings.audit, Some(lines))
+        };
+        task::spawn_blocking(open).await.map_err(io::Error::other)??
+    };
+    let readiness = Arc::new(Readiness::default());
+    let reloads = {
+        let audit = audit.clone();
+        Arc::new(ReloadStatus::new(Box::new(move |attempt| chronicle::reload(&audit, attempt))))
+    };
     let calls = Arc::new(CallMetrics::new(live.clone()));
     let log_calls = Each(vec![Arc::new(LogLines(lines)), calls.clone()]);
-    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls)));
-    let door = Door::new(gateway.clone(), readiness.clone());
+    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls), Arc::new(audit.clone())));
+    let door = Door::new(gateway.clone(), readiness.clone(), witness(&audit, "mcp"));
     let sessions = {
         let door = door.clone();
         Box::new(move || door.sessions())
@@ -67,7 +88,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
         let retired = plugins.retired();
         Retired { libraries: retired.libraries, bytes: retired.bytes }
     });
-    let admin = Admin::new(Sources {
+    let sources = Sources {
         live: live.clone(),
         gateway,
         readiness: readiness.clone(),
@@ -75,13 +96,15 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
         calls,
         sessions,
         retired,
-    });
+    };
+    let admin = Admin::new(sources, witness(&audit, "admin"));
     let listeners = Listeners::new(door.router(), admin.router());
     let prepared = listeners.prepare(&snapshot.settings).await?;
     log.set(snapshot.settings.log_level);
 
     let stop = CancellationToken::new();
-    let followers = Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log });
+    let followers =
+        Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log, audit: audit.clone() });
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
         let listeners = listeners.clone();
@@ -108,8 +131,15 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     };
     tokio::join!(transport::serve(listeners, door, stop.clone()), stopping);
     following.await.map_err(io::Error::other)?;
+    task::spawn_blocking(move || audit.close()).await.map_err(io::Error::other)?;
     info!(target: "server", "stopped");
     Ok(())
+}
+
+/// Puts on record who has no valid token at a door.
+fn witness(audit: &Audit, door: &'static str) -> Witness {
+    let audit = audit.clone();
+    Arc::new(move |address, reason| audit.auth_failure(address, door, reason))
 }
 
 /// The parts that follow the configuration in force.
@@ -117,15 +147,18 @@ struct Parts {
     door: Door,
     listeners: Listeners,
     log: Level,
+    audit: Audit,
 }
 
 impl Followers for Parts {
     fn prepare<'f>(&'f self, settings: &'f Settings) -> BoxFuture<'f, Result<Follow, String>> {
         Box::pin(async {
             let listeners = self.listeners.prepare(settings).await.map_err(|error| error.to_string())?;
+            let audit = self.audit.prepare(&settings.audit).map_err(|error| error.to_string())?;
             let (log, level) = (self.log.clone(), settings.log_level);
             let follow = move || {
                 listeners.commit();
+                audit();
                 log.set(level);
             };
             Ok(Box::new(follow) as Follow)
@@ -136,8 +169,13 @@ impl Followers for Parts {
         self.listeners.check(settings).map_err(|error| error.to_string())
     }
 
-    fn changed(&self, _snapshot: &Snapshot) {
-        self.door.reloaded();
+    fn changed(&self, snapshot: &Snapshot) {
+        let calls = self.door.reloaded();
+        chronicle::revocation(&self.audit, snapshot.generation, calls);
+    }
+
+    fn plugins(&self, changes: &[Change], refused: &[&Refusal]) {
+        chronicle::plugins(&self.audit, changes, refused);
     }
 }
 

@@ -5,7 +5,9 @@
 pub mod admin;
 mod allowance;
 pub mod app;
+pub mod audit;
 pub mod call_log;
+mod chronicle;
 pub mod cli;
 pub mod config_files;
 pub mod logging;

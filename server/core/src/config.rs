@@ -201,6 +201,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         log_level: LogLevel::default(),
         secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
+        audit: Default::default(),
         reload: Default::default(),
         plugins: default_plugins(),
         tenants: tenants.collect(),

@@ -20,6 +20,10 @@ use crate::{
     secret::TokenDigest,
 };
 
+mod audit;
+
+pub use audit::{AuditSettings, Durability};
+
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -34,6 +38,8 @@ pub struct Settings {
     pub secrets: Vec<SecretUse>,
     /// Where the server keeps what must outlive it.
     pub state_dir: PathBuf,
+    /// How the audit is kept, which is there.
+    pub audit: AuditSettings,
     /// How changes come into force.
     pub reload: ReloadSettings,
     /// What may be loaded, and who says so.

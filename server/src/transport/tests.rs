@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use plugin_contract::op::{CallTool, Content, ToolResult};
 use serde_json::{Value, json};
 use server_core::{
+    audit::{Admission, AuditSink, AuditStatus, AuditUnavailable},
     config::{self, Environment, Included, Source},
     gateway::{CallLog, CallRecord, Gateway},
     invocation::Invocation,
@@ -123,6 +124,25 @@ impl Instance for Demo {
     }
 }
 
+/// Takes whatever comes.
+struct AnyRecord;
+
+impl AuditSink for AnyRecord {
+    fn decided(&self, _: &CallRecord, _: &[u8]) -> Admission {
+        Admission::Recorded
+    }
+
+    fn ended(&self, _: &CallRecord, _: &[u8]) {}
+
+    fn available(&self) -> Result<(), AuditUnavailable> {
+        Ok(())
+    }
+
+    fn status(&self) -> AuditStatus {
+        AuditStatus::default()
+    }
+}
+
 /// Where a test sees how calls ended.
 struct Ends(mpsc::UnboundedSender<&'static str>);
 
@@ -158,8 +178,8 @@ impl Server {
         let demo = Arc::new(Demo { let_go: let_go.clone(), running: Arc::new(running) });
         let live = Arc::new(Live::new(content(CONFIG, demo.clone())));
         let (sender, ends) = mpsc::unbounded_channel();
-        let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(Ends(sender))));
-        let door = Door::with_pace(gateway, Arc::new(Readiness::default()), pace);
+        let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(Ends(sender)), Arc::new(AnyRecord)));
+        let door = Door::with_pace(gateway, Arc::new(Readiness::default()), Arc::new(|_, _| {}), pace);
         let listeners = Listeners::new(door.router(), axum::Router::new());
         listeners.prepare(&live.load().settings).await.unwrap().commit();
         let [(_, address)] = listeners.addresses()[..] else { panic!("one address") };

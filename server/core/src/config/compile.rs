@@ -24,6 +24,7 @@ use crate::{
 
 mod admin;
 mod agents;
+mod audit;
 mod limits;
 mod plugins;
 mod rights;
@@ -61,6 +62,7 @@ impl Compiler<'_> {
         let root = Place::root();
         let server = self.server(&root.key("server"), &raw.server);
         let state_dir = self.path(&root.key("state").key("dir"), raw.state.dir.as_deref());
+        let audit = self.audit(&root.key("audit"), &raw.audit);
         let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
         let limits = self.limits(&root.key("limits"), &raw.limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
@@ -77,6 +79,7 @@ impl Compiler<'_> {
             log_level: admin::level(raw.log.level),
             secrets: std::mem::take(&mut self.secrets),
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
+            audit,
             reload: reload(&raw.reload),
             plugins,
             tenants,

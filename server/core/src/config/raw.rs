@@ -9,6 +9,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+pub(super) mod audit;
+
+use audit::RawAudit;
+
 const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
 const PATTERN: &str = r"^(\*|[^\s*]*[.:/_-]\*|[^\s*]+)$";
@@ -43,6 +47,8 @@ pub(super) struct RawConfig {
     pub(super) log: RawLog,
     /// What the server keeps on disk.
     pub(super) state: RawState,
+    /// How the audit is kept: the record of every decision, in `state.dir`.
+    pub(super) audit: RawAudit,
     /// How changes of this file come into force.
     pub(super) reload: RawReload,
     /// Which plugins are loaded and what they may do.

@@ -5,7 +5,7 @@ use plugin_contract::op::{
 };
 use serde_json::Value;
 
-use super::encoded_length;
+use super::json::encoded_length;
 use crate::policy::Subject;
 
 /// What a plugin answers.

@@ -218,10 +218,16 @@ pub enum Reason {
         /// The limit.
         seconds: u64,
     },
+    /// The decision cannot be put on record.
+    #[error("nothing runs at present, since the audit cannot be written; try again later")]
+    AuditUnavailable,
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
 }
+
+/// How soon the audit may be written again.
+const AUDIT_RETRY_MS: u64 = 1000;
 
 /// Rounded up: whoever waits so long has waited long enough.
 fn seconds(ms: u64) -> String {
@@ -255,6 +261,7 @@ impl Reason {
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
+            Self::AuditUnavailable => "audit_unavailable",
             Self::Revoked(_) => "revoked",
         }
     }
@@ -307,6 +314,9 @@ impl Reason {
             Self::TimedOut { agent, .. } => {
                 format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
             }
+            Self::AuditUnavailable => {
+                "ask the operator to look at the log and at the disk of `state.dir`; calls run again by themselves once it can be written".to_owned()
+            }
             Self::Revoked(revoked) => revoked.help(),
         }
     }
@@ -318,6 +328,7 @@ impl Reason {
             Self::RateLimited { retry_after_ms, .. } | Self::TooManyRequests { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
             }
+            Self::AuditUnavailable => Some(AUDIT_RETRY_MS),
             _ => None,
         }
     }

@@ -145,7 +145,7 @@ impl Compiler<'_> {
         )
     }
 
-    fn source(&self, place: &Place, reference: &Reference) -> Option<SecretSource> {
+    pub(super) fn source(&self, place: &Place, reference: &Reference) -> Option<SecretSource> {
         match reference {
             Reference::Digest(_) => None,
             Reference::File(path) => Some(SecretSource::File { path: self.report.folder(place).join(path) }),
