@@ -1,7 +1,7 @@
 //! What the server itself does, as the audit has it: reloads, plugins and
 //! revocations.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use server_core::{
     id::Generation,
     registry::{Plugin, Refusal},
@@ -17,7 +17,7 @@ const SENTENCE: usize = 1000;
 pub(crate) fn reload(audit: &Audit, attempt: &Attempt) {
     let report = &attempt.report;
     let problems = report.problems.iter().map(|problem| &problem.message);
-    audit.reload(&json!({
+    audit.reload(&said(json!({
         "result": report.result,
         "trigger": attempt.trigger,
         "by": attempt.by,
@@ -29,7 +29,7 @@ pub(crate) fn reload(audit: &Audit, attempt: &Attempt) {
         "changes_count": report.changes.len(),
         "problems": sentences(problems),
         "problems_count": report.problems.len(),
-    }));
+    })));
 }
 
 /// Plugins came and went, and others were refused.
@@ -42,7 +42,7 @@ pub(crate) fn plugins(audit: &Audit, changes: &[Change], refused: &[&Refusal]) {
             Change::WentOn(_) => continue,
         };
         let Plugin { manifest, provenance, isolation, .. } = &**change.plugin();
-        audit.plugin(&json!({
+        audit.plugin(&said(json!({
             "change": what,
             "plugin": manifest.name,
             "version": manifest.version,
@@ -52,7 +52,7 @@ pub(crate) fn plugins(audit: &Audit, changes: &[Change], refused: &[&Refusal]) {
             "key_id": provenance.key_id,
             "isolation": isolation.as_str(),
             "before_sha256": before.map(|it| &it.provenance.sha256),
-        }));
+        })));
     }
     for refusal in refused {
         let Refusal { place, code, message, .. } = refusal;
@@ -65,6 +65,14 @@ pub(crate) fn revocation(audit: &Audit, generation: Generation, calls: usize) {
     if calls > 0 {
         audit.revocation(&json!({ "generation": generation, "calls": calls }));
     }
+}
+
+/// Without what is not there.
+fn said(mut says: Value) -> Value {
+    if let Value::Object(says) = &mut says {
+        says.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
+    }
+    says
 }
 
 fn sentences<'s>(all: impl Iterator<Item = &'s String>) -> Vec<String> {

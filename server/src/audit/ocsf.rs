@@ -81,7 +81,7 @@ pub fn event(record: &Value) -> Option<Value> {
 
 /// What the schema has no place for, under its own name.
 fn unmapped(record: &Value) -> Map<String, Value> {
-    const KEYS: [&str; 8] = [
+    const KEYS: [&str; 7] = [
         "generation",
         "request_bytes",
         "response_bytes",
@@ -89,7 +89,6 @@ fn unmapped(record: &Value) -> Map<String, Value> {
         "egress",
         "cost_nano_usd",
         "prev",
-        "event",
     ];
     let taken = KEYS.into_iter().filter_map(|key| Some((key.to_owned(), record.get(key)?.clone())));
     taken.collect()

@@ -97,7 +97,7 @@ fn what_is_written_verifies() {
     assert_eq!(found.problems, []);
     assert_eq!((found.first, found.last, found.segments), (1, 17, 2));
     assert_eq!((found.checkpoints, found.signed_up_to, found.sound), (2, 16, true));
-    assert_eq!(found.notes, ["the last 1 records are not signed yet"]);
+    assert_eq!(found.notes, ["the last 1 record is not signed yet"]);
 }
 
 #[test]

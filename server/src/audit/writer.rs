@@ -38,7 +38,8 @@ pub(super) struct Writer {
     keeper: Arc<Keeper>,
     reserve: Reserve,
     key: CheckpointKey,
-    checkpointed: Instant,
+    /// When there was one last.
+    checkpointed: Option<Instant>,
     /// The record that the last checkpoint is.
     checkpoint: u64,
     slow_since: Option<Instant>,
@@ -61,11 +62,14 @@ impl Writer {
     fn new(keeper: Arc<Keeper>) -> Self {
         let reserve = Reserve::new(keeper.journal().folder());
         let key = keeper.terms().key;
-        let (checkpointed, slow_since) = (Instant::now(), None);
+        let (checkpointed, slow_since) = (None, None);
         Self { keeper, reserve, key, checkpointed, checkpoint: 0, slow_since, is_told: false }
     }
 
     fn run(mut self) {
+        if let Err(error) = self.reserve.restore() {
+            self.keeper.fail_to_write(&error);
+        }
         self.retain();
         loop {
             let is_refusing = self.keeper.is_refusing();
@@ -92,7 +96,8 @@ impl Writer {
         if is_refusing {
             return Instant::now() + RETRY;
         }
-        let mut next = self.checkpointed + CHECKPOINT;
+        // The first one is due at once, so that the start is signed.
+        let mut next = self.checkpointed.map_or_else(Instant::now, |at| at + CHECKPOINT);
         next = self.keeper.unsynced_since().map_or(next, |since| next.min(since + GROUP));
         next = self.slow_since.map_or(next, |since| next.min(since + FAST));
         if let Some((_, begun)) = self.keeper.journal().extent() {
@@ -161,7 +166,7 @@ impl Writer {
         let is_full = extent.is_some_and(|(length, begun)| {
             length >= terms.segment_bytes || begun.elapsed().unwrap_or_default() >= terms.segment_age
         });
-        let is_old = self.checkpointed.elapsed() >= CHECKPOINT;
+        let is_old = self.checkpointed.is_none_or(|at| at.elapsed() >= CHECKPOINT);
         if is_old || is_full || seq >= self.checkpoint + CHECKPOINT_EVERY {
             self.checkpoint();
         }
@@ -221,7 +226,7 @@ impl Writer {
         if !self.append(Event::Checkpoint, &body(Event::Checkpoint, &checkpoint)) {
             return;
         }
-        self.checkpointed = Instant::now();
+        self.checkpointed = Some(Instant::now());
         self.checkpoint = head.seq + 1;
         self.keeper.checkpoint_at.store(self.checkpoint + CHECKPOINT_EVERY, Ordering::Relaxed);
         if let Some(lines) = &self.keeper.lines {

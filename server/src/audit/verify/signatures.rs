@@ -165,7 +165,8 @@ impl<'h> Signatures<'h> {
         }
         let unsigned = head.seq.saturating_sub(self.signed_up_to);
         if unsigned > 0 {
-            findings.notes.push(format!("the last {unsigned} records are not signed yet"));
+            let records = if unsigned == 1 { "record is" } else { "records are" };
+            findings.notes.push(format!("the last {unsigned} {records} not signed yet"));
         }
     }
 }

@@ -37,7 +37,7 @@ fn says(record: &Value) -> String {
     let said = keys.filter(|(key, value)| !LEFT_OUT.contains(&key.as_str()) && !is_nothing(value));
     let said: Vec<_> = said
         .map(|(key, value)| match value {
-            Value::String(text) => format!("{key}={text}"),
+            Value::String(text) => format!("{key}={}", short(text)),
             other => format!("{key}={other}"),
         })
         .collect();
@@ -46,6 +46,12 @@ fn says(record: &Value) -> String {
         Some((at, _)) => format!("{}…", said.get(..at).unwrap_or_default()),
         None => said,
     }
+}
+
+/// A digest or a key is known by its first digits.
+fn short(text: &str) -> String {
+    let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digest { format!("{}…", text.get(..12).unwrap_or_default()) } else { text.to_owned() }
 }
 
 fn is_nothing(value: &Value) -> bool {

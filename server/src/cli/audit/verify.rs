@@ -103,6 +103,10 @@ fn checkpoints(path: &Path) -> Result<Vec<Checkpoint>, Failure> {
     Ok(found)
 }
 
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn write(findings: &Findings, folder: &Path, out: &mut dyn Write) -> io::Result<()> {
     let Findings { first, last, segments, checkpoints, signed_up_to, .. } = findings;
     for problem in &findings.problems {
@@ -125,14 +129,17 @@ fn write(findings: &Findings, folder: &Path, out: &mut dyn Write) -> io::Result<
     if *last > 0 {
         writeln!(
             out,
-            "  records {first} to {last} in {segments} segments, {checkpoints} checkpoints, signed up to record {signed_up_to}"
+            "  records {first} to {last}, {}; {}, signed up to record {signed_up_to}",
+            counted(*segments as u64, "segment"),
+            counted(*checkpoints, "checkpoint"),
         )?;
     }
     if let Some(key) = &findings.key {
         writeln!(out, "  key {key}")?;
     }
     if findings.outside_checkpoints > 0 {
-        writeln!(out, "  held to {} checkpoints from outside", findings.outside_checkpoints)?;
+        let held_to = counted(findings.outside_checkpoints as u64, "checkpoint");
+        writeln!(out, "  held to {held_to} from outside")?;
     }
     findings.notes.iter().try_for_each(|note| writeln!(out, "  note: {note}"))
 }
