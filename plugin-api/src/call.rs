@@ -10,7 +10,7 @@ use plugin_contract::op::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Answered, Ask, CallError};
+use crate::{Answered, Ask, CallError, HttpRequest, HttpResponse};
 
 /// The call that a handler answers.
 pub struct Call {
@@ -152,6 +152,12 @@ impl Call {
     /// the plugin is loaded anew, so say it again where it matters.
     pub fn offer(&self, thing: Offered, available: bool) -> Result<(), HostError> {
         self.host(op::OFFER, &Offer { thing, available })
+    }
+
+    /// Has the host make a request, and waits for the answer. The error is a refusal
+    /// with its reasons, to be passed on with `?`, or says what went wrong.
+    pub fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HostError> {
+        self.host(op::HTTP, &request.0).map(HttpResponse)
     }
 
     fn host<I: Serialize, O: DeserializeOwned>(&self, op: &str, input: &I) -> Result<O, HostError> {

@@ -76,6 +76,7 @@ impl Definition {
                 api: ApiVersion::CURRENT,
                 target: env!("PLUGIN_TARGET").to_owned(),
                 capabilities,
+                egress: plugin.egress,
                 config_schema,
                 tools,
                 resources,

@@ -66,6 +66,11 @@
 //! - **News.** A plugin says that a resource [has changed](Call::resource_updated),
 //!   and withdraws or [offers](Call::offer) what it lists. Those hear of it who
 //!   subscribed, or see the list.
+//! - **Other servers.** [`Call::http`] makes a request, for a tool that
+//!   [needs](Tool::needs) `network:outbound`, as far as the operator's rules let the
+//!   calling agent go. Pass a refusal on with `?`: the agent learns which rule is
+//!   missing. Credentials are [secrets by name](HttpRequest::secret), which the host
+//!   attaches; say with [`Plugin::reaches`] which hosts the plugin is for.
 //! - **State.** Keep none that you need between calls: the server may run several
 //!   instances of a plugin, and replaces them when it likes.
 //! - **The start.** Before a server takes a plugin in, it makes it once in a process
@@ -134,6 +139,7 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 mod guard;
+mod http;
 mod input;
 mod instance;
 mod looks;
@@ -148,6 +154,7 @@ pub use call::{Call, HostError};
 pub use completion::{Completing, IntoCompletion};
 pub use definition::InvalidPlugin;
 pub use error::CallError;
+pub use http::{HttpRequest, HttpResponse};
 pub use input::Input;
 pub use plugin::Plugin;
 pub use prompt::{IntoPromptResult, Prompt};
@@ -158,9 +165,9 @@ pub use plugin_contract::{
     Capability, Manifest,
     op::{
         AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, DeniedTool, Elicitation,
-        Elicited, ErrorCode, LimitsAbout, LogLevel, LogLine, Meta, Offered, OpError, PluginAbout,
-        PromptMessage, PromptResult, Question, ResourceContent, ResourceContents, ResourceLink, Role, Root,
-        Roots, Sampled, Sampling, ServerAbout, ToolAbout, ToolResult,
+        Elicited, ErrorCode, HttpBody, HttpMethod, LimitsAbout, LogLevel, LogLine, Meta, Offered, OpError,
+        PluginAbout, PromptMessage, PromptResult, Question, ResourceContent, ResourceContents, ResourceLink,
+        Role, Root, Roots, Sampled, Sampling, ServerAbout, ToolAbout, ToolResult,
     },
 };
 

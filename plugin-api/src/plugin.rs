@@ -17,6 +17,7 @@ pub struct Plugin {
     pub(crate) title: Option<String>,
     pub(crate) description: String,
     pub(crate) release: Option<u64>,
+    pub(crate) egress: Vec<String>,
     pub(crate) config: Option<ConfigType>,
     pub(crate) tools: Vec<Tool>,
     pub(crate) resources: Vec<Resource>,
@@ -45,6 +46,7 @@ impl Plugin {
             title: None,
             description: String::new(),
             release: None,
+            egress: Vec::new(),
             config: None,
             tools: Vec::new(),
             resources: Vec::new(),
@@ -69,6 +71,15 @@ impl Plugin {
     /// to go back. By default it is made of the version: 1002003 for `1.2.3`.
     pub fn release(mut self, release: u64) -> Self {
         self.release = Some(release);
+        self
+    }
+
+    /// Declares a host that the tools reach, as `[scheme://]host[:port]`, such as
+    /// `api.example.com:443` or `*.example.com`. Operators see what is declared
+    /// before they load the plugin. Requests go nowhere else then; a plugin that
+    /// declares nothing may go wherever its caller may.
+    pub fn reaches(mut self, host: impl Into<String>) -> Self {
+        self.egress.push(host.into());
         self
     }
 

@@ -69,7 +69,7 @@ use plugin_contract::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{Plugin, call::Services, definition::Definition, instance::Instance};
+use crate::{HttpRequest, HttpResponse, Plugin, call::Services, definition::Definition, instance::Instance};
 
 /// A plugin with a scripted host.
 pub struct Harness {
@@ -90,7 +90,11 @@ struct Script {
     cancelled: bool,
     log: Vec<LogLine>,
     said: Vec<Said>,
+    http: Option<Server>,
 }
+
+/// Answers the requests of a plugin.
+type Server = Box<dyn Fn(&HttpRequest) -> Result<HttpResponse, OpError> + Send + Sync>;
 
 /// What a plugin told somebody else than the server's log.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,6 +154,16 @@ impl Harness {
     #[must_use]
     pub fn answer(self, key: &str, answer: Value) -> Self {
         self.host.with(|script| script.answers.insert(key.to_owned(), answer));
+        self
+    }
+
+    /// What [`Call::http`](crate::Call::http) answers.
+    #[must_use]
+    pub fn http(
+        self,
+        server: impl Fn(&HttpRequest) -> Result<HttpResponse, OpError> + Send + Sync + 'static,
+    ) -> Self {
+        self.host.with(|script| script.http = Some(Box::new(server)));
         self
     }
 
@@ -278,6 +292,10 @@ impl Script {
                 return Ok(write(&CallState { cancelled: self.cancelled, remaining_ms: 30_000 }));
             }
             host::DETACH => return self.detach(read(input)).map(|detached| write(&detached)),
+            host::HTTP => {
+                let server = self.http.as_ref().ok_or_else(|| missing("server"))?;
+                return server(&HttpRequest(read(input))).map(|response| write(&response));
+            }
             host::ASK => return self.asked(read(input)).map(|answers| write(&answers)),
             _ => return Err(missing("such operation")),
         }

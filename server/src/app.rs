@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use server_core::{
     gateway::Gateway,
     registry::Refusal,
-    settings::Settings,
+    settings::{EgressSettings, Settings},
     snapshot::{Live, Snapshot},
 };
 use tokio::{
@@ -22,6 +22,7 @@ use crate::{
     audit::{Audit, JournalError},
     call_log::{Each, LogLines},
     chronicle,
+    egress::{Connector, OwnAddresses},
     logging::{Level, Lines},
     mcp,
     plugin::{Change, HostServices, Installation, PluginHost, ServerFacts},
@@ -42,6 +43,9 @@ pub enum ServeError {
     /// There can be no audit.
     #[error("the audit cannot be opened: {0}")]
     Audit(#[from] JournalError),
+    /// Requests could not go out.
+    #[error("{0}")]
+    Egress(String),
     /// The operating system failed it.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -56,7 +60,10 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     };
     // From here on a signal ends the server, also while plugins are loaded.
     let mut signals = Signals::new()?;
-    let plugins = Arc::new(PluginHost::new(HostServices::new(facts), Installation::of_this_process()));
+    let own = OwnAddresses::default();
+    let connector = Connector::new(&EgressSettings::default(), own.clone()).map_err(ServeError::Egress)?;
+    let services = HostServices::reaching_out(facts, connector.clone());
+    let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
@@ -100,11 +107,21 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     let admin = Admin::new(sources, witness(&audit, "admin"));
     let listeners = Listeners::new(door.router(), admin.router());
     let prepared = listeners.prepare(&snapshot.settings).await?;
+    connector.commit(connector.prepare(&snapshot.settings.egress).map_err(ServeError::Egress)?);
+    own.set({
+        let listeners = listeners.clone();
+        move || listeners.addresses().into_iter().map(|(_, address)| address).collect()
+    });
     log.set(snapshot.settings.log_level);
 
     let stop = CancellationToken::new();
-    let followers =
-        Arc::new(Parts { door: door.clone(), listeners: listeners.clone(), log, audit: audit.clone() });
+    let followers = Arc::new(Parts {
+        door: door.clone(),
+        listeners: listeners.clone(),
+        connector,
+        log,
+        audit: audit.clone(),
+    });
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
         let listeners = listeners.clone();
@@ -146,6 +163,7 @@ fn witness(audit: &Audit, door: &'static str) -> Witness {
 struct Parts {
     door: Door,
     listeners: Listeners,
+    connector: Connector,
     log: Level,
     audit: Audit,
 }
@@ -155,10 +173,12 @@ impl Followers for Parts {
         Box::pin(async {
             let listeners = self.listeners.prepare(settings).await.map_err(|error| error.to_string())?;
             let audit = self.audit.prepare(&settings.audit).map_err(|error| error.to_string())?;
+            let (connector, egress) = (self.connector.clone(), self.connector.prepare(&settings.egress)?);
             let (log, level) = (self.log.clone(), settings.log_level);
             let follow = move || {
                 listeners.commit();
                 audit();
+                connector.commit(egress);
                 log.set(level);
             };
             Ok(Box::new(follow) as Follow)
@@ -166,6 +186,7 @@ impl Followers for Parts {
     }
 
     fn check(&self, settings: &Settings) -> Result<(), String> {
+        self.connector.prepare(&settings.egress)?;
         self.listeners.check(settings).map_err(|error| error.to_string())
     }
 

@@ -10,6 +10,7 @@ pub mod call_log;
 mod chronicle;
 pub mod cli;
 pub mod config_files;
+pub mod egress;
 pub mod logging;
 pub mod mcp;
 pub mod plugin;

@@ -163,6 +163,7 @@ impl Shared {
         if timeout(DRAIN, self.calls.wait()).await.is_err() {
             warn!(target: "server", calls = self.calls.len(), "calls that did not finish in time are cut off");
             self.cut.cancel();
+            self.cancels.cut();
             // What is left after that has a client that does not read.
             let _ = timeout(LINGER, self.calls.wait()).await;
         }

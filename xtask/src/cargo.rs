@@ -14,7 +14,7 @@ use crate::Failure;
 const SERVER: &str = "mcp-universal-server";
 
 /// The plugins that every installation has: the packages `plugin-…`.
-const BUNDLED: &[&str] = &["about", "core", "prompts"];
+const BUNDLED: &[&str] = &["about", "core", "http", "prompts"];
 
 /// How to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,7 @@ mod tests {
         Some build script wrote this line.
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_core"},"filenames":["/t/libplugin_core.rlib","/t/libplugin_core.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_about"},"filenames":["/t/libplugin_about.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_http"},"filenames":["/t/libplugin_http.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_prompts"},"filenames":["/t/libplugin_prompts.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_extra"},"filenames":["/t/libplugin_extra.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"measure"},"filenames":["/t/measure"],"executable":"/t/measure"}
@@ -156,7 +157,12 @@ mod tests {
     fn the_paths_are_those_that_cargo_says() {
         let built = artifacts(MESSAGES, &["extra"], &["measure"]).unwrap();
         assert_eq!(built.server, Path::new("/t/mcp-universal-server"));
-        let plugins = ["/t/libplugin_about.so", "/t/libplugin_core.so", "/t/libplugin_prompts.so"];
+        let plugins = [
+            "/t/libplugin_about.so",
+            "/t/libplugin_core.so",
+            "/t/libplugin_http.so",
+            "/t/libplugin_prompts.so",
+        ];
         assert_eq!(built.plugins, plugins.map(PathBuf::from));
         assert_eq!(built.more, [Path::new("/t/libplugin_extra.so")]);
         assert_eq!(built.programs, [Path::new("/t/measure")]);

@@ -12,18 +12,14 @@ use crate::{
     server::{BASE, Server, write},
 };
 
-/// Every thread that ever reloads keeps some memory of its own, and until each has
-/// had its turn, it grows.
-const WARM: u32 = 50;
-
-/// After so many more it is looked at first.
-const FIRST: u32 = WARM + 10;
+/// After so many reloads it is looked at first.
+const FIRST: u32 = 10;
 
 /// How much more it may be in the end, in per cent.
 const MOST: f64 = 10.0;
 
 pub(super) async fn run(order: &Order, report: &mut Report) -> Result<(), Failure> {
-    let last = FIRST + if order.smoke { 10 } else { 1000 };
+    let last = if order.smoke { 20 } else { 1000 };
     let server = Server::start(&order.server, BASE)?;
     let mut operator = Operator::connect(&server).await?;
     let mut fleet = Fleet::connect(&server.caller(Mode::Stateless)).await?;

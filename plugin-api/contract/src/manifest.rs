@@ -61,6 +61,11 @@ pub struct Manifest {
     /// Every capability any of its tools asks for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub capabilities: BTreeSet<Capability>,
+    /// Hosts that its tools reach, as `[scheme://]host-or-network[:port]`. Where
+    /// there are any, its requests go nowhere else, and a tool that needs
+    /// `network:outbound` is only for agents that may reach all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<String>,
     /// JSON Schema of the configuration an operator may give it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_schema: Option<Map<String, Value>>,

@@ -11,6 +11,7 @@ use crate::{PromptName, ToolName};
 mod about;
 mod client;
 mod content;
+mod http;
 
 pub use about::{AgentAbout, DeniedTool, LimitsAbout, PluginAbout, ServerAbout, ToolAbout};
 pub use client::{
@@ -20,6 +21,8 @@ pub use client::{
 pub use content::{
     Annotations, Content, Icon, IconTheme, Meta, ResourceContent, ResourceLink, Role, is_reserved,
 };
+
+pub use http::{HttpBody, HttpMethod, HttpRequest, HttpResponse};
 
 /// Operations of a plugin.
 pub mod plugin {
@@ -57,6 +60,8 @@ pub mod host {
     pub const RESOURCE_UPDATED: &str = "resources/updated";
     /// [`super::Offer`] → `null`.
     pub const OFFER: &str = "offer";
+    /// [`super::HttpRequest`] → [`super::HttpResponse`]. Needs `network:outbound`.
+    pub const HTTP: &str = "http/request";
 }
 
 /// Why an operation failed, in either direction.

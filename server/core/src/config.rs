@@ -203,6 +203,8 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         state_dir: STATE_DIR.into(),
         audit: Default::default(),
         reload: Default::default(),
+        egress: Default::default(),
+        credentials: Default::default(),
         plugins: default_plugins(),
         tenants: tenants.collect(),
         agents: agents.collect(),

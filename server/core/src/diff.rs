@@ -55,6 +55,7 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(operator::tenants(old.settings, new.settings));
     changes.extend(operator::keys(&old.settings.plugins, &new.settings.plugins));
     changes.extend(operator::entries(&old.settings.plugins, &new.settings.plugins));
+    changes.extend(operator::secrets(old.settings, new.settings));
     changes.extend(operator::plugins(old.names, new.names));
     changes.extend(operator::server(old.settings, new.settings));
     Diff { changes, agents }

@@ -42,6 +42,15 @@ name!(
     RULE
 );
 
+name!(
+    /// A secret that the server attaches to requests, by the name the operator gave
+    /// it.
+    SecretName,
+    "secret name",
+    is_valid,
+    RULE
+);
+
 /// Which compiled configuration: 1 for the first since the start, one more for
 /// each that replaced another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod config;
 pub mod conversation;
 pub mod diff;
+pub mod egress;
 pub mod gateway;
 pub mod id;
 pub mod invocation;

@@ -12,6 +12,7 @@ use std::{
 use plugin_contract::{Capability, op::Offered, template::UriTemplate};
 
 use crate::{
+    egress::{Owner, Refusal, Rule},
     pattern::Patterns,
     principal::Principal,
     registry::{Plugin, Prompt, ResourceTemplate, Tool},
@@ -122,6 +123,9 @@ pub fn tool(snapshot: &Arc<Snapshot>, principal: &Principal, tool: &Arc<Tool>) -
     for capability in &spec.capabilities {
         reasons.extend(lacking(principal, agent, tenant, tool, *capability));
     }
+    if spec.capabilities.contains(&Capability::NetworkOutbound) {
+        reasons.extend(unreachable(snapshot, principal, agent, tenant, tool));
+    }
     reasons.extend(withdrawn(&tool.plugin, Thing::Tool, &Offered::Tool(spec.name.to_string())));
     decide(snapshot, principal, reasons, || (Subject::Tool(tool.clone()), spec.capabilities.clone()))
 }
@@ -167,17 +171,20 @@ pub(crate) fn could_read(agent: &Grant, tenant: &Grant, template: &UriTemplate) 
 }
 
 /// What agent and tenant must both do: let through a thing of that name, which
-/// needs these capabilities. Says in one word what the reasons say in many, for
+/// needs these capabilities and hosts. Says in one word what the reasons say in many, for
 /// [`crate::diff`], which asks it of every agent and every name.
 pub(crate) fn lets_through(
     grant: &Grant,
     thing: Thing,
     name: &str,
-    capabilities: &BTreeSet<Capability>,
+    needs: (&BTreeSet<Capability>, &[Rule]),
 ) -> bool {
+    let (capabilities, declared) = needs;
+    let reaches = !capabilities.contains(&Capability::NetworkOutbound) || grant.egress.reach(declared);
     patterns(grant, thing).cover(name)
         && !(thing == Thing::Tool && grant.deny.cover(name))
         && capabilities.is_subset(&grant.capabilities)
+        && reaches
 }
 
 /// Whether a pattern (`docs://*`, or a plain URI) may cover a member of a
@@ -318,6 +325,41 @@ fn lacking(
         reasons.push(Reason::CapabilityNotGrantedToTenant { tenant, tool: name.clone(), capability });
     }
     reasons
+}
+
+/// What a tool must reach and its caller may not; and if it can reach nothing at
+/// all, that.
+fn unreachable(
+    snapshot: &Snapshot,
+    principal: &Principal,
+    agent: &Agent,
+    tenant: &Tenant,
+    tool: &Tool,
+) -> Vec<Reason> {
+    let name = || tool.spec.name.clone();
+    let plugin = &tool.plugin.manifest.name;
+    let entry = snapshot.settings.plugins.entries.get(plugin).and_then(|entry| entry.egress.as_ref());
+    let owners = [
+        (Owner::Agent(principal.agent.clone()), &agent.grant.egress),
+        (Owner::Tenant(principal.tenant.clone()), &tenant.grant.egress),
+    ]
+    .into_iter()
+    .chain(entry.map(|rules| (Owner::Entry(plugin.clone()), rules)));
+    let declared = tool.plugin.egress();
+    let mut refusals = Vec::new();
+    for (owner, rules) in owners {
+        if declared.is_empty() && !rules.reach(declared) {
+            refusals.push(Refusal::NothingAllowed { owner, tool: name() });
+            continue;
+        }
+        let missing = rules.lacking(declared).cloned();
+        refusals.extend(missing.map(|rule| Refusal::DeclaredNotAllowed {
+            owner: owner.clone(),
+            tool: name(),
+            rule,
+        }));
+    }
+    refusals.into_iter().map(Reason::Egress).collect()
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::{
     arguments::{ArgumentSchema, InvalidSchema},
+    egress::{InvalidRule, Rule},
     id::KeyName,
     invocation::Invocation,
     settings::Isolation,
@@ -55,6 +56,15 @@ impl fmt::Debug for Plugin {
             .field("version", &self.manifest.version)
             .field("provenance", &self.provenance)
             .finish_non_exhaustive()
+    }
+}
+
+impl Plugin {
+    /// The hosts that it says it reaches. None: it goes wherever its callers may.
+    #[must_use]
+    pub fn egress(&self) -> &[Rule] {
+        let Prepared(prepared) = &self.prepared;
+        prepared.get().map_or(&[], |compiled| &compiled.egress)
     }
 }
 
@@ -325,7 +335,13 @@ impl Registry {
                     .map_err(|error| Conflict::Template(error.to_string()))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Compiled { schemas, templates })
+        let egress = plugin
+            .manifest
+            .egress
+            .iter()
+            .map(|text| text.parse().map_err(|error: InvalidRule| Conflict::Egress(error.to_string())))
+            .collect::<Result<_, _>>()?;
+        Ok(Compiled { schemas, templates, egress })
     }
 
     fn add(&mut self, plugin: &Arc<Plugin>, compiled: &Compiled) {
@@ -357,6 +373,7 @@ struct Compiled {
     /// Of each tool, its input's and its output's.
     schemas: Vec<(Arc<ArgumentSchema>, Option<Arc<ArgumentSchema>>)>,
     templates: Vec<UriTemplate>,
+    egress: Vec<Rule>,
 }
 
 enum Conflict {
@@ -365,6 +382,7 @@ enum Conflict {
     Taken(&'static str, String),
     Schema(ToolName, &'static str, InvalidSchema),
     Template(String),
+    Egress(String),
 }
 
 impl Conflict {
@@ -397,6 +415,11 @@ impl Conflict {
                 "invalid_schema",
                 format!("the {which} schema of tool `{tool}` cannot be used: {error}"),
                 "correct the schema in the plugin and sign it again".to_owned(),
+            ),
+            Self::Egress(message) => (
+                "invalid_egress",
+                format!("a host that plugin `{name}` declares cannot be used: {message}"),
+                "correct it in the plugin and sign it again".to_owned(),
             ),
             Self::Template(message) => (
                 "invalid_template",

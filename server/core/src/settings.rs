@@ -14,15 +14,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    id::{AgentId, KeyName, TenantId},
+    egress::{Credential, Rules},
+    id::{AgentId, KeyName, SecretName, TenantId},
     limits::{LimitCeilings, Limits},
     pattern::Patterns,
     secret::TokenDigest,
 };
 
 mod audit;
+mod egress;
 
 pub use audit::{AuditSettings, Durability};
+pub use egress::{Authorities, EgressSettings};
 
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
@@ -42,6 +45,10 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// How changes come into force.
     pub reload: ReloadSettings,
+    /// How requests go out.
+    pub egress: EgressSettings,
+    /// What the server attaches to them.
+    pub credentials: BTreeMap<SecretName, Credential>,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
     /// Ceilings.
@@ -164,6 +171,9 @@ pub struct ReloadSettings {
 pub struct HoldSettings {
     /// Those that remove a larger share of the agents than this, in percent.
     pub removed_agents_percent: Option<u8>,
+    /// Those by which a list of rules comes to allow a network as large as the
+    /// internet, or is only reported from now on.
+    pub wide_egress: bool,
 }
 
 impl Default for ReloadSettings {
@@ -276,6 +286,10 @@ pub struct PluginEntry {
     pub isolation: Isolation,
     /// What it may do, if its agents may too.
     pub capabilities: BTreeSet<Capability>,
+    /// Where it may go, of where its agents may. `None`: everywhere there.
+    pub egress: Option<Rules>,
+    /// Secrets that may go with its requests, if its agents have them too.
+    pub secrets: BTreeSet<SecretName>,
     /// Its own configuration.
     pub config: Map<String, Value>,
 }
@@ -286,6 +300,8 @@ impl Default for PluginEntry {
             enabled: true,
             isolation: Isolation::Process,
             capabilities: BTreeSet::new(),
+            egress: None,
+            secrets: BTreeSet::new(),
             config: Map::new(),
         }
     }
@@ -324,6 +340,10 @@ pub struct Grant {
     pub prompts: Patterns,
     /// Capabilities.
     pub capabilities: BTreeSet<Capability>,
+    /// Hosts that calls may reach.
+    pub egress: Rules,
+    /// Secrets that may go with requests.
+    pub secrets: BTreeSet<SecretName>,
 }
 
 /// A group of agents. Its grant is the ceiling of theirs.

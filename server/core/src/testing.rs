@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     audit::{Admission, AuditSink, AuditStatus, AuditUnavailable},
+    egress::Rules,
     gateway::{CallLog, CallRecord},
     id::{AgentId, TenantId},
     invocation::Invocation,
@@ -28,6 +29,11 @@ use crate::{
 
 pub(crate) fn patterns(texts: &[&str]) -> Patterns {
     texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+/// Rules that allow these.
+pub(crate) fn rules(allow: &[&str]) -> Rules {
+    Rules { allow: allow.iter().map(|text| text.parse().unwrap()).collect(), ..Rules::default() }
 }
 
 pub(crate) fn principal() -> Principal {
@@ -51,6 +57,8 @@ pub(crate) fn settings() -> Settings {
         resources: patterns(&["*"]),
         prompts: patterns(&["*"]),
         capabilities: Capability::ALL.into(),
+        egress: rules(&["api.example.com"]),
+        secrets: Default::default(),
     };
     let tenant =
         Tenant { grant: all.clone(), limits: LimitCeilings::default(), disclosure: Disclosure::Reasons };
@@ -73,6 +81,8 @@ pub(crate) fn settings() -> Settings {
         state_dir: "state".into(),
         audit: Default::default(),
         reload: Default::default(),
+        egress: Default::default(),
+        credentials: Default::default(),
         plugins: PluginSettings::default(),
         tenants: BTreeMap::from([("research".parse::<TenantId>().unwrap(), tenant)]),
         agents: BTreeMap::from([("laptop".parse::<AgentId>().unwrap(), agent)]),

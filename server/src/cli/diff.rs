@@ -183,6 +183,7 @@ fn heading(subject: &Subject) -> &'static str {
         Subject::Tenant { .. } => "Tenants",
         Subject::Key { .. } => "Keys",
         Subject::PluginEntry { .. } | Subject::Plugin { .. } => "Plugins",
+        Subject::Secret { .. } => "Secrets",
         Subject::Setting { .. } => "Server",
     }
 }

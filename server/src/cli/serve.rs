@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), F
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {
         ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
+        ServeError::Egress(reason) => Failure::Configuration(reason),
         ServeError::Listen(_) | ServeError::Audit(_) | ServeError::Io(_) => Failure::failed(error),
     })
 }

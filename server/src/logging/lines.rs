@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const WAITING: usize = 8192;
 /// How long the writer waits for more when there is a line. To be woken for every
 /// single one would cost a busy server more than all else about it.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(5);
 /// How much room for lines is kept while there are few.
 const KEPT: usize = 64 * 1024;
 /// How long the end of the program waits for lines to be written.

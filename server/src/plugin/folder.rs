@@ -60,6 +60,30 @@ pub(crate) enum Links {
     Refuse,
 }
 
+/// Tells one content of a file from another. Whoever can write a file can set the
+/// time it was modified, but not the time it was changed. That clock ticks every
+/// few milliseconds, which is why files must have stood unchanged for longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    device: u64,
+    inode: u64,
+    size: i64,
+    modified: (i64, u64),
+    changed: (i64, u64),
+}
+
+impl Stamp {
+    pub(crate) fn of(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size,
+            modified: (stat.st_mtime, stat.st_mtime_nsec),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+}
+
 impl Folder {
     /// Opens the folder that an operator names; a link there is the operator's
     /// own. `None` if there is none.
@@ -108,6 +132,11 @@ impl Folder {
             Err(Errno::LOOP) => Err(link("file").at(&place)),
             Err(error) => Err(unreadable(error).at(&place)),
         }
+    }
+
+    /// What the system says of a file of this folder, if it says anything.
+    pub(crate) fn stamp(&self, name: &str) -> Option<Stamp> {
+        fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok().as_ref().map(Stamp::of)
     }
 
     /// Where it is.

@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Installation,
-    folder::{self, Entry, FILE},
+    folder::{self, Entry, FILE, Stamp},
     package::{MANIFEST, MAX_MANIFEST, MAX_SIGNATURE, SIGNATURE},
     trust::MAX_KEY_FILE,
 };
@@ -74,18 +74,6 @@ enum File {
     Unseen(Errno),
 }
 
-/// Tells one content of a file from another. Whoever can write a file can set the
-/// time it was modified, but not the time it was changed. That clock ticks every
-/// few milliseconds, which is why files must have stood unchanged for longer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: i64,
-    modified: (i64, u64),
-    changed: (i64, u64),
-}
-
 impl PluginInputs {
     /// Looks at all of it. Nothing of it is believed, so nothing is refused, and
     /// whatever cannot be read is a part of what is seen.
@@ -129,18 +117,6 @@ impl PluginInputs {
 impl Access {
     fn of(stat: &Stat) -> Self {
         Self { mode: stat.st_mode & 0o7777, owner: stat.st_uid }
-    }
-}
-
-impl Stamp {
-    fn of(stat: &Stat) -> Self {
-        Self {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: stat.st_size,
-            modified: (stat.st_mtime, stat.st_mtime_nsec),
-            changed: (stat.st_ctime, stat.st_ctime_nsec),
-        }
     }
 }
 

@@ -16,9 +16,10 @@ use server_core::{
 
 use super::{
     fault::{Fault, quote},
+    folder::Stamp,
     image::LibraryImage,
     in_process::Sha,
-    package::{Verified, Words},
+    package::{Signed, Verified, Words},
     start::{Start, Starter},
     trust::{KeyRing, Signer},
 };
@@ -42,6 +43,8 @@ pub(crate) struct Running {
     pub(crate) plugin: Arc<Plugin>,
     words: Words,
     pub(crate) library: Sha,
+    /// Of the file that the library was read from, if it could be told.
+    stamp: Option<Stamp>,
     config: Map<String, Value>,
 }
 
@@ -51,6 +54,7 @@ struct Parts<'p> {
     provenance: &'p Provenance,
     words: &'p Words,
     library: Sha,
+    stamp: Option<&'p Stamp>,
     entry: &'p PluginEntry,
 }
 
@@ -86,7 +90,8 @@ pub(crate) fn permitted(manifest: &Manifest, key: &Signer, entry: &PluginEntry) 
 impl Running {
     /// A plugin that no folder holds.
     pub(crate) fn made_up(plugin: Plugin) -> Self {
-        Self { plugin: Arc::new(plugin), words: Words::default(), library: [0; 32], config: Map::new() }
+        let (words, library, stamp, config) = (Words::default(), [0; 32], None, Map::new());
+        Self { plugin: Arc::new(plugin), words, library, stamp, config }
     }
 }
 
@@ -103,7 +108,8 @@ impl Loader {
         let image = verified.image();
         let manifest = verified.package.manifest.clone();
         let library = image.library().sha256();
-        let parts = Parts { manifest, provenance, words: verified.words(), library, entry };
+        let (words, stamp) = (verified.words(), verified.stamp());
+        let parts = Parts { manifest, provenance, words, library, stamp, entry };
         permitted(&parts.manifest, verified.signer, entry)
             .and_then(|()| self.run(parts, Some(image)))
             .map_err(|fault| fault.at(&provenance.folder))
@@ -117,10 +123,11 @@ impl Loader {
         keys: &KeyRing,
         entry: &PluginEntry,
     ) -> Result<Running, Refusal> {
-        let Running { plugin, words, library, .. } = running;
+        let Running { plugin, words, library, stamp, .. } = running;
         let provenance = &plugin.provenance;
         let (signer, package, _) = words.verify(&provenance.folder, keys)?;
-        let parts = Parts { manifest: package.manifest, provenance, words, library: *library, entry };
+        let (manifest, stamp) = (package.manifest, stamp.as_ref());
+        let parts = Parts { manifest, provenance, words, library: *library, stamp, entry };
         permitted(&parts.manifest, signer, entry)
             .and_then(|()| self.run(parts, None))
             .map_err(|fault| fault.at(&provenance.folder))
@@ -129,6 +136,15 @@ impl Loader {
     /// What runs under that name.
     pub(crate) fn running(&self, name: &PluginName) -> Option<&Running> {
         self.running.get(name)
+    }
+
+    /// What runs from these very files with this very configuration: its library
+    /// need not be read again.
+    pub(crate) fn unchanged(&self, signed: &Signed<'_>, entry: &PluginEntry) -> Option<Running> {
+        let running = self.running(&signed.package().manifest.name)?;
+        let stamp = running.stamp.as_ref()?;
+        let is_still = signed.is_still(&running.words, &running.plugin.provenance, stamp);
+        (is_still && running.config == entry.config).then(|| running.clone())
     }
 
     /// What runs from the folders in a folder.
@@ -158,7 +174,7 @@ impl Loader {
                 (self.starter.start(&start)?, Prepared::default())
             }
         };
-        let Parts { manifest, provenance, words, .. } = parts;
+        let Parts { manifest, provenance, words, stamp, .. } = parts;
         self.loaded.insert(manifest.name.clone(), library);
         let plugin = Plugin {
             manifest,
@@ -169,7 +185,7 @@ impl Loader {
             prepared,
         };
         let config = entry.config.clone();
-        Ok(Running { plugin: Arc::new(plugin), words: words.clone(), library, config })
+        Ok(Running { plugin: Arc::new(plugin), words: words.clone(), library, stamp: stamp.cloned(), config })
     }
 
     /// Refuses one more library where too much stays in memory already, or would

@@ -10,7 +10,7 @@ use server_core::registry::{Provenance, Refusal};
 
 use super::{
     fault::{Fault, quote},
-    folder::Folder,
+    folder::{Folder, Stamp},
     image::{self, LibraryImage, RawLibrary},
     release::Marks,
     signature::Signature,
@@ -30,7 +30,7 @@ pub(crate) const MAX_SIGNATURE: u64 = 4096;
 pub(crate) const MAX_LIBRARY: u64 = 512 << 20;
 
 /// A manifest and its signature, as they were read.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Default))]
 pub(crate) struct Words {
     manifest: Vec<u8>,
@@ -61,6 +61,8 @@ pub(crate) struct Verified<'k> {
     pub(crate) comment: String,
     words: Words,
     image: LibraryImage,
+    /// Of the library's file, from before it was read.
+    stamp: Option<Stamp>,
 }
 
 impl Unverified {
@@ -123,6 +125,20 @@ impl<'k> Signed<'k> {
         self.signer
     }
 
+    /// What was signed.
+    pub(crate) fn package(&self) -> &Package {
+        &self.package
+    }
+
+    /// Whether it is in these words of the same signer, and in the same place, that
+    /// a library was loaded whose file bore that stamp, and still does.
+    pub(crate) fn is_still(&self, words: &Words, provenance: &Provenance, stamp: &Stamp) -> bool {
+        self.words == *words
+            && self.signer.name == provenance.signer
+            && self.folder.path() == provenance.folder
+            && self.folder.stamp(&self.package.artifact.file).as_ref() == Some(stamp)
+    }
+
     /// Refuses a step back from what ran here.
     pub(crate) fn check_release(&self, marks: &Marks) -> Result<(), Refusal> {
         marks.check(&self.package).map_err(|fault| fault.at(self.folder.path()))
@@ -135,6 +151,7 @@ impl<'k> Signed<'k> {
         let manifest = self.folder.path().join(MANIFEST);
         plain(&artifact.file).map_err(|fault| fault.at(&manifest))?;
         let place = self.folder.path().join(&artifact.file);
+        let stamp = self.folder.stamp(&artifact.file);
         let Some(bytes) = self.folder.read(&artifact.file, MAX_LIBRARY)? else {
             return Err(image::differs("it is not there").at(&place));
         };
@@ -147,7 +164,7 @@ impl<'k> Signed<'k> {
             sha256: image.library().sha256_hex(),
         };
         let Self { words, package, signer, comment, .. } = self;
-        Ok(Verified { package, provenance, signer, comment, words, image })
+        Ok(Verified { package, provenance, signer, comment, words, image, stamp })
     }
 }
 
@@ -155,6 +172,11 @@ impl Verified<'_> {
     /// The library, which is the one that was signed.
     pub(crate) fn image(&self) -> &LibraryImage {
         &self.image
+    }
+
+    /// What its file was known by.
+    pub(crate) fn stamp(&self) -> Option<&Stamp> {
+        self.stamp.as_ref()
     }
 
     /// What was signed, to the letter.

@@ -156,9 +156,12 @@ impl Round {
         if marked {
             signed.check_release(self.marks.as_ref().map_err(Clone::clone)?)?;
         }
-        let verified = signed.read_library()?;
-        let running = self.loader.load(&verified, &settings)?;
-        Ok(Some(Candidate { running, record: marked.then_some(verified.package) }))
+        let record = marked.then(|| signed.package().clone());
+        let running = match self.loader.unchanged(&signed, &settings) {
+            Some(running) => self.loader.go_on(&running, &self.keys, &settings)?,
+            None => self.loader.load(&signed.read_library()?, &settings)?,
+        };
+        Ok(Some(Candidate { running, record }))
     }
 
     fn settings_of(&self, name: &PluginName) -> PluginEntry {

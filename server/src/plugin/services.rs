@@ -26,10 +26,11 @@ use server_core::{
     policy::{self, Permit},
 };
 
-use crate::allowance::Allowance;
+use crate::{allowance::Allowance, egress::Connector};
 
 mod calls;
 mod client;
+mod http;
 mod log;
 mod offers;
 
@@ -61,14 +62,23 @@ struct Shared {
     server: ServerFacts,
     started: Instant,
     calls: Arc<Calls>,
+    /// `None` where no call ever comes, as in a trial.
+    connector: Option<Connector>,
 }
 
 impl HostServices {
-    /// Services of a server that starts now.
+    /// Services of a server that starts now. No request goes out through them.
     #[must_use]
     pub fn new(server: ServerFacts) -> Self {
         let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls }))
+        Self(Arc::new(Shared { server, started, calls, connector: None }))
+    }
+
+    /// The same, with a way out.
+    #[must_use]
+    pub fn reaching_out(server: ServerFacts, connector: Connector) -> Self {
+        let (started, calls) = (Instant::now(), Arc::default());
+        Self(Arc::new(Shared { server, started, calls, connector: Some(connector) }))
     }
 
     /// The object that one plugin gets. It knows whose it is, and notes there what
@@ -153,6 +163,11 @@ impl PluginServices {
                 let work = self.caller(call)?;
                 encode(&self.offer(&work, &decode("offer", input)?)?)
             }
+            op::host::HTTP => {
+                let work = self.capable(call, Capability::NetworkOutbound)?;
+                let connector = self.shared.connector.as_ref().ok_or_else(over)?;
+                encode(&http::request(&work, connector, decode("request", input)?)?)
+            }
             _ => Err(OpError::new(
                 ErrorCode::Unsupported,
                 format!("this server does not know the operation `{}`", op.escape_debug()),
@@ -186,7 +201,6 @@ impl PluginServices {
     }
 
     /// The same, if it may use what `capability` stands for.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the services that reach the world come next"))]
     fn capable(&self, call: &[u8], capability: Capability) -> Result<Arc<Work>, OpError> {
         let work = self.caller(call)?;
         policy::uses(&work.permit, capability).map_err(|reasons| work.notes.refuse(reasons))?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use server_core::{
     config::Source as ConfigSource,
     diff::Counts,
+    egress,
     registry::Refusal,
     snapshot::{Content, Snapshot},
 };
@@ -184,13 +185,20 @@ impl Pipeline {
             return None;
         }
         // The settings in force say so, not those that are to be held.
-        let share = usize::from(self.live.load().settings.reload.hold.removed_agents_percent?);
+        let current = self.live.load();
+        let hold = current.settings.reload.hold;
         let Counts { before, removed, .. } = candidate.notes.diff.agents;
-        (removed * 100 > before * share).then(|| {
-            format!(
-                "it removes {removed} of {before} agents, and `reload.hold.removed_agents_percent` is {share}"
-            )
-        })
+        let too_many =
+            hold.removed_agents_percent.filter(|share| removed * 100 > before * usize::from(*share)).map(|share| {
+                format!(
+                    "it removes {removed} of {before} agents, and `reload.hold.removed_agents_percent` is {share}"
+                )
+            });
+        let widened =
+            hold.wide_egress.then(|| egress::widened(&current.settings, &candidate.settings)).flatten();
+        let widened = widened.map(|how| format!("{how}, and `reload.hold.wide_egress` is set"));
+        let reasons: Vec<_> = too_many.into_iter().chain(widened).collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
     fn hold(&mut self, attempt: &Try<'_>, inputs: Inputs, candidate: &Candidate, reason: String) -> Report {

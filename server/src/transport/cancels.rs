@@ -13,7 +13,14 @@ use tokio_util::sync::CancellationToken;
 /// Requests in flight. Ids are the client's own, and several clients may share a
 /// token.
 #[derive(Debug, Default)]
-pub(super) struct Cancels(Mutex<HashMap<(TokenDigest, RequestId), Vec<CancellationToken>>>);
+pub(super) struct Cancels(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    requests: HashMap<(TokenDigest, RequestId), Vec<CancellationToken>>,
+    /// Whoever comes now is cancelled already.
+    is_cut: bool,
+}
 
 /// A request's place among them, given up when dropped.
 #[derive(Debug)]
@@ -27,25 +34,38 @@ impl Cancels {
     /// Takes a request in.
     pub(super) fn enter(self: &Arc<Self>, token: TokenDigest, id: RequestId) -> Cancellable {
         let (key, token) = ((token, id), CancellationToken::new());
-        self.table().entry(key.clone()).or_default().push(token.clone());
+        let mut table = self.table();
+        if table.is_cut {
+            token.cancel();
+        }
+        table.requests.entry(key.clone()).or_default().push(token.clone());
+        drop(table);
         Cancellable { cancels: self.clone(), key, token }
     }
 
     /// Cancels the request of that id. Where two clients that share a token have
     /// given it to a request each, nobody can tell whose is meant, and neither is.
     pub(super) fn cancel(&self, token: TokenDigest, id: &RequestId) {
-        if let Some([request]) = self.table().get(&(token, id.clone())).map(Vec::as_slice) {
+        if let Some([request]) = self.table().requests.get(&(token, id.clone())).map(Vec::as_slice) {
             request.cancel();
         }
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<(TokenDigest, RequestId), Vec<CancellationToken>>> {
+    /// Cancels all, also those to come. Every request would otherwise watch one
+    /// more token, one that all of them share.
+    pub(super) fn cut(&self) {
+        let mut table = self.table();
+        table.is_cut = true;
+        table.requests.values().flatten().for_each(CancellationToken::cancel);
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cancellable {
-    /// Cancelled when the request is.
+    /// Cancelled when the request is, or all are cut off.
     pub(super) fn token(&self) -> &CancellationToken {
         &self.token
     }
@@ -56,10 +76,10 @@ impl Drop for Cancellable {
         // What is cancelled here has ended, and says which of several is this one.
         self.token.cancel();
         let mut table = self.cancels.table();
-        if let Some(requests) = table.get_mut(&self.key) {
+        if let Some(requests) = table.requests.get_mut(&self.key) {
             requests.retain(|request| !request.is_cancelled());
             if requests.is_empty() {
-                table.remove(&self.key);
+                table.requests.remove(&self.key);
             }
         }
     }
@@ -96,6 +116,15 @@ mod tests {
         cancels.cancel(digest("a"), &id);
         assert!(other.token().is_cancelled());
         drop(other);
-        assert!(cancels.table().is_empty());
+        assert!(cancels.table().requests.is_empty());
+    }
+
+    #[test]
+    fn to_cut_them_off_cancels_all_and_whoever_comes_later() {
+        let cancels = Arc::<Cancels>::default();
+        let request = cancels.enter(digest("a"), RequestId::Number(1));
+        cancels.cut();
+        assert!(request.token().is_cancelled());
+        assert!(cancels.enter(digest("b"), RequestId::Number(2)).token().is_cancelled());
     }
 }

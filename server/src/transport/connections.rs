@@ -1,7 +1,15 @@
 //! Connections: accepting them, serving HTTP on them, and ending them.
 
 use std::{
-    convert::Infallible, future::pending, net::SocketAddr, panic::AssertUnwindSafe, pin::pin, sync::Arc,
+    convert::Infallible,
+    future::pending,
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,7 +18,7 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -123,10 +131,10 @@ impl Connections {
         listening: SocketAddr,
         place: Option<OwnedSemaphorePermit>,
     ) {
-        let serving = connection(stream, peer, listening, self.router.clone(), self.closing.clone());
-        let cut = self.cut.clone();
+        let (closing, cut) = (self.closing.clone(), self.cut.clone());
+        let serving = connection(stream, peer, listening, self.router.clone(), closing, cut);
         self.open.spawn(async move {
-            cut.run_until_cancelled(serving).await;
+            serving.await;
             drop(place);
         });
     }
@@ -151,14 +159,15 @@ async fn connection(
     listener: SocketAddr,
     router: Router,
     closing: CancellationToken,
+    cut: CancellationToken,
 ) {
     // With Nagle's algorithm every event of a stream would wait for the
     // client's delayed acknowledgement of the one before, some 40 ms.
     let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
     let wire = Wire { peer, local, listener };
-    let asked = CancellationToken::new();
+    let asked = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
-        asked.cancel();
+        asked.store(true, Ordering::Relaxed);
         respond(router.clone(), request, wire)
     });
     let connection = http1::Builder::new()
@@ -167,20 +176,32 @@ async fn connection(
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
+    let is_silent = async {
+        tokio::select! {
+            () = silence(&asked) => true,
+            () = closing.cancelled() => false,
+        }
+    };
+    // Polled when it is woken, and not whenever the connection is: all connections
+    // share the token, and with it a lock.
+    let mut ending = FuturesUnordered::from_iter([is_silent]);
     // Its errors are the client's: it hung up, or sent what is no HTTP.
     tokio::select! {
+        biased;
         _ = connection.as_mut() => {}
-        () = silence(&asked) => {}
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+        is_silent = ending.next() => {
+            if is_silent == Some(false) {
+                connection.as_mut().graceful_shutdown();
+                cut.run_until_cancelled(connection).await;
+            }
         }
     }
 }
 
 /// Over when nothing was asked in time.
-async fn silence(asked: &CancellationToken) {
-    if time::timeout(FIRST, asked.cancelled()).await.is_ok() {
+async fn silence(asked: &AtomicBool) {
+    time::sleep(FIRST).await;
+    if asked.load(Ordering::Relaxed) {
         pending::<()>().await;
     }
 }
@@ -218,8 +239,8 @@ mod tests {
             let mut client = TcpStream::connect(local).await.unwrap();
             let (stream, peer) = listener.accept().await.unwrap();
             client.write_all(said.as_bytes()).await.unwrap();
-            let serving =
-                tokio::spawn(connection(stream, peer, local, Router::new(), CancellationToken::new()));
+            let never = CancellationToken::new;
+            let serving = tokio::spawn(connection(stream, peer, local, Router::new(), never(), never()));
             if said == REQUEST {
                 assert_eq!(client.read(&mut [0; 9]).await.unwrap(), 9);
             }

@@ -157,7 +157,9 @@ async fn respond(
     visit: Option<Visit>,
     cancellable: Option<Cancellable>,
 ) -> Result<Response, Refusal> {
-    let cancelled = cancellable.as_ref().map(|cancellable| cancellable.token().clone()).unwrap_or_default();
+    // In a session the answer has begun already, and has its own end.
+    let cut = || visit.is_none().then(|| shared.cut.clone());
+    let ended = cancellable.as_ref().map(|cancellable| cancellable.token().clone()).or_else(cut);
     let flight = Arc::new(Flight { _call: shared.calls.token(), visit });
     parts.extensions.insert(flight.clone());
     // Boxed at once: it is large, and whatever wraps it would be several times so.
@@ -173,13 +175,14 @@ async fn respond(
             Message::Request { .. } | Message::OneWay { .. } => Ok(handled.await),
         }
     };
-    let response = tokio::select! {
-        biased;
-        // In a session the answer has begun already, and has its own end.
-        () = shared.cut.cancelled(), if flight.visit.is_none() => return Err(Refusal::Draining),
-        response = handled => response?,
-        () = cancelled.cancelled() => return Err(id.map_or(Refusal::Internal, Refusal::Cancelled)),
-    };
+    let response = match &ended {
+        None => handled.await,
+        Some(ended) => match ended.run_until_cancelled(handled).await {
+            Some(response) => response,
+            None if shared.cut.is_cancelled() => return Err(Refusal::Draining),
+            None => return Err(id.map_or(Refusal::Internal, Refusal::Cancelled)),
+        },
+    }?;
     // In a session the answer has begun already: what closes the session ends it.
     if flight.visit.is_none() && caller.is_nobody(&shared.gateway.live().load()) {
         return Err(Refusal::Unauthorized(bearer::NoAccess::UnknownToken));
@@ -188,6 +191,7 @@ async fn respond(
         // Cancelled by its id is the request until it is answered: a task that it
         // becomes goes on with the flight, and the id is the client's again.
         Ok(response) => {
+            let cancelled = cancellable.as_ref().map(|cancellable| cancellable.token().clone());
             Ok(response.map(|body| Body::new(Held::new(body, (flight, cancellable)).until(cancelled))))
         }
         // The type was checked, so it is the body that rmcp cannot read.
@@ -226,7 +230,7 @@ async fn stream(shared: &Shared, caller: &Caller, mut parts: request::Parts) -> 
     let ended = visit.ended().clone();
     let response = shared.rmcp.handle(http::Request::from_parts(parts, Full::<Bytes>::default())).await;
     let response = refused(response).await?;
-    Ok(response.map(|body| Body::new(Held::new(body, visit).until(ended))))
+    Ok(response.map(|body| Body::new(Held::new(body, visit).until(Some(ended)))))
 }
 
 fn delete(shared: &Shared, caller: &Caller, parts: &request::Parts) -> Result<Response, Refusal> {

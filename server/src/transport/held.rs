@@ -20,8 +20,8 @@ impl<B, H> Held<B, H> {
     }
 
     /// Ends the body early, as if it were whole, when `token` is cancelled.
-    pub(super) fn until(mut self, token: CancellationToken) -> Self {
-        self.until = Some(Box::pin(token.cancelled_owned()));
+    pub(super) fn until(mut self, token: Option<CancellationToken>) -> Self {
+        self.until = token.map(|token| Box::pin(token.cancelled_owned()));
         self
     }
 }

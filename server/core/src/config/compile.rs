@@ -25,6 +25,7 @@ use crate::{
 mod admin;
 mod agents;
 mod audit;
+mod egress;
 mod limits;
 mod plugins;
 mod rights;
@@ -52,7 +53,10 @@ fn reload(raw: &RawReload) -> ReloadSettings {
     let default = ReloadSettings::default();
     ReloadSettings {
         poll: raw.poll_ms.map_or(default.poll, Duration::from_millis),
-        hold: HoldSettings { removed_agents_percent: raw.hold.removed_agents_percent },
+        hold: HoldSettings {
+            removed_agents_percent: raw.hold.removed_agents_percent,
+            wide_egress: raw.hold.wide_egress.unwrap_or_default(),
+        },
     }
 }
 
@@ -63,6 +67,8 @@ impl Compiler<'_> {
         let server = self.server(&root.key("server"), &raw.server);
         let state_dir = self.path(&root.key("state").key("dir"), raw.state.dir.as_deref());
         let audit = self.audit(&root.key("audit"), &raw.audit);
+        let egress = self.egress(&root.key("egress"), &raw.egress);
+        let credentials = self.credentials(&root.key("secrets"), &raw.secrets);
         let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
         let limits = self.limits(&root.key("limits"), &raw.limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
@@ -81,6 +87,8 @@ impl Compiler<'_> {
             state_dir: state_dir.unwrap_or_else(|| self.folder.join(super::STATE_DIR)),
             audit,
             reload: reload(&raw.reload),
+            egress,
+            credentials,
             plugins,
             tenants,
             agents,

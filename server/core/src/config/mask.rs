@@ -64,7 +64,9 @@ impl Spans<'_> {
                 for entry in entries.iter() {
                     let is_key = known.is_some_and(|known| known.has(&entry.key) || self.is_key(entry));
                     self.add(&entry.key_span.bytes, is_key && !secret);
-                    let secret = secret || names_secret(&entry.key);
+                    // A key of the schema's is as secret as the schema says.
+                    let known_key = known.is_some_and(|known| known.has(&entry.key));
+                    let secret = secret || (!known_key && names_secret(&entry.key));
                     self.collect(&entry.value, known.and_then(|known| known.key(&entry.key)), secret);
                 }
             }

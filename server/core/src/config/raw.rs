@@ -7,7 +7,14 @@ use std::{borrow::Cow, collections::BTreeMap};
 use plugin_contract::Capability;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+mod egress;
+mod plugins;
+
+use egress::RULE;
+pub(super) use egress::{RawEgress, RawEgressMode, RawSecret};
+pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
 
 pub(super) mod audit;
 
@@ -51,6 +58,15 @@ pub(super) struct RawConfig {
     pub(super) audit: RawAudit,
     /// How changes of this file come into force.
     pub(super) reload: RawReload,
+    /// How requests leave the server. Where they may go is said by `egress` of
+    /// tenants and agents.
+    pub(super) egress: RawEgress,
+    /// Secrets that the server attaches to requests, each under a name of your
+    /// choice by which plugins ask for it. No plugin and no agent sees them.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "examples" = [{
+        "jira": { "value": "${JIRA_TOKEN}", "hosts": ["jira.lan:443"] }
+    }]))]
+    pub(super) secrets: BTreeMap<String, RawSecret>,
     /// Which plugins are loaded and what they may do.
     pub(super) plugins: RawPlugins,
     /// Limits on tool calls for agents that set none of their own.
@@ -160,96 +176,10 @@ pub(super) struct RawHold {
     /// Those that remove a larger share of the agents than this, in percent.
     #[schemars(range(min = 0, max = 99), extend("examples" = [50]))]
     pub(super) removed_agents_percent: Option<u8>,
-}
-
-/// Which plugins are loaded and what they may do.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawPlugins {
-    /// Folder with a folder for each plugin. A relative path starts at this
-    /// file's folder. Without it, only the bundled plugins are loaded.
-    #[schemars(length(min = 1), extend("examples" = ["./plugins.d"]))]
-    pub(super) dir: Option<String>,
-    /// The same for the plugins that come with the server. Needed only if they
-    /// are not where the installation put them.
-    #[schemars(length(min = 1))]
-    pub(super) bundled_dir: Option<String>,
-    /// Keys whose signatures count, each under a name of your choice. A plugin
-    /// that none of them signed is not loaded. Without this section, the key of
-    /// the bundled plugins is trusted; with it, only the keys it lists.
-    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
-    pub(super) trusted_keys: Option<BTreeMap<String, RawKey>>,
-    /// Settings for single plugins, by name. A plugin without an entry has the
-    /// defaults: a process of its own and no capabilities.
-    #[schemars(extend("propertyNames" = { "pattern": PLUGIN }))]
-    pub(super) entries: BTreeMap<String, RawEntry>,
-    /// Bytes of plugins' libraries that may stay in the server's memory although
-    /// no plugin uses them any more: a library that was loaded there is never
-    /// unloaded. Where another one would go beyond it, the plugin goes on as it
-    /// is, until the server starts again. 268435456 unless set.
-    #[schemars(range(max = 1_099_511_627_776u64), extend("examples" = [268_435_456]))]
-    pub(super) max_retired_bytes: Option<u64>,
-}
-
-/// A key, and what its signature is worth.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["minisign", "plugins"]))]
-pub(super) struct RawKey {
-    /// The public key: the second line of the `.pub` file. `installed` stands
-    /// for the key that signed the bundled plugins of this installation.
-    #[schemars(pattern(MINISIGN), extend("examples" = ["installed"]))]
-    pub(super) minisign: Option<String>,
-    /// Names of the plugins that the key may sign.
-    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["acme-*"]]))]
-    pub(super) plugins: Option<Texts>,
-    /// Names that the tools, prompts and resources of these plugins may bear.
-    /// By default those that begin with the plugin's own name: `acme.*` and
-    /// `acme://*` for a plugin `acme`.
-    #[schemars(inner(pattern(PATTERN)), extend("examples" = [["acme.*", "acme://*"]]))]
-    pub(super) names: Option<Texts>,
-    /// Capabilities that these plugins may ask for. None by default.
-    #[schemars(transform = capability_names, extend("examples" = [["network:outbound"]]))]
-    pub(super) capabilities: Option<Texts>,
-    /// Whether these plugins may run inside the server's own process, if their
-    /// entry says so. There, nothing but trust holds them back.
+    /// Those that let calls reach a network as large as the internet, such as
+    /// `0.0.0.0/0`, or that begin to only report what `egress` does not allow.
     #[schemars(extend("default" = false))]
-    pub(super) in_process: Option<bool>,
-    /// The last day (UTC) on which the key counts.
-    #[schemars(pattern(DATE), extend("examples" = ["2027-12-31"]))]
-    pub(super) not_after: Option<String>,
-    /// Never trust the key again, and say so about what it signed.
-    #[schemars(extend("default" = false))]
-    pub(super) revoked: Option<bool>,
-}
-
-/// Settings for one plugin.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawEntry {
-    /// Whether the plugin is loaded.
-    #[schemars(extend("default" = true))]
-    pub(super) enabled: Option<bool>,
-    /// Where the plugin runs: `process`, in a process of its own without access
-    /// to files or the network, or `in_process`, inside the server, if its key
-    /// allows that too. The default is `process`, and `in_process` for the
-    /// bundled plugins `core`, `about` and `prompts`.
-    #[schemars(extend("examples" = ["process"]))]
-    pub(super) isolation: Option<RawIsolation>,
-    /// What the plugin may do, as far as its key and the calling agent may too.
-    /// Nothing by default.
-    #[schemars(transform = capability_names, extend("examples" = [["network:outbound"]]))]
-    pub(super) capabilities: Option<Texts>,
-    /// The plugin's own configuration. Its authors say what belongs here.
-    pub(super) config: Map<String, Value>,
-}
-
-// Without doc comments on the variants, the schema is a plain `enum`.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum RawIsolation {
-    Process,
-    InProcess,
+    pub(super) wide_egress: Option<bool>,
 }
 
 /// Limits on tool calls.
@@ -293,6 +223,18 @@ pub(super) struct RawProfile {
     /// Capabilities that tools may use on behalf of the agent.
     #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// Hosts that tools may reach on behalf of the agent, as
+    /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
+    /// `10.0.0.0/8:8443`. None by default.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["api.example.com:443"]]))]
+    pub(super) egress: Option<Texts>,
+    /// Hosts that they may not, even where `egress` allows them; at every port,
+    /// unless one is named.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["admin.example.com"]]))]
+    pub(super) egress_deny: Option<Texts>,
+    /// Names of `secrets` that may go with requests on its behalf. None by default.
+    #[schemars(extend("examples" = [["jira"]]))]
+    pub(super) secrets: Option<Texts>,
     /// Limits on tool calls. The agent's own come first, then those of its
     /// profiles in order.
     pub(super) limits: RawLimits,
@@ -318,6 +260,22 @@ pub(super) struct RawTenant {
     /// Capabilities that they can be granted. None by default.
     #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// Hosts that tools may reach on behalf of its agents, as
+    /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
+    /// `10.0.0.0/8:8443`. None by default.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["api.example.com:443"]]))]
+    pub(super) egress: Option<Texts>,
+    /// Hosts that they may not, even where `egress` allows them; at every port,
+    /// unless one is named.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["admin.example.com"]]))]
+    pub(super) egress_deny: Option<Texts>,
+    /// Whether what `egress` does not allow is refused, `enforce`, or only logged,
+    /// `report`. An address that is not public needs a rule all the same.
+    #[schemars(extend("default" = "enforce", "examples" = ["enforce"]))]
+    pub(super) egress_mode: Option<RawEgressMode>,
+    /// Names of `secrets` that its agents can be granted. None by default.
+    #[schemars(extend("examples" = [["jira"]]))]
+    pub(super) secrets: Option<Texts>,
     /// The most that any of them can have. Where an agent's own limit is
     /// higher, this one holds.
     pub(super) limits: RawLimits,
@@ -377,6 +335,22 @@ pub(super) struct RawAgent {
     /// Capabilities that tools may use on its behalf. None by default.
     #[schemars(transform = capability_names, extend("examples" = [["llm:query"]]))]
     pub(super) capabilities: Option<Texts>,
+    /// Hosts that tools may reach on behalf of it, as
+    /// `[scheme://]host-or-network[:port]`: `api.example.com:443`, `*.example.com`,
+    /// `10.0.0.0/8:8443`. None by default.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["api.example.com:443"]]))]
+    pub(super) egress: Option<Texts>,
+    /// Hosts that they may not, even where `egress` allows them; at every port,
+    /// unless one is named.
+    #[schemars(inner(pattern(RULE)), extend("examples" = [["admin.example.com"]]))]
+    pub(super) egress_deny: Option<Texts>,
+    /// Whether what `egress` does not allow is refused, `enforce`, or only logged,
+    /// `report`. An address that is not public needs a rule all the same.
+    #[schemars(extend("default" = "enforce", "examples" = ["enforce"]))]
+    pub(super) egress_mode: Option<RawEgressMode>,
+    /// Names of `secrets` that may go with requests on its behalf. None by default.
+    #[schemars(extend("examples" = [["jira"]]))]
+    pub(super) secrets: Option<Texts>,
     /// Limits on its tool calls, below the ceiling of its tenant.
     pub(super) limits: RawLimits,
 }

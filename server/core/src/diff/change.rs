@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     config::quoted,
-    id::{AgentId, KeyName, TenantId},
+    id::{AgentId, KeyName, SecretName, TenantId},
     policy::Thing,
 };
 
@@ -51,6 +51,11 @@ pub enum Subject {
     PluginEntry {
         /// For which.
         name: PluginName,
+    },
+    /// A secret that is attached to requests.
+    Secret {
+        /// Which.
+        name: SecretName,
     },
     /// A plugin that is there to be used.
     Plugin {
@@ -225,6 +230,7 @@ impl fmt::Display for Subject {
             Self::Tenant { name } => write!(f, "tenant {name}"),
             Self::Key { name } => write!(f, "key {name}"),
             Self::PluginEntry { name } => write!(f, "plugin entry {name}"),
+            Self::Secret { name } => write!(f, "secret {name}"),
             Self::Plugin { name } => write!(f, "plugin {name}"),
             Self::Setting { key } => f.write_str(key),
         }

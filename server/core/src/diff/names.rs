@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plugin_contract::{Capability, Manifest, PluginName, template::UriTemplate};
 
-use crate::{policy::Thing, registry::Registry, settings::PluginSettings};
+use crate::{egress::Rule, policy::Thing, registry::Registry, settings::PluginSettings};
 
 /// The names that plugins offer, and what using them takes.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,8 @@ impl Kind {
 pub(super) struct Needs {
     /// Of agent and tenant.
     pub(super) capabilities: BTreeSet<Capability>,
+    /// Hosts that the plugin declares.
+    pub(super) declared: Vec<Rule>,
     /// Whether the plugin's entry leaves out one of them, so that nobody can use it.
     pub(super) withheld: bool,
     /// Recognises a family's members.
@@ -52,6 +54,18 @@ pub(super) struct Needs {
 pub(super) struct Release {
     pub(super) version: String,
     pub(super) release: u64,
+}
+
+impl Needs {
+    /// Whether using it takes the same of agent and tenant.
+    pub(super) fn takes_the_same(&self, other: &Self) -> bool {
+        (&self.capabilities, &self.declared) == (&other.capabilities, &other.declared)
+    }
+
+    /// What it takes.
+    pub(super) fn of_grants(&self) -> (&BTreeSet<Capability>, &[Rule]) {
+        (&self.capabilities, &self.declared)
+    }
 }
 
 impl Names {
@@ -82,8 +96,7 @@ impl Names {
     /// Whether the same is offered, and takes the same of who uses it.
     pub(super) fn same_as(&self, other: &Self) -> bool {
         // What a template recognises is in its name.
-        let same =
-            |(one, it): (&Needs, &Needs)| one.capabilities == it.capabilities && one.withheld == it.withheld;
+        let same = |(one, it): (&Needs, &Needs)| one.takes_the_same(it) && one.withheld == it.withheld;
         self.names.keys().eq(other.names.keys()) && self.names.values().zip(other.names.values()).all(same)
     }
 
@@ -93,7 +106,8 @@ impl Names {
         for tool in &manifest.tools {
             let capabilities = tool.capabilities.clone();
             let withheld = !capabilities.is_subset(granted);
-            let needs = Needs { capabilities, withheld, template: None };
+            let declared = manifest.egress.iter().filter_map(|text| text.parse().ok()).collect();
+            let needs = Needs { capabilities, declared, withheld, template: None };
             self.insert(Kind::One(Thing::Tool), tool.name.as_str(), needs);
         }
         for resource in &manifest.resources {

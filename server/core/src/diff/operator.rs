@@ -8,6 +8,7 @@ use super::{
     pairs::{Pair, paired},
 };
 use crate::{
+    egress::Rules,
     pattern::Patterns,
     settings::{
         AdminSettings, Disclosure, HoldSettings, PluginEntry, PluginSettings, Settings, Tenant, TrustedKey,
@@ -90,11 +91,45 @@ fn entry(was: &PluginEntry, is: &PluginEntry) -> Vec<What> {
         What::value("enabled", was.enabled, is.enabled),
         What::value("isolation", was.isolation.as_str(), is.isolation.as_str()),
         What::list("capabilities", &was.capabilities, &is.capabilities),
+        What::value("egress", rules(was), rules(is)),
+        What::list("secrets", &was.secrets, &is.secrets),
         (was.config != is.config).then_some(What::Changed { value: "its configuration" }),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// An entry's rules on one line: that there are none is no empty list.
+fn rules(entry: &PluginEntry) -> String {
+    match &entry.egress {
+        None => "unset".to_owned(),
+        Some(Rules { allow, mode, .. }) => {
+            let allow: Vec<_> = allow.iter().map(ToString::to_string).collect();
+            format!("[{}] ({mode})", allow.join(", "))
+        }
+    }
+}
+
+/// Secrets that are attached to requests. Of their values, only that they changed.
+pub(super) fn secrets(old: &Settings, new: &Settings) -> Vec<Change> {
+    named(
+        &old.credentials,
+        &new.credentials,
+        |name| Subject::Secret { name: name.clone() },
+        |_| What::New { names: Vec::new() },
+        |was, is| {
+            let changed = was.value != is.value || was.prefix != is.prefix;
+            [
+                changed.then_some(What::Changed { value: "its value" }),
+                What::list("hosts", &was.hosts, &is.hosts),
+                What::value("header", &was.header, &is.header),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
+        },
+    )
 }
 
 /// Plugins that are there to be used.
@@ -146,6 +181,12 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
             "reload.hold.removed_agents_percent",
             What::value("", share(&old.reload.hold), share(&new.reload.hold)),
         ),
+        (
+            "reload.hold.wide_egress",
+            What::value("", old.reload.hold.wide_egress, new.reload.hold.wide_egress),
+        ),
+        ("egress.dns_servers", What::list("", &old.egress.dns_servers, &new.egress.dns_servers)),
+        ("egress.ca_file", authorities(old, new)),
         ("plugins.dir", What::value("", dir(&old.plugins.dir), dir(&new.plugins.dir))),
         (
             "plugins.bundled_dir",
@@ -164,6 +205,20 @@ fn admin_token(old: &Settings, new: &Settings) -> Option<What> {
 
 fn days(age: Duration) -> u64 {
     age.as_secs() / (24 * 60 * 60)
+}
+
+fn authorities(old: &Settings, new: &Settings) -> Option<What> {
+    let path = |settings: &Settings| {
+        or(
+            settings.egress.authorities.as_ref().map(|authorities| authorities.path.display().to_string()),
+            "unset",
+        )
+    };
+    let moved = What::value("", path(old), path(new));
+    moved.or_else(|| {
+        (old.egress != new.egress && old.egress.authorities != new.egress.authorities)
+            .then_some(What::Changed { value: "its content" })
+    })
 }
 
 fn or(value: Option<impl Display>, otherwise: &str) -> String {

@@ -10,6 +10,8 @@ use super::{
     names::{Kind, Names},
 };
 use crate::{
+    egress::{Mode, Rule},
+    id::SecretName,
     pattern::{Pattern, Patterns},
     policy::{self, Thing},
     settings::Grant,
@@ -23,6 +25,10 @@ pub(super) struct Effective {
     granted: [Patterns; 3],
     deny: Patterns,
     capabilities: BTreeSet<Capability>,
+    egress: BTreeSet<Rule>,
+    egress_deny: BTreeSet<Rule>,
+    egress_mode: [Mode; 2],
+    secrets: BTreeSet<SecretName>,
 }
 
 /// Why a pattern is worth a word of its own.
@@ -41,6 +47,10 @@ impl Effective {
                 .map(|thing| policy::patterns(agent, thing).intersection(policy::patterns(tenant, thing))),
             deny: agent.deny.iter().chain(tenant.deny.iter()).cloned().collect(),
             capabilities: agent.capabilities.intersection(&tenant.capabilities).copied().collect(),
+            egress: agent.egress.both(&tenant.egress).into_iter().cloned().collect(),
+            egress_deny: agent.egress.deny.iter().chain(&tenant.egress.deny).cloned().collect(),
+            egress_mode: [agent.egress.mode, tenant.egress.mode],
+            secrets: agent.secrets.intersection(&tenant.secrets).cloned().collect(),
         }
     }
 }
@@ -64,6 +74,14 @@ impl Compared<'_> {
         let denied = |side: &Effective| side.deny.intersection(tools);
         changes.extend(self.list(Thing::Tool, "deny", &denied(before), &denied(after)));
         changes.extend(self.capabilities(before, after));
+        changes.extend(What::list("egress", &before.egress, &after.egress));
+        changes.extend(What::list("egress_deny", &before.egress_deny, &after.egress_deny));
+        let [own, of_tenant] =
+            [0, 1].map(|level| (before.egress_mode.get(level), after.egress_mode.get(level)));
+        for (what, (was, is)) in [("egress_mode", own), ("its tenant's egress_mode", of_tenant)] {
+            changes.extend(was.zip(is).and_then(|(was, is)| What::value(what, was, is)));
+        }
+        changes.extend(What::list("secrets", &before.secrets, &after.secrets));
         changes
     }
 

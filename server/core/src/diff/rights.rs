@@ -97,7 +97,7 @@ impl<'a> Ceiling<'a> {
             let within = |side: Side<'a>, tenant: Option<&Grant>| {
                 let needs = side.names.names.get(name).filter(|needs| !needs.withheld)?;
                 let open = match name.kind {
-                    Kind::One(thing) => policy::lets_through(tenant?, thing, &name.text, &needs.capabilities),
+                    Kind::One(thing) => policy::lets_through(tenant?, thing, &name.text, needs.of_grants()),
                     // Depends on agent and tenant together.
                     Kind::Template => true,
                 };
@@ -106,7 +106,7 @@ impl<'a> Ceiling<'a> {
             let candidate = Candidate { name, old: within(old, was), new: within(new, is) };
             let same = match (candidate.old, candidate.new) {
                 (Some(old), Some(new)) => {
-                    old.capabilities == new.capabilities && (name.kind != Kind::Template || same_resources)
+                    old.takes_the_same(new) && (name.kind != Kind::Template || same_resources)
                 }
                 (None, None) => continue,
                 _ => false,
@@ -138,7 +138,7 @@ impl<'a> Ceiling<'a> {
 
 fn lets_through(agent: &Grant, tenant: Option<&Grant>, name: &Name, needs: &Needs) -> bool {
     match (name.kind, &needs.template) {
-        (Kind::One(thing), _) => policy::lets_through(agent, thing, &name.text, &needs.capabilities),
+        (Kind::One(thing), _) => policy::lets_through(agent, thing, &name.text, needs.of_grants()),
         (Kind::Template, Some(template)) => {
             tenant.is_some_and(|tenant| policy::could_read(agent, tenant, template))
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Revoked;
 use crate::{
+    egress,
     id::{AgentId, TenantId},
     limits::Rate,
     pattern::Pattern,
@@ -221,6 +222,9 @@ pub enum Reason {
     /// The decision cannot be put on record.
     #[error("nothing runs at present, since the audit cannot be written; try again later")]
     AuditUnavailable,
+    /// A request that it made does not go out.
+    #[error(transparent)]
+    Egress(#[from] egress::Refusal),
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
@@ -262,6 +266,7 @@ impl Reason {
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::TimedOut { .. } => "timed_out",
             Self::AuditUnavailable => "audit_unavailable",
+            Self::Egress(refusal) => refusal.code(),
             Self::Revoked(_) => "revoked",
         }
     }
@@ -317,6 +322,7 @@ impl Reason {
             Self::AuditUnavailable => {
                 "ask the operator to look at the log and at the disk of `state.dir`; calls run again by themselves once it can be written".to_owned()
             }
+            Self::Egress(refusal) => refusal.help(),
             Self::Revoked(revoked) => revoked.help(),
         }
     }
@@ -329,6 +335,7 @@ impl Reason {
                 Some(*retry_after_ms)
             }
             Self::AuditUnavailable => Some(AUDIT_RETRY_MS),
+            Self::Egress(refusal) => refusal.retry_after_ms(),
             _ => None,
         }
     }

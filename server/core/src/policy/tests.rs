@@ -72,6 +72,8 @@ fn every_reason_is_given_and_not_just_the_first() {
         "capability_not_granted_to_plugin",
         "capability_not_granted_to_agent",
         "capability_not_granted_to_tenant",
+        "egress_nothing_allowed",
+        "egress_nothing_allowed",
     ];
     let nothing = |s: &mut Settings| {
         *agent(s) = Grant { deny: patterns(&["demo.say"]), ..Grant::default() };

@@ -1,6 +1,7 @@
 //! The calls that plugins are busy with.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -13,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Names a call for a plugin: random, so that none can be guessed.
 type Token = [u8; 16];
+
+/// How many tokens' worth of randomness a thread asks the system for at once.
+const TOKENS: usize = 256;
 
 /// The calls in flight.
 #[derive(Debug, Default)]
@@ -34,7 +38,6 @@ pub(crate) struct Work {
     /// What is noted of it for its record.
     pub(crate) notes: Arc<Notes>,
     /// Does what a plugin's thread waits for.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the services that reach the world come next"))]
     pub(crate) runtime: Option<Handle>,
 }
 
@@ -51,7 +54,6 @@ impl Work {
 
     /// Does `work` while the plugin's thread waits: until the call's deadline, and
     /// no longer than somebody waits for the call itself.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the services that reach the world come next"))]
     pub(crate) fn wait_for<T>(&self, work: impl Future<Output = T>) -> Result<T, OpError> {
         let cannot = |message| OpError::new(ErrorCode::InvalidInput, message);
         if !self.may_wait {
@@ -82,8 +84,7 @@ pub(crate) struct InFlight {
 impl Calls {
     /// Begins a call.
     pub(crate) fn begin(self: &Arc<Self>, work: Work) -> Result<InFlight, getrandom::Error> {
-        let mut token = Token::default();
-        getrandom::fill(&mut token)?;
+        let token = token()?;
         self.table().insert(token, Arc::new(work));
         Ok(InFlight { token, calls: self.clone() })
     }
@@ -97,6 +98,22 @@ impl Calls {
     fn table(&self) -> MutexGuard<'_, HashMap<Token, Arc<Work>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A token that nobody has had.
+fn token() -> Result<Token, getrandom::Error> {
+    thread_local! {
+        static UNUSED: RefCell<Vec<Token>> = const { RefCell::new(Vec::new()) };
+    }
+    UNUSED.with_borrow_mut(|unused| {
+        if let Some(token) = unused.pop() {
+            return Ok(token);
+        }
+        let mut fresh = vec![Token::default(); TOKENS];
+        getrandom::fill(fresh.as_flattened_mut())?;
+        *unused = fresh;
+        unused.pop().ok_or(getrandom::Error::UNEXPECTED)
+    })
 }
 
 impl InFlight {

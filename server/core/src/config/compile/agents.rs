@@ -65,6 +65,7 @@ impl Compiler<'_> {
         let limits = self.limits(&place.key("limits"), &raw.limits);
         if let Some((id, tenant)) = tenant_id.as_ref().and_then(|id| around.tenants.get_key_value(id)) {
             self.warn_about_rights(place, &rights, id, &tenant.grant);
+            self.warn_about_egress(place, &rights, id, &tenant.grant);
             self.warn_about_limits(&place.key("limits"), &limits, id, &tenant.limits);
         }
         let all = profiles.iter().fold(own, |rights, profile| rights.and(&profile.rights));
@@ -74,7 +75,12 @@ impl Compiler<'_> {
             .chain([&around.limits]);
         let tenant = tenant_id?;
         let ceiling = around.tenants.get(&tenant).map(|tenant| tenant.limits).unwrap_or_default();
-        Some(Agent { tenant, tokens, grant: all.grant(), limits: first_of(levels).under(&ceiling) })
+        Some(Agent {
+            tenant,
+            tokens,
+            grant: all.grant(raw.egress_mode),
+            limits: first_of(levels).under(&ceiling),
+        })
     }
 
     fn tenant_of(&mut self, place: &Place, raw: &RawAgent) -> Option<TenantId> {
@@ -102,10 +108,10 @@ impl Compiler<'_> {
 
     /// The names that `section` has, if `name` is none of them. A section that
     /// is missing where it must not be, or no mapping, is a problem of its own.
-    fn unknown(&self, section: &'static str, name: &str) -> Option<Vec<String>> {
+    pub(super) fn unknown(&self, section: &'static str, name: &str) -> Option<Vec<String>> {
         match self.report.tree().get(section) {
             Some(node) if node.is_map() && node.get(name).is_none() => {}
-            None if section == "profiles" => {}
+            None if matches!(section, "profiles" | "secrets") => {}
             _ => return None,
         }
         if self.report.is_full() {
@@ -115,7 +121,7 @@ impl Compiler<'_> {
         Some(self.report.keys(&place).into_iter().map(|key| self.report.name(&place, key)).collect())
     }
 
-    fn refer_to_nothing(
+    pub(super) fn refer_to_nothing(
         &mut self,
         place: &Place,
         code: &'static str,
@@ -154,7 +160,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn warn_above_ceiling(&mut self, place: &Place, text: &str, tenant: &TenantId, key: &str) {
+    pub(super) fn warn_above_ceiling(&mut self, place: &Place, text: &str, tenant: &TenantId, key: &str) {
         let message = format!("{} grants nothing, because tenant `{tenant}` does not allow it", quoted(text));
         let help = format!("add it to `tenants.{tenant}.{key}`, or remove it here");
         self.report.warning(place, "above_ceiling", message, Some(help));

@@ -15,19 +15,23 @@ use crate::{
     settings::{Isolation, KeySource, PluginEntry, PluginSettings, TrustedKey},
 };
 
-/// Plugins that come with the server and never block it.
-const BUNDLED: [&str; 3] = ["about", "core", "prompts"];
+/// Plugins that come with the server, and what each of them may do for agents that
+/// may too. None holds up more than the thread it has.
+const BUNDLED: [(&str, &[Capability]); 4] =
+    [("about", &[]), ("core", &[]), ("http", &[Capability::NetworkOutbound]), ("prompts", &[])];
 
 /// Names that bundled plugins bear, whichever of them an installation has.
-const BUNDLED_NAMES: [&str; 5] = ["core.*", "llm.*", "about://*", "review_pr", "tool_usage"];
+const BUNDLED_NAMES: [&str; 6] = ["core.*", "http.*", "llm.*", "about://*", "review_pr", "tool_usage"];
 
 impl Compiler<'_> {
     pub(super) fn plugins(&mut self, place: &Place, raw: &RawPlugins) -> PluginSettings {
         let keys = raw.trusted_keys.as_ref().map(|keys| self.trusted_keys(&place.key("trusted_keys"), keys));
         let entries = place.key("entries");
-        let entries = self.named(&entries, &raw.entries, |_, place, raw| {
-            let is_bundled = BUNDLED.iter().any(|name| *place == entries.key(*name));
-            Some(entry(is_bundled, raw))
+        let entries = self.named(&entries, &raw.entries, |compiler, place, raw| {
+            let bundled = BUNDLED.into_iter().find(|(name, _)| *place == entries.key(*name));
+            let bundled = bundled.map(|(_, capabilities)| capabilities);
+            let (egress, secrets) = compiler.entry_egress(place, raw);
+            Some(PluginEntry { egress, secrets, ..entry(bundled, raw) })
         });
         PluginSettings {
             dir: self.path(&place.key("dir"), raw.dir.as_deref()),
@@ -58,7 +62,8 @@ impl Compiler<'_> {
         if !raw.values().any(|key| key.minisign.as_deref() == Some("installed")) {
             let message = "no key is `installed`, so the bundled plugins will not be loaded".to_owned();
             let help = "to load them, add `bundled: { minisign: installed, plugins: [\"*\"], names: [\"core.*\", \
-                        \"about://*\", \"review_pr\", \"tool_usage\"], in_process: true }`";
+                        \"http.*\", \"about://*\", \"review_pr\", \"tool_usage\"], capabilities: [\"network:outbound\"], \
+                        in_process: true }`";
             self.report.warning(place, "no_installed_key", message, Some(help.to_owned()));
         }
         keys
@@ -121,7 +126,7 @@ fn default_keys() -> BTreeMap<KeyName, TrustedKey> {
         minisign: KeySource::Installed,
         plugins: default_patterns(&["*"]),
         names: Some(default_patterns(&BUNDLED_NAMES)),
-        capabilities: [Capability::LlmQuery].into(),
+        capabilities: [Capability::LlmQuery, Capability::NetworkOutbound].into(),
         in_process: true,
         not_after: None,
         revoked: false,
@@ -130,21 +135,29 @@ fn default_keys() -> BTreeMap<KeyName, TrustedKey> {
 }
 
 fn default_entries() -> impl Iterator<Item = (PluginName, PluginEntry)> {
-    BUNDLED.into_iter().filter_map(|name| Some((name.parse().ok()?, entry(true, &RawEntry::default()))))
+    let entry = |capabilities| entry(Some(capabilities), &RawEntry::default());
+    BUNDLED
+        .into_iter()
+        .filter_map(move |(name, capabilities)| Some((name.parse().ok()?, entry(capabilities))))
 }
 
-fn entry(is_bundled: bool, raw: &RawEntry) -> PluginEntry {
+/// An entry; `bundled`: of a plugin that comes with the server, and may do that.
+fn entry(bundled: Option<&[Capability]>, raw: &RawEntry) -> PluginEntry {
     let isolation = match raw.isolation {
         Some(RawIsolation::Process) => Isolation::Process,
         Some(RawIsolation::InProcess) => Isolation::InProcess,
-        None if is_bundled => Isolation::InProcess,
+        None if bundled.is_some() => Isolation::InProcess,
         None => Isolation::Process,
     };
     PluginEntry {
         enabled: raw.enabled.unwrap_or(true),
         isolation,
-        capabilities: Compiler::capabilities(raw.capabilities.as_ref()),
+        capabilities: match &raw.capabilities {
+            None => bundled.unwrap_or_default().iter().copied().collect(),
+            listed => Compiler::capabilities(listed.as_ref()),
+        },
         config: raw.config.clone(),
+        ..PluginEntry::default()
     }
 }
 

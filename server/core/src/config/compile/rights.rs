@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plugin_contract::Capability;
 
-use super::{Compiler, Place};
+use super::{Compiler, Place, egress};
 use crate::{
     config::{
         PROMPTS, RESOURCES,
-        raw::{RawAgent, RawDisclosure, RawProfile, RawTenant, Texts},
+        raw::{RawAgent, RawDisclosure, RawEgressMode, RawProfile, RawTenant, Texts},
     },
-    id::{ProfileName, TenantId},
+    egress::{Rule, Rules},
+    id::{ProfileName, SecretName, TenantId},
     limits::LimitCeilings,
     pattern::{Pattern, Patterns},
     settings::{Disclosure, Grant, Tenant},
@@ -23,6 +24,9 @@ pub(super) struct RawRights<'a> {
     pub(super) resources: Option<&'a Texts>,
     pub(super) prompts: Option<&'a Texts>,
     pub(super) capabilities: Option<&'a Texts>,
+    pub(super) egress: Option<&'a Texts>,
+    egress_deny: Option<&'a Texts>,
+    pub(super) secrets: Option<&'a Texts>,
 }
 
 macro_rules! raw_rights {
@@ -35,6 +39,9 @@ macro_rules! raw_rights {
                     resources: raw.resources.as_ref(),
                     prompts: raw.prompts.as_ref(),
                     capabilities: raw.capabilities.as_ref(),
+                    egress: raw.egress.as_ref(),
+                    egress_deny: raw.egress_deny.as_ref(),
+                    secrets: raw.secrets.as_ref(),
                 }
             }
         }
@@ -51,6 +58,9 @@ pub(super) struct Rights {
     resources: Option<Vec<Pattern>>,
     prompts: Option<Vec<Pattern>>,
     capabilities: BTreeSet<Capability>,
+    egress: Vec<Rule>,
+    egress_deny: Vec<Rule>,
+    secrets: BTreeSet<SecretName>,
 }
 
 impl Rights {
@@ -66,17 +76,22 @@ impl Rights {
         unite(&mut self.resources, &other.resources);
         unite(&mut self.prompts, &other.prompts);
         self.capabilities.extend(&other.capabilities);
+        self.egress.extend_from_slice(&other.egress);
+        self.egress_deny.extend_from_slice(&other.egress_deny);
+        self.secrets.extend(other.secrets.iter().cloned());
         self
     }
 
     /// As a grant, with the default where a list is not there.
-    pub(super) fn grant(self) -> Grant {
+    pub(super) fn grant(self, egress_mode: Option<RawEgressMode>) -> Grant {
         Grant {
             tools: self.tools.into_iter().collect(),
             deny: self.deny.into_iter().collect(),
             resources: self.resources.map_or_else(|| default_patterns(&RESOURCES), Patterns::from_iter),
             prompts: self.prompts.map_or_else(|| default_patterns(&PROMPTS), Patterns::from_iter),
             capabilities: self.capabilities,
+            egress: Rules { allow: self.egress, deny: self.egress_deny, mode: egress::mode(egress_mode) },
+            secrets: self.secrets,
         }
     }
 }
@@ -111,13 +126,16 @@ impl Compiler<'_> {
                 None | Some(RawDisclosure::Reasons) => Disclosure::Reasons,
                 Some(RawDisclosure::Opaque) => Disclosure::Opaque,
             };
-            let grant = compiler.rights(place, &raw.into()).grant();
+            let grant = compiler.rights(place, &raw.into()).grant(raw.egress_mode);
             let limits = compiler.limits(&place.key("limits"), &raw.limits);
             Some(Tenant { grant, limits, disclosure })
         })
     }
 
     pub(super) fn rights(&mut self, place: &Place, raw: &RawRights<'_>) -> Rights {
+        let egress = self.rules(&place.key("egress"), raw.egress);
+        let egress_deny = self.rules(&place.key("egress_deny"), raw.egress_deny);
+        let secrets = self.secret_names(&place.key("secrets"), raw.secrets);
         let mut list = |key: &'static str, texts: Option<&Texts>| {
             texts.map(|texts| self.patterns(&place.key(key), texts))
         };
@@ -127,6 +145,9 @@ impl Compiler<'_> {
             resources: list("resources", raw.resources),
             prompts: list("prompts", raw.prompts),
             capabilities: Self::capabilities(raw.capabilities),
+            egress,
+            egress_deny,
+            secrets,
         }
     }
 }

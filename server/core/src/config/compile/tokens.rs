@@ -137,7 +137,7 @@ impl Compiler<'_> {
     }
 
     /// What to do about a variable that is not set.
-    fn set(&self, place: &Place, source: &str) -> String {
+    pub(super) fn set(&self, place: &Place, source: &str) -> String {
         format!(
             "add a line `{}=…` to the file `.env` beside {}, or set it where the server is started",
             source.trim_matches('`'),

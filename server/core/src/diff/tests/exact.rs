@@ -6,6 +6,7 @@ use plugin_contract::Capability;
 
 use super::*;
 use crate::{
+    egress::{Mode, Rules},
     id::AgentId,
     pattern::Patterns,
     policy,
@@ -46,6 +47,16 @@ impl Dice {
             resources: self.patterns(&["*", "doc://*", "doc://x/*", "doc://x/y", "fix://one", "fix://*"]),
             prompts: self.patterns(&["*", "p_one", "p_two", "p_*"]),
             capabilities: self.most(&Capability::ALL).into_iter().collect(),
+            egress: Rules {
+                allow: self
+                    .most(&["jira.lan", "*.example.com"])
+                    .iter()
+                    .map(|it| it.parse().unwrap())
+                    .collect(),
+                deny: Vec::new(),
+                mode: if self.roll(5) == 0 { Mode::Report } else { Mode::Enforce },
+            },
+            secrets: BTreeSet::new(),
         }
     }
 
@@ -56,6 +67,7 @@ impl Dice {
             let tools =
                 [testing::tool(&format!("{name}.one"), &needs), testing::tool(&format!("{name}.two"), &[])];
             let mut json = serde_json::to_value(manifest(name, "1.0.0", &self.most(&tools))).unwrap();
+            json["egress"] = json!(self.some(&["jira.lan", "api.example.com"]));
             if name == "d" {
                 json["resources"] = json!([{ "uri": "fix://one", "name": "one" }]);
                 json["resource_templates"] = json!([{ "uri_template": "doc://{a}/{b}", "name": "two" }]);
