@@ -20,6 +20,7 @@ pub mod limits;
 pub mod pattern;
 pub mod policy;
 pub mod principal;
+pub mod redact;
 pub mod registry;
 pub mod secret;
 pub mod settings;
