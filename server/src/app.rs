@@ -6,6 +6,7 @@ use std::{io, sync::Arc};
 use futures::future::BoxFuture;
 use server_core::{
     gateway::Gateway,
+    redact::Redaction,
     registry::Refusal,
     settings::{EgressSettings, Settings},
     snapshot::{Live, Snapshot},
@@ -52,7 +53,12 @@ pub enum ServeError {
 }
 
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
-pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), ServeError> {
+pub async fn serve(
+    origin: Origin,
+    lines: Lines,
+    log: Level,
+    redaction: Arc<Redaction>,
+) -> Result<(), ServeError> {
     let facts = ServerFacts {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -65,7 +71,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     let services = HostServices::reaching_out(facts, connector.clone());
     let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
     let (content, first) = tokio::select! {
-        first = reload::first(origin, plugins.clone()) => first?,
+        first = reload::first(origin, plugins.clone(), redaction) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let live = Arc::new(Live::new(content));

@@ -12,7 +12,7 @@ mod inputs;
 mod pattern;
 
 pub use dotenv::{InvalidLine, Wrong};
-pub use environment::{KeptEnvironment, SystemEnvironment};
+pub use environment::{KeptEnvironment, SystemEnvironment, process_secrets};
 pub use file::FileError;
 pub use inputs::Inputs;
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Once},
 };
 
-use server_core::settings::LogLevel;
+use server_core::{redact::Redaction, settings::LogLevel};
 use tracing::{Metadata, Subscriber, error, info, subscriber::Interest};
 use tracing_subscriber::{
     Layer, Registry,
@@ -48,8 +48,8 @@ pub struct Level {
 /// # Errors
 ///
 /// If there can be no thread for it.
-pub fn start(asked: Asked) -> io::Result<Log> {
-    let lines = Lines::start(io::stdout())?;
+pub fn start(asked: Asked, redaction: Arc<Redaction>) -> io::Result<Log> {
+    let lines = Lines::start(io::stdout(), redaction)?;
     let fixed = asked.by_environment();
     let (asked, filter) = reload::Layer::new(asked);
     let written = tracing_subscriber::fmt::layer()

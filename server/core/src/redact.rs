@@ -18,11 +18,13 @@ mod encodings;
 mod json;
 mod known;
 mod live;
+mod names;
 mod rules;
 mod windows;
 
 pub use known::{Known, MIN_BYTES};
 pub use live::Redaction;
+pub use names::names_secret;
 pub use rules::Rules;
 
 /// The rule by which values go that the server knows.

@@ -1,16 +1,21 @@
 //! `serve`.
 
-use std::{io::ErrorKind, path::PathBuf, time::Duration};
+use std::{
+    io::ErrorKind,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use server_core::config;
+use server_core::{config, redact::Redaction};
 use tracing::warn;
 
 use crate::{
     app::{self, ServeError},
     cli::{Failure, config_path},
-    config_files::ConfigFiles,
+    config_files::{self, ConfigFiles},
     logging::{self, Asked},
     reload::Origin,
 };
@@ -28,13 +33,15 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), Failure> {
+    let redaction = Arc::<Redaction>::default();
+    redaction.learn(config_files::process_secrets(), Instant::now());
     let origin = origin(arguments, asked)?;
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
-    let log = logging::start(asked).map_err(Failure::failed)?;
+    let log = logging::start(asked, redaction.clone()).map_err(Failure::failed)?;
     raise_open_files();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    let served = runtime.block_on(app::serve(origin, log.lines(), log.level()));
+    let served = runtime.block_on(app::serve(origin, log.lines(), log.level(), redaction));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {

@@ -3,12 +3,16 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     path::{Path, PathBuf},
 };
 
-use server_core::config::{Environment, Included, Source};
+use server_core::{
+    config::{Environment, Included, Source},
+    redact,
+    secret::Secret,
+};
 
 use super::{
     Inputs, config_text, file,
@@ -34,6 +38,8 @@ struct Read {
     secrets: BTreeMap<PathBuf, Result<String, String>>,
     included: BTreeMap<PathBuf, Result<String, String>>,
     included_bytes: usize,
+    /// Variables that were asked for: whoever asks for one means a secret.
+    variables: BTreeSet<String>,
 }
 
 impl SystemEnvironment {
@@ -41,11 +47,34 @@ impl SystemEnvironment {
         Self { dotenv, config, read: RefCell::default() }
     }
 
+    /// The secrets that it gave, and those of the process and of `.env` that nobody
+    /// asked for, by what they are called.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        let read = self.read.borrow();
+        let asked = read.variables.iter().filter_map(|name| self.value(name));
+        let files = read.secrets.values().filter_map(|content| content.clone().ok());
+        let dotenv = self.dotenv.iter().filter(|(name, _)| redact::names_secret(name));
+        let all = asked.chain(files).chain(dotenv.map(|(_, value)| value.clone())).map(Secret::new);
+        all.chain(process_secrets()).collect()
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().or_else(|| self.dotenv.get(name).cloned())
+    }
+
     /// What was asked for, also what could not be read.
     #[must_use]
     pub fn inputs(self) -> Inputs {
         self.read.into_inner().inputs
     }
+}
+
+/// The secrets of the process's environment, by what they are called.
+pub fn process_secrets() -> impl Iterator<Item = Secret> {
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let secrets = variables.filter(|(name, _)| redact::names_secret(name));
+    secrets.map(|(_, value)| Secret::new(value.to_string_lossy()))
 }
 
 /// Without the values.
@@ -57,7 +86,8 @@ impl fmt::Debug for SystemEnvironment {
 
 impl Environment for SystemEnvironment {
     fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().or_else(|| self.dotenv.get(name).cloned())
+        self.read.borrow_mut().variables.insert(name.to_owned());
+        self.value(name)
     }
 
     fn is_of_dotenv(&self, name: &str) -> bool {

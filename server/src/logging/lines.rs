@@ -3,13 +3,15 @@
 
 use std::{
     io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
+use server_core::redact::{Redaction, Redactor};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How many lines wait to be written before further ones are dropped.
@@ -52,15 +54,15 @@ struct Batch {
 }
 
 impl Lines {
-    /// Starts to write to `out`.
+    /// Starts to write to `out` what the redaction in force leaves.
     ///
     /// # Errors
     ///
     /// If there can be no thread for it.
-    pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+    pub fn start(out: impl Write + Send + 'static, redaction: Arc<Redaction>) -> io::Result<Self> {
         let queue = Arc::<Queue>::default();
         let lines = Self(queue.clone());
-        thread::Builder::new().name("log".to_owned()).spawn(move || queue.write_to(out))?;
+        thread::Builder::new().name("log".to_owned()).spawn(move || queue.write_to(out, &redaction))?;
         Ok(lines)
     }
 
@@ -92,15 +94,23 @@ impl Queue {
     }
 
     /// INVARIANT: every line of the log passes here, and nowhere else.
-    fn write_to(&self, mut out: impl Write) {
+    /// What is to be said and what may be said meet here.
+    fn write_to(&self, mut out: impl Write, redaction: &Redaction) {
         let mut batch = Batch::default();
+        let mut redacted = Vec::new();
         loop {
             self.next(&mut batch);
             if batch.dropped > 0 {
                 batch.text.extend(missing(batch.dropped));
             }
+            let redactor = redaction.load();
+            redacted.clear();
+            redacted.shrink_to(KEPT);
+            for line in batch.text.split_inclusive(|byte| *byte == b'\n') {
+                redact(&redactor, line, &mut redacted);
+            }
             // Of a stdout that is gone, nobody could be told.
-            let _ = out.write_all(&batch.text).and_then(|()| out.flush());
+            let _ = out.write_all(&redacted).and_then(|()| out.flush());
         }
     }
 
@@ -127,14 +137,29 @@ impl Queue {
     }
 }
 
+/// INVARIANT: a line that could not be looked through is not written.
+fn redact(redactor: &Redactor, line: &[u8], redacted: &mut Vec<u8>) {
+    let mut line = line.to_owned();
+    if catch_unwind(AssertUnwindSafe(|| redactor.line(&mut line))).is_ok() {
+        redacted.append(&mut line);
+    } else {
+        redacted.extend(notice(
+            "ERROR",
+            json!({ "message": "a log line was left out, because it could not be redacted" }),
+        ));
+    }
+}
+
 fn missing(dropped: u64) -> Vec<u8> {
-    let line = json!({
-        "timestamp": Timestamp::now().to_string(),
-        "level": "WARN",
-        "target": "server",
-        "message": "log lines were dropped, because nobody read them fast enough",
-        "dropped": dropped,
-    });
+    let message = "log lines were dropped, because nobody read them fast enough";
+    notice("WARN", json!({ "message": message, "dropped": dropped }))
+}
+
+/// A line of the log about the log.
+fn notice(level: &str, mut line: Value) -> Vec<u8> {
+    line["timestamp"] = Timestamp::now().to_string().into();
+    line["level"] = level.into();
+    line["target"] = "server".into();
     format!("{line}\n").into_bytes()
 }
 
@@ -165,8 +190,6 @@ impl<'a> MakeWriter<'a> for Lines {
 mod tests {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-    use serde_json::Value;
-
     use super::*;
 
     /// A stdout whose reader decides when it goes on.
@@ -185,7 +208,7 @@ mod tests {
 
     fn lines() -> (Lines, Receiver<Vec<u8>>) {
         let (out, read) = sync_channel(0);
-        (Lines::start(Out(out)).unwrap(), read)
+        (Lines::start(Out(out), Arc::default()).unwrap(), read)
     }
 
     /// The lines that are written until there are so many.
@@ -202,19 +225,19 @@ mod tests {
     #[test]
     fn lines_that_nobody_reads_are_dropped_and_counted_and_hold_up_nobody() {
         let (lines, out) = lines();
-        lines.push(b"0\n");
+        lines.push(b"{\"n\":0}\n");
         while !lines.0.lock().is_writing {
             thread::yield_now();
         }
         for line in 1..=WAITING + 100 {
-            lines.push(format!("{line}\n").as_bytes());
+            lines.push(format!("{{\"n\":{line}}}\n").as_bytes());
         }
         let mut written = read(&out, WAITING + 2);
         let notice = written.pop().unwrap();
         assert_eq!((&notice["level"], &notice["dropped"]), (&json!("WARN"), &json!(100)));
-        assert_eq!(written, (0..=WAITING).map(Value::from).collect::<Vec<_>>());
-        lines.push(b"1\n");
-        assert_eq!(read(&out, 1), [json!(1)]);
+        assert_eq!(written, (0..=WAITING).map(|n| json!({ "n": n })).collect::<Vec<_>>());
+        lines.push(b"{\"n\":1}\n");
+        assert_eq!(read(&out, 1), [json!({ "n": 1 })]);
     }
 
     #[test]
@@ -222,7 +245,7 @@ mod tests {
         let (lines, out) = lines();
         let reader = thread::spawn(move || read(&out, 100).len());
         for _ in 0..100 {
-            lines.push(b"0\n");
+            lines.push(b"{\"n\":0}\n");
         }
         lines.flush();
         assert_eq!(lines.0.lock().waiting.lines, 0);

@@ -14,6 +14,7 @@ use std::{
 use server_core::{
     config::{self, Compiled, Environment, Problem, Source},
     diff::{Diff, Names, Side, diff},
+    redact::Redaction,
     registry::{Plugin, Registry},
     settings::Settings,
     snapshot::Snapshot,
@@ -41,6 +42,8 @@ const TRIES: usize = 50;
 pub(super) struct Stage {
     pub(super) files: ConfigFiles,
     pub(super) plugins: Arc<PluginHost>,
+    /// Knows the secrets of whatever is compiled before anything is said of it.
+    pub(super) redaction: Arc<Redaction>,
 }
 
 /// What the looks at the files need and remember.
@@ -137,6 +140,7 @@ impl Stage {
         let Reading { mut inputs, content } = self.files.reading();
         let compiled = content.map_err(Refused::from).and_then(|(source, environment)| {
             let compiled = compile(&source, &environment);
+            self.redaction.learn(environment.secrets(), Instant::now());
             inputs = std::mem::take(&mut inputs).and(environment.inputs());
             compiled
         });
@@ -149,6 +153,7 @@ impl Stage {
         let compiled = environment.map_err(Refused::from).and_then(|environment| {
             let source = sources.first().ok_or(Refused::Panicked)?;
             let compiled = compile(source, &KeptEnvironment::new(sources, &environment));
+            self.redaction.learn(environment.secrets(), Instant::now());
             inputs = std::mem::take(&mut inputs).and(environment.inputs());
             compiled
         });

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 use server_core::{
     config::{self, Source as ConfigSource},
+    redact::Redaction,
     registry::Refusal,
     settings::Settings,
     snapshot::{Content, Live},
@@ -74,10 +75,14 @@ struct FirstFiles {
 /// # Errors
 ///
 /// If it cannot be used.
-pub async fn first(origin: Origin, plugins: Arc<PluginHost>) -> Result<(Content, First), Refused> {
+pub async fn first(
+    origin: Origin,
+    plugins: Arc<PluginHost>,
+    redaction: Arc<Redaction>,
+) -> Result<(Content, First), Refused> {
     let first = task::spawn_blocking(move || match origin {
         Origin::Fixed(settings) => Ok(fixed(*settings, &plugins)),
-        Origin::Files { files, last_good } => of_files(Stage { files, plugins }, last_good),
+        Origin::Files { files, last_good } => of_files(Stage { files, plugins, redaction }, last_good),
     });
     first.await.unwrap_or(Err(Refused::Panicked))
 }
