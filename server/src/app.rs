@@ -71,16 +71,16 @@ pub async fn serve(
     let services = HostServices::reaching_out(facts, connector.clone());
     let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
     let (content, first) = tokio::select! {
-        first = reload::first(origin, plugins.clone(), redaction) => first?,
+        first = reload::first(origin, plugins.clone(), redaction.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
     let audit = {
-        let (settings, lines) = (snapshot.clone(), lines.clone());
+        let (settings, lines, redaction) = (snapshot.clone(), lines.clone(), redaction.clone());
         let open = move || {
             let settings = &settings.settings;
-            Audit::open(&settings.state_dir, &settings.audit, Some(lines))
+            Audit::open(&settings.state_dir, &settings.audit, Some(lines), redaction)
         };
         task::spawn_blocking(open).await.map_err(io::Error::other)??
     };

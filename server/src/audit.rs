@@ -24,6 +24,7 @@ use server_core::{
     audit::{Admission, AuditSink, AuditStatus, AuditUnavailable},
     gateway::CallRecord,
     policy::Reason,
+    redact::Redaction,
     settings::AuditSettings,
 };
 use tracing::{info, warn};
@@ -86,6 +87,7 @@ impl Audit {
         state_dir: &Path,
         settings: &AuditSettings,
         lines: Option<Lines>,
+        redaction: Arc<Redaction>,
     ) -> Result<Self, JournalError> {
         DirBuilder::new().recursive(true).mode(0o700).create(state_dir)?;
         let arguments = keys::arguments(state_dir)?;
@@ -98,7 +100,7 @@ impl Audit {
         let run = recovery::new_log()?;
         let key = terms.key.public().to_hex();
         let state = state_dir.to_owned();
-        let keeper = Arc::new(Keeper::new(run, state, arguments, terms, journal, lines));
+        let keeper = Arc::new(Keeper::new(run, state, arguments, terms, journal, (lines, redaction)));
         match opened {
             Ok(_) => keeper.open_or_close(),
             Err(error) => keeper.fail(&error.to_string()),
@@ -107,8 +109,8 @@ impl Audit {
         let audit = Self(Arc::new(Parts { keeper, end }));
         let keeper = &audit.0.keeper;
         let log = keeper.journal().log.clone();
-        info!(target: "audit", folder = %segment::folder(state_dir).display(), log, key, "audit open");
-        let says = json!({ "run": keeper.run, "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "key": key });
+        info!(target: "audit", folder = %segment::folder(state_dir).display(), log, public_key = key, "audit open");
+        let says = json!({ "run": keeper.run, "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "public_key": key });
         audit.note(Event::Start, &says);
         Ok(audit)
     }
@@ -167,7 +169,8 @@ impl Audit {
     }
 
     fn note(&self, event: Event, says: &impl Serialize) {
-        self.0.keeper.note(event, record::body(event, says));
+        let redactor = self.0.keeper.redaction.load();
+        self.0.keeper.note(event, record::redacted(event, says, &redactor));
     }
 
     /// Puts on record what was only counted, if it is time for that.
@@ -188,7 +191,7 @@ impl AuditSink for Audit {
         if keeper.is_refusing() {
             return Admission::Unavailable;
         }
-        keeper.admit(record::decided(&keeper.run, call, self.hash(arguments)))
+        keeper.admit(record::decided(&keeper.run, call, self.hash(arguments), &keeper.redaction.load()))
     }
 
     fn ended(&self, call: &CallRecord, arguments: &[u8]) {
@@ -202,7 +205,7 @@ impl AuditSink for Audit {
         let event = record::event_of_end(call);
         let body = || -> Body {
             let hash = if call.is_decided { None } else { self.hash(arguments) };
-            record::ended(&keeper.run, call, hash)
+            record::ended(&keeper.run, call, hash, &keeper.redaction.load())
         };
         if call.reasons.contains(&Reason::AuditUnavailable.code()) {
             keeper.note_refused(event, body);

@@ -8,6 +8,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use server_core::redact::Redactor;
 use sha2::{Digest as _, Sha256};
 
 /// Between the bytes that are hashed and their hash.
@@ -78,8 +79,18 @@ pub(crate) struct Body {
 impl Body {
     /// The body of a record, which must become a JSON object with a key.
     pub(crate) fn of(record: &impl Serialize) -> Self {
-        // Text and numbers are always JSON.
-        let mut text = serde_json::to_vec(record).unwrap_or_default();
+        Self::new(json(record))
+    }
+
+    /// The same, without secrets and personal data: they must go before the record
+    /// is hashed, since nothing goes after that.
+    pub(crate) fn redacted(record: &impl Serialize, redactor: &Redactor) -> Self {
+        let mut text = json(record);
+        redactor.line(&mut text);
+        Self::new(text)
+    }
+
+    fn new(mut text: Vec<u8>) -> Self {
         // Without the brace that closes it.
         text.pop();
         let hashed = Sha256::new_with_prefix(&text);
@@ -90,6 +101,11 @@ impl Body {
     pub(crate) fn len(&self) -> usize {
         self.text.len() + 2 * DIGITS + 64
     }
+}
+
+fn json(record: &impl Serialize) -> Vec<u8> {
+    // Text and numbers are always JSON.
+    serde_json::to_vec(record).unwrap_or_default()
 }
 
 /// Where the chain ends: its last record. The first one follows on seq 0 and a

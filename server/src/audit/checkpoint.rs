@@ -28,8 +28,11 @@ pub struct Checkpoint {
     #[serde(serialize_with = "microseconds")]
     pub signed: Timestamp,
     /// The key that checks it, in hexadecimal.
+    #[serde(rename = "public_key")]
     pub key: String,
-    /// Ed25519 of [`Self::message`], in base64.
+    /// Ed25519 of [`Self::message`], in base64. Under the name of a signature, the
+    /// log would hide it.
+    #[serde(rename = "ed25519")]
     pub signature: String,
 }
 

@@ -19,6 +19,7 @@ use std::{
 use jiff::Timestamp;
 use server_core::{
     audit::{Admission, AuditUnavailable},
+    redact::Redaction,
     settings::{AuditSettings, Durability},
 };
 use tokio::{sync::oneshot, time::timeout};
@@ -60,6 +61,7 @@ pub(crate) struct Keeper {
     pub(crate) counts: Counts,
     /// Where checkpoints leave the host.
     pub(crate) lines: Option<Lines>,
+    pub(crate) redaction: Arc<Redaction>,
     journal: Mutex<Journal>,
     terms: Mutex<Terms>,
     floods: Mutex<Floods>,
@@ -113,7 +115,7 @@ impl Keeper {
         arguments: ArgumentsKey,
         terms: Terms,
         journal: Journal,
-        lines: Option<Lines>,
+        (lines, redaction): (Option<Lines>, Arc<Redaction>),
     ) -> Self {
         let segment_bytes = AtomicU64::new(terms.settings.segment_bytes);
         Self {
@@ -123,6 +125,7 @@ impl Keeper {
             queue: Queue::default(),
             counts: Counts::default(),
             lines,
+            redaction,
             journal: Mutex::new(journal),
             terms: Mutex::new(terms),
             floods: Mutex::new(Floods::new()),

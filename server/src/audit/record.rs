@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use server_core::{
     gateway::{CallRecord, Outcome},
     policy::Thing,
+    redact::Redactor,
 };
 
 use super::{chain::Body, event::Event};
@@ -20,9 +21,14 @@ struct Record<E> {
     says: E,
 }
 
-/// The body of a record that is not about a call.
+/// The body of a record of which the server has made up every word itself.
 pub(crate) fn body(event: Event, says: impl Serialize) -> Body {
     Body::of(&Record { event: event.as_str(), time: Timestamp::now(), says })
+}
+
+/// The body of a record that has words of others.
+pub(crate) fn redacted(event: Event, says: impl Serialize, redactor: &Redactor) -> Body {
+    Body::redacted(&Record { event: event.as_str(), time: Timestamp::now(), says }, redactor)
 }
 
 /// A decision, or what came of it.
@@ -81,17 +87,27 @@ impl Serialize for CallName<'_> {
 }
 
 /// The decision to let a call through, before it runs.
-pub(crate) fn decided(run: &str, call: &CallRecord, arguments_hmac: Option<String>) -> Body {
+pub(crate) fn decided(
+    run: &str,
+    call: &CallRecord,
+    arguments_hmac: Option<String>,
+    redactor: &Redactor,
+) -> Body {
     let record = Call {
         request_bytes: Some(call.request_bytes),
         arguments_hmac,
         ..Call::new(Event::Decision, run, call)
     };
-    Body::of(&record)
+    record.body(call, redactor)
 }
 
 /// How a call ended. Where no decision was on record, it is in this one.
-pub(crate) fn ended(run: &str, call: &CallRecord, arguments_hmac: Option<String>) -> Body {
+pub(crate) fn ended(
+    run: &str,
+    call: &CallRecord,
+    arguments_hmac: Option<String>,
+    redactor: &Redactor,
+) -> Body {
     let end = End {
         outcome: call.outcome.as_str(),
         response_bytes: call.response_bytes,
@@ -109,7 +125,7 @@ pub(crate) fn ended(run: &str, call: &CallRecord, arguments_hmac: Option<String>
         arguments_hmac,
         ..Call::new(event, run, call)
     };
-    Body::of(&record)
+    record.body(call, redactor)
 }
 
 /// What the last record of a call is.
@@ -138,6 +154,19 @@ impl<'a> Call<'a> {
             request_bytes: None,
             arguments_hmac: None,
             end: None,
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Of most calls every word is the operator's, or one of a signed plugin. To
+    /// look for secrets in those would cost more than all the rest of the record.
+    fn body(&self, call: &CallRecord, redactor: &Redactor) -> Body {
+        let is_called = call.plugin.is_some() && call.thing != Thing::Resource;
+        if is_called && call.messages.is_empty() && call.egress.is_empty() {
+            Body::of(self)
+        } else {
+            Body::redacted(self, redactor)
         }
     }
 }

@@ -241,12 +241,12 @@ impl Writer {
         if old == new {
             return;
         }
-        let says = json!({ "key": new.to_hex(), "before": old.to_hex() });
+        let says = json!({ "public_key": new.to_hex(), "before": old.to_hex() });
         if self.append(Event::Key, &body(Event::Key, says)) {
             self.checkpoint();
             self.key = key;
             self.checkpoint();
-            info!(target: "audit", key = new.to_hex(), before = old.to_hex(), "checkpoints are signed with another key");
+            info!(target: "audit", public_key = new.to_hex(), before = old.to_hex(), "checkpoints are signed with another key");
         }
     }
 

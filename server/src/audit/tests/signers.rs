@@ -5,7 +5,7 @@ use super::*;
 impl World {
     fn change_keys(&mut self, to: u8) {
         let to = key(to);
-        let says = json!({ "key": to.public().to_hex(), "before": self.key.public().to_hex() });
+        let says = json!({ "public_key": to.public().to_hex(), "before": self.key.public().to_hex() });
         self.journal.append(&[&body(Event::Key, says)]).unwrap();
         self.checkpoint();
         self.key = to;
@@ -51,7 +51,7 @@ fn a_key_cannot_announce_itself() {
     let mut world = World::new(3);
     let held = world.held();
     world.checkpoint();
-    let says = json!({ "key": key(2).public().to_hex(), "before": world.key.public().to_hex() });
+    let says = json!({ "public_key": key(2).public().to_hex(), "before": world.key.public().to_hex() });
     world.journal.append(&[&body(Event::Key, says)]).unwrap();
     world.key = key(2);
     world.checkpoint();

@@ -28,6 +28,7 @@ pub(super) struct Signatures<'h> {
 /// A record that announces another key.
 #[derive(Deserialize)]
 struct Announcement {
+    #[serde(rename = "public_key")]
     key: String,
     before: String,
 }
