@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
+    audit,
     case::{Case, KEY, PLUGINS, case},
     look::{
         NEXT, a_token_changed_unseen, a_warning_in_the_log, bench_in_the_log, call, call_as,
@@ -25,6 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(plugins());
     cases.extend(trusted_keys());
     cases.extend(reload());
+    cases.extend(audit::cases());
     cases.extend(operators());
     cases.extend(entries());
     cases.extend(tenants());

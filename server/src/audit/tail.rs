@@ -109,7 +109,7 @@ impl Tail {
     /// # Errors
     ///
     /// If it cannot be read.
-    pub fn next(&mut self) -> io::Result<Vec<(Value, String)>> {
+    pub fn more(&mut self) -> io::Result<Vec<(Value, String)>> {
         let segments = Segment::all(&self.folder)?;
         let mut found = Vec::new();
         let current = self.segment.as_ref().map_or(0, |it| it.first);

@@ -14,16 +14,8 @@ fn a_segment_that_ends_anywhere_loses_no_whole_line_and_goes_on() {
         world.note(1);
         let records = world.last_records();
         let whole = length + 1 >= right.len();
-        assert_eq!(
-            records[3]["event"],
-            if whole {
-                "start"
-            } else if length == begins {
-                "start"
-            } else {
-                "recovery"
-            }
-        );
+        let is_cut = !whole && length > begins;
+        assert_eq!(records[3]["event"], if is_cut { "recovery" } else { "start" });
         let message = match right.len() - length {
             0 => None,
             1 => Some("the last line had no line break, which it has now"),

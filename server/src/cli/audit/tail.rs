@@ -117,7 +117,7 @@ pub(super) fn run(
             return Ok(());
         }
         thread::sleep(LOOK_EVERY);
-        records = tail.next().map_err(unreadable)?;
+        records = tail.more().map_err(unreadable)?;
     }
 }
 
