@@ -39,8 +39,11 @@ pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), F
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
     let log = logging::start(asked, redaction.clone()).map_err(Failure::failed)?;
     raise_open_files();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
+        .enable_all()
+        .build()
+        .map_err(Failure::failed)?;
     let served = runtime.block_on(app::serve(origin, log.lines(), log.level(), redaction));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);
@@ -49,6 +52,12 @@ pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), F
         ServeError::Egress(reason) => Failure::Configuration(reason),
         ServeError::Listen(_) | ServeError::Audit(_) | ServeError::Io(_) => Failure::failed(error),
     })
+}
+
+/// One for each processor, and never less than two: a disk that hangs may hold one
+/// up, in which a call writes its audit record.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, |processors| processors.get().max(2))
 }
 
 /// Every connection is an open file, and the usual soft limit, made for programs
