@@ -111,7 +111,7 @@ pub async fn serve(
         retired,
     };
     let admin = Admin::new(sources, witness(&audit, "admin"));
-    let listeners = Listeners::new(door.router(), admin.router());
+    let listeners = Listeners::new(live.clone(), door.router(), admin.router());
     let prepared = listeners.prepare(&snapshot.settings).await?;
     connector.commit(connector.prepare(&snapshot.settings.egress).map_err(ServeError::Egress)?);
     own.set({

@@ -6,6 +6,7 @@ pub mod admin;
 mod allowance;
 pub mod app;
 pub mod audit;
+pub mod budget;
 pub mod call_log;
 mod chronicle;
 pub mod cli;

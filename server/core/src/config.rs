@@ -64,6 +64,10 @@ const SAFE_TOOLS: [&str; 2] = ["core.echo", "core.sum"];
 /// Where the server keeps its files if nothing is said about it.
 const STATE_DIR: &str = "state";
 
+/// The most calls that a configuration may let run at the same time. Each may have
+/// a thread for as long as it runs.
+pub const MAX_CALLS: u32 = 4096;
+
 /// A configuration, as a file has it.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -189,10 +193,23 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         prompts: default_patterns(&PROMPTS),
         ..Grant::default()
     };
-    let tenant = Tenant { grant: grant.clone(), limits: Default::default(), disclosure: Disclosure::Reasons };
+    let tenant = Tenant {
+        grant: grant.clone(),
+        limits: Default::default(),
+        llm: Default::default(),
+        budget: Default::default(),
+        disclosure: Disclosure::Reasons,
+    };
     let tenants = "default".parse().into_iter().map(|id| (id, tenant.clone()));
     let agents = "default".parse().into_iter().zip("default".parse()).map(|(id, tenant)| {
-        let agent = Agent { tenant, tokens: vec![token], grant: grant.clone(), limits: Default::default() };
+        let agent = Agent {
+            tenant,
+            tokens: vec![token],
+            grant: grant.clone(),
+            limits: Default::default(),
+            llm: Default::default(),
+            budget: Default::default(),
+        };
         (id, agent)
     });
     Ok(Settings {
@@ -206,6 +223,8 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         egress: Default::default(),
         credentials: Default::default(),
         plugins: default_plugins(),
+        tool_limits: Vec::new(),
+        llm: Default::default(),
         tenants: tenants.collect(),
         agents: agents.collect(),
     })

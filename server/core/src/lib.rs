@@ -9,6 +9,7 @@
 pub mod about;
 pub mod arguments;
 pub mod audit;
+pub mod budget;
 pub mod config;
 pub mod conversation;
 pub mod diff;
@@ -17,6 +18,9 @@ pub mod gateway;
 pub mod id;
 pub mod invocation;
 pub mod limits;
+pub mod llm;
+pub mod money;
+pub mod paste_guard;
 pub mod pattern;
 pub mod policy;
 pub mod principal;
@@ -26,6 +30,7 @@ pub mod secret;
 pub mod settings;
 pub mod snapshot;
 pub mod unused;
+pub mod workers;
 
 #[cfg(test)]
 mod testing;

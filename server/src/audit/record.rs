@@ -174,7 +174,7 @@ impl Call<'_> {
 /// Whether a call was refused for coming too fast, which a client in a loop can
 /// make happen without end.
 pub(crate) fn is_too_fast(call: &CallRecord) -> bool {
-    const CODES: [&str; 3] = ["rate_limited", "too_many_calls", "too_many_requests"];
+    const CODES: [&str; 4] = ["rate_limited", "too_many_calls", "too_many_requests", "server_overloaded"];
     !call.is_decided
         && call.outcome == Outcome::Refused
         && call.reasons.iter().all(|reason| CODES.contains(reason))

@@ -27,9 +27,13 @@ mod agents;
 mod audit;
 mod egress;
 mod limits;
+mod llm;
+mod money;
 mod plugins;
+mod provider;
 mod rights;
 mod server;
+mod spending;
 mod tokens;
 
 pub(super) use admin::default_listen as default_admin_listen;
@@ -71,7 +75,9 @@ impl Compiler<'_> {
         let credentials = self.credentials(&root.key("secrets"), &raw.secrets);
         let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
         let limits = self.limits(&root.key("limits"), &raw.limits);
+        let tool_limits = self.tool_limits(&root.key("tool_limits"), &raw.tool_limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
+        let llm = self.llm(&root.key("llm"), &raw.llm);
         let tenants = self.tenants(&root.key("tenants"), &raw.tenants);
         let agents = self.agents(
             &root.key("agents"),
@@ -90,6 +96,8 @@ impl Compiler<'_> {
             egress,
             credentials,
             plugins,
+            tool_limits,
+            llm,
             tenants,
             agents,
         }

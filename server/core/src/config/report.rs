@@ -200,6 +200,18 @@ impl<'a> Report<'a> {
         self.add(place, &spot, Facts { severity: Severity::Warning, code, message, help });
     }
 
+    /// The same in the key at `place`.
+    pub(super) fn key_warning(
+        &mut self,
+        place: &Place,
+        code: &'static str,
+        message: String,
+        help: Option<String>,
+    ) {
+        let spot = self.key_spot(place);
+        self.add(place, &spot, Facts { severity: Severity::Warning, code, message, help });
+    }
+
     /// Doubts the end of the file that starts at a byte, if it has no line break.
     pub(super) fn doubt_end(&mut self, start: usize) {
         let end = self.files.end(start);

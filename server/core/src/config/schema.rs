@@ -105,6 +105,7 @@ impl Known {
             Some("array") => "a list",
             Some("integer") => "a whole number",
             Some("boolean") => "`true` or `false`",
+            Some("number") => "a number",
             _ => "text",
         }
     }

@@ -63,6 +63,8 @@ impl Compiler<'_> {
         let rights = RawRights::from(raw);
         let own = self.rights(place, &rights);
         let limits = self.limits(&place.key("limits"), &raw.limits);
+        let llm = self.agent_llm(&place.key("llm"), &raw.llm);
+        let budget = self.agent_budget(&place.key("llm"), &raw.llm);
         if let Some((id, tenant)) = tenant_id.as_ref().and_then(|id| around.tenants.get_key_value(id)) {
             self.warn_about_rights(place, &rights, id, &tenant.grant);
             self.warn_about_egress(place, &rights, id, &tenant.grant);
@@ -74,13 +76,11 @@ impl Compiler<'_> {
             .chain(profiles.iter().map(|profile| &profile.limits))
             .chain([&around.limits]);
         let tenant = tenant_id?;
-        let ceiling = around.tenants.get(&tenant).map(|tenant| tenant.limits).unwrap_or_default();
-        Some(Agent {
-            tenant,
-            tokens,
-            grant: all.grant(raw.egress_mode),
-            limits: first_of(levels).under(&ceiling),
-        })
+        let grant = all.grant(raw.egress_mode);
+        let above = around.tenants.get(&tenant);
+        self.warn_about_models(place, &llm, &budget, &grant, &tenant, above);
+        let ceiling = above.map(|tenant| tenant.limits).unwrap_or_default();
+        Some(Agent { tenant, tokens, grant, limits: first_of(levels).under(&ceiling), llm, budget })
     }
 
     fn tenant_of(&mut self, place: &Place, raw: &RawAgent) -> Option<TenantId> {

@@ -128,7 +128,9 @@ impl Compiler<'_> {
             };
             let grant = compiler.rights(place, &raw.into()).grant(raw.egress_mode);
             let limits = compiler.limits(&place.key("limits"), &raw.limits);
-            Some(Tenant { grant, limits, disclosure })
+            let llm = compiler.tenant_llm(&place.key("llm"), &raw.llm);
+            let budget = compiler.tenant_budget(&place.key("budget"), &raw.budget);
+            Some(Tenant { grant, limits, llm, budget, disclosure })
         })
     }
 

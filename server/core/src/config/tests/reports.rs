@@ -41,3 +41,8 @@ fn a_token_that_will_not_do_is_reported_without_showing_it() {
 fn problems_of_every_kind_are_reported_at_once() {
     check(include_str!("reports/everything.txt"));
 }
+
+#[test]
+fn what_is_wrong_with_models_prices_and_budgets_is_reported_with_the_fix() {
+    check(include_str!("reports/models.txt"));
+}
