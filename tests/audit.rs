@@ -23,7 +23,7 @@ mod system;
 
 /// A configuration under which calls are not held up.
 pub(crate) fn config(audit: &str) -> String {
-    format!("{TWO_AGENTS}    limits: {{ rate_limit: \"100000/s\", concurrency: 512 }}\naudit: {audit}\n")
+    format!("{TWO_AGENTS}limits: {{ rate_limit: \"100000/s\", concurrency: 512 }}\naudit: {audit}\n")
 }
 
 /// The folder of a server's audit.
@@ -156,7 +156,7 @@ async fn what_the_server_does_is_on_record() {
     let names: Vec<_> = records.iter().filter_map(|it| it["event"].as_str()).collect();
     assert_eq!(names.first(), Some(&"segment"));
     assert_eq!(names[names.len() - 2..], ["stop", "checkpoint"]);
-    assert_eq!(events(&records, "plugin").len(), 3);
+    assert!(events(&records, "plugin").iter().any(|it| it["plugin"] == "core" && it["change"] == "loaded"));
     let reloads = events(&records, "reload");
     let told: Vec<_> = reloads.iter().map(|it| (it["trigger"].clone(), it["result"].clone())).collect();
     let expected = [("start", "applied"), ("file", "applied"), ("file", "refused")];

@@ -50,9 +50,8 @@ fn killed(config: &str, round: u64) -> Vec<String> {
         runtime.spawn(async move {
             for call in 0.. {
                 let text = format!("{round}-{client}-{call}");
-                if connecting.call("core.echo", json!({ "text": text })).await.is_err() {
-                    return;
-                }
+                let Ok(result) = connecting.call("core.echo", json!({ "text": text })).await else { return };
+                assert_ne!(result.is_error, Some(true), "{result:?}");
                 seen.lock().unwrap().push(text);
             }
         });

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io,
+    io::{self, Seek},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -30,14 +30,16 @@ impl Reserve {
         Self { path: folder.join(NAME) }
     }
 
-    /// Takes all of the room, if it can be had.
+    /// Takes all of the room, if it can be had and some more is left for others:
+    /// on a disk that is full but for the reserve, nothing but that can be written.
     pub(crate) fn restore(&self) -> io::Result<()> {
         let file = self.open()?;
-        match fallocate(&file, FallocateFlags::empty(), 0, SIZE) {
+        match fallocate(&file, FallocateFlags::empty(), 0, SIZE + PART) {
             // A file system that cannot promise room.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(&file),
-            other => other.map_err(Into::into),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(&file)?,
+            other => other?,
         }
+        file.set_len(SIZE)
     }
 
     /// Gives up a part of the room. Says whether there was any.
@@ -59,7 +61,8 @@ impl Reserve {
 }
 
 fn fill(mut file: &File) -> io::Result<()> {
-    let missing = SIZE.saturating_sub(file.metadata()?.len());
+    file.seek(io::SeekFrom::End(0))?;
+    let missing = (SIZE + PART).saturating_sub(file.metadata()?.len());
     io::copy(&mut io::Read::take(io::repeat(b' '), missing), &mut file)?;
     file.sync_data()
 }

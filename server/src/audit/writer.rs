@@ -77,7 +77,7 @@ impl Writer {
             if is_refusing || self.keeper.is_refusing() {
                 self.keeper.queue.put_back(waiting);
                 self.recover();
-                if is_closed {
+                if is_closed && self.keeper.is_refusing() {
                     return;
                 }
                 continue;
