@@ -10,7 +10,6 @@ use std::{
 
 use jiff::civil::Date;
 use plugin_contract::{Capability, Manifest, PluginName};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -25,10 +24,12 @@ use crate::{
 
 mod audit;
 mod egress;
+mod secrets;
 mod worker;
 
 pub use audit::{AuditSettings, Durability};
 pub use egress::{Authorities, EgressSettings};
+pub use secrets::{SecretSource, SecretUse};
 pub use worker::WorkerSettings;
 
 /// Everything an operator decides.
@@ -155,41 +156,6 @@ impl LogLevel {
             Self::Trace => "trace",
         }
     }
-}
-
-/// A secret of the configuration and where it comes from, without the secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretUse {
-    /// Where the configuration refers to it, as in `agents.laptop.token`.
-    pub place: String,
-    /// Where it is.
-    pub source: SecretSource,
-}
-
-/// Where a secret is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "from", rename_all = "snake_case")]
-pub enum SecretSource {
-    /// In a variable of the server's environment, which only a restart changes.
-    Environment {
-        /// Which.
-        variable: String,
-    },
-    /// In a variable of `.env`.
-    Dotenv {
-        /// Which.
-        variable: String,
-    },
-    /// In a variable that is not set.
-    Unset {
-        /// Which.
-        variable: String,
-    },
-    /// In a file.
-    File {
-        /// Which.
-        path: PathBuf,
-    },
 }
 
 /// How changes of the configuration come into force.
