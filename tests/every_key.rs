@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PATIENCE, program};
 
+mod audit;
 mod case;
 mod egress;
 mod look;

@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 /// Targets of lines that the server itself writes.
-const OURS: [&str; 6] = ["auth", "call", "config", "mcp", "plugin", "server"];
+const OURS: [&str; 7] = ["audit", "auth", "call", "config", "mcp", "plugin", "server"];
 
 /// A server with this `RUST_LOG`.
 fn server(asked: &str) -> Server {

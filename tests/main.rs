@@ -12,6 +12,7 @@
 mod support;
 
 mod admin;
+mod audit;
 mod calls;
 mod cli;
 mod diff;

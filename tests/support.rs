@@ -185,6 +185,18 @@ impl Server {
         self.log.lock().unwrap().iter().find(|line| wanted(line)).cloned()
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The same, where another server has taken its place behind the same log.
+    pub(crate) fn at_its_last_address(mut self) -> Self {
+        let last = self.log().into_iter().rfind(|line| line["message"] == "listening").unwrap();
+        self.address = last["address"].as_str().unwrap().parse().unwrap();
+        self
+    }
+
     /// Sends a signal, by number.
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();

@@ -26,6 +26,7 @@ use crate::{
     readiness::Readiness,
     reload::{Control, ReloadStatus},
     transport::{
+        Witness,
         bearer::{self, NoAccess},
         client,
         connections::Guest,
@@ -94,10 +95,11 @@ struct Parts {
 }
 
 impl Admin {
-    /// A door at which nothing can be ordered yet.
+    /// A door at which nothing can be ordered yet. The witness hears of everybody
+    /// who has no valid token.
     #[must_use]
-    pub fn new(sources: Sources) -> Self {
-        let (throttle, begun) = (Throttle::new(), Instant::now());
+    pub fn new(sources: Sources, witness: Witness) -> Self {
+        let (throttle, begun) = (Throttle::new(witness), Instant::now());
         Self(Arc::new(Shared { sources, throttle, begun, parts: OnceLock::new() }))
     }
 

@@ -7,25 +7,31 @@ use futures::future::BoxFuture;
 use server_core::{
     gateway::Gateway,
     redact::Redaction,
+    registry::Refusal,
     settings::{EgressSettings, Settings},
     snapshot::{Live, Snapshot},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
+    audit::{Audit, JournalError},
     call_log::{Each, LogLines},
+    chronicle,
     database::Databases,
     egress::{Connector, OwnAddresses},
     logging::{Level, Lines},
     mcp,
-    plugin::{HostServices, Installation, PluginHost, ServerFacts},
+    plugin::{Change, HostServices, Installation, PluginHost, ServerFacts},
     readiness::Readiness,
     reload::{self, Follow, Followers, Origin, Refused, ReloadStatus},
     supervisor::{self, Inherited},
-    transport::{self, Door, ListenError, Listeners},
+    transport::{self, Door, ListenError, Listeners, Witness},
 };
 
 /// Why the server did not start, or stopped.
@@ -37,6 +43,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// There can be no audit.
+    #[error("the audit cannot be opened: {0}")]
+    Audit(#[from] JournalError),
     /// Requests could not go out.
     #[error("{0}")]
     Egress(String),
@@ -72,11 +81,24 @@ pub async fn serve(
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
     databases.follow(&snapshot.settings);
-    let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
+    let audit = {
+        let (settings, lines, redaction) = (snapshot.clone(), lines.clone(), redaction.clone());
+        let open = move || {
+            let settings = &settings.settings;
+            Audit::open(&settings.state_dir, &settings.audit, Some(lines), redaction)
+        };
+        task::spawn_blocking(open).await.map_err(io::Error::other)??
+    };
+    let readiness = Arc::new(Readiness::default());
+    let reloads = {
+        let audit = audit.clone();
+        Arc::new(ReloadStatus::new(Box::new(move |attempt| chronicle::reload(&audit, attempt))))
+    };
     let calls = Arc::new(CallMetrics::new(live.clone()));
     let log_calls = Each(vec![Arc::new(LogLines(lines)), calls.clone()]);
-    let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(log_calls)).filtering(redaction.clone()));
-    let door = Door::new(gateway.clone(), readiness.clone());
+    let gateway = Gateway::new(live.clone(), Arc::new(log_calls), Arc::new(audit.clone()));
+    let gateway = Arc::new(gateway.filtering(redaction.clone()));
+    let door = Door::new(gateway.clone(), readiness.clone(), witness(&audit, "mcp"));
     let sessions = {
         let door = door.clone();
         Box::new(move || door.sessions())
@@ -85,7 +107,7 @@ pub async fn serve(
         let retired = plugins.retired();
         Retired { libraries: retired.libraries, bytes: retired.bytes }
     });
-    let admin = Admin::new(Sources {
+    let sources = Sources {
         live: live.clone(),
         gateway,
         readiness: readiness.clone(),
@@ -93,7 +115,8 @@ pub async fn serve(
         calls,
         sessions,
         retired,
-    });
+    };
+    let admin = Admin::new(sources, witness(&audit, "admin"));
     let listeners = Listeners::new(live.clone(), door.router(), admin.router(), inherited);
     let prepared = listeners.prepare(&snapshot.settings).await?;
     connector.commit(connector.prepare(&snapshot.settings.egress).map_err(ServeError::Egress)?);
@@ -105,9 +128,15 @@ pub async fn serve(
     redaction.follow(&snapshot.settings.redaction);
 
     let stop = CancellationToken::new();
-    let (door_of, listeners_of) = (door.clone(), listeners.clone());
-    let followers = Parts { door: door_of, listeners: listeners_of, connector, databases, log, redaction };
-    let followers = Arc::new(followers);
+    let followers = Arc::new(Parts {
+        door: door.clone(),
+        listeners: listeners.clone(),
+        connector,
+        databases,
+        log,
+        redaction,
+        audit: audit.clone(),
+    });
     let (pipeline, control) = first.follow(live, readiness, reloads, followers).await;
     let addresses = {
         let listeners = listeners.clone();
@@ -139,8 +168,15 @@ pub async fn serve(
     tokio::join!(transport::serve(listeners, door, stop.clone()), stopping);
     following.await.map_err(io::Error::other)?;
     watchdog.abort();
+    task::spawn_blocking(move || audit.close()).await.map_err(io::Error::other)?;
     info!(target: "server", "stopped");
     Ok(())
+}
+
+/// Puts on record who has no valid token at a door.
+fn witness(audit: &Audit, door: &'static str) -> Witness {
+    let audit = audit.clone();
+    Arc::new(move |address, reason| audit.auth_failure(address, door, reason))
 }
 
 /// The parts that follow the configuration in force.
@@ -151,17 +187,20 @@ struct Parts {
     log: Level,
     databases: Arc<Databases>,
     redaction: Arc<Redaction>,
+    audit: Audit,
 }
 
 impl Followers for Parts {
     fn prepare<'f>(&'f self, settings: &'f Settings) -> BoxFuture<'f, Result<Follow, String>> {
         Box::pin(async {
             let listeners = self.listeners.prepare(settings).await.map_err(|error| error.to_string())?;
+            let audit = self.audit.prepare(&settings.audit).map_err(|error| error.to_string())?;
             let (connector, egress) = (self.connector.clone(), self.connector.prepare(&settings.egress)?);
             let (log, level) = (self.log.clone(), settings.log_level);
             let (redaction, rules) = (self.redaction.clone(), settings.redaction.clone());
             let follow = move || {
                 listeners.commit();
+                audit();
                 connector.commit(egress);
                 log.set(level);
                 redaction.follow(&rules);
@@ -178,7 +217,12 @@ impl Followers for Parts {
     fn changed(&self, snapshot: &Snapshot) {
         self.databases.follow(&snapshot.settings);
         supervisor::in_force(snapshot.generation.0);
-        self.door.reloaded();
+        let calls = self.door.reloaded();
+        chronicle::revocation(&self.audit, snapshot.generation, calls);
+    }
+
+    fn plugins(&self, changes: &[Change], refused: &[&Refusal]) {
+        chronicle::plugins(&self.audit, changes, refused);
     }
 }
 

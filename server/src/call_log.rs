@@ -95,24 +95,33 @@ fn microseconds<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S
 mod tests {
     use std::time::Duration;
 
-    use server_core::{gateway::Outcome, id::Generation, principal::Principal};
+    use server_core::{
+        gateway::Outcome,
+        id::{CallId, Generation},
+        principal::Principal,
+    };
 
     use super::*;
 
     #[test]
     fn a_line_says_everything_of_a_call_but_what_was_said_in_it() {
         let record = CallRecord {
+            call: CallId(3),
             principal: Principal { agent: "laptop".parse().unwrap(), tenant: "research".parse().unwrap() },
             thing: Thing::Tool,
             name: "core.\"wipe\"\n".to_owned(),
+            plugin: None,
             generation: Generation(7),
             allowed: false,
             reasons: vec!["tool_not_granted_to_agent", "rate_limited"],
+            messages: Vec::new(),
+            is_decided: false,
             outcome: Outcome::Refused,
             duration: Duration::from_micros(52),
             request_bytes: 12,
             response_bytes: 0,
             egress: vec!["jira.lan:443".to_owned()],
+            cost_nano_usd: None,
         };
         let line = Line { timestamp: "2026-11-22T16:35:10.4Z".parse().unwrap(), ..Line::of(&record) };
         assert_eq!(

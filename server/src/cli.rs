@@ -10,6 +10,7 @@ use std::{
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod admin;
+mod audit;
 mod check;
 mod completions;
 mod diff;
@@ -72,6 +73,9 @@ Example:
     /// Make, sign and look into plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Read the audit, the record of every decision
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Show how a running server is
     Status(status::Arguments),
     /// Have a running server read its configuration now, and say what came of it
@@ -148,6 +152,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema => schema::run(&mut out),
         Command::Token(command) => token::run(&command, config, &mut out),
         Command::Plugin(command) => plugin::run(command, config, &mut out),
+        Command::Audit(command) => audit::run(&command, config, &mut out),
         Command::Status(arguments) => status::run(&arguments, config, &mut out),
         Command::Reload(arguments) => reload::run(&arguments, config, &mut out),
         Command::Rollback(arguments) => reload::roll_back(&arguments, config, &mut out),

@@ -5,8 +5,10 @@
 pub mod admin;
 mod allowance;
 pub mod app;
+pub mod audit;
 pub mod budget;
 pub mod call_log;
+mod chronicle;
 pub mod cli;
 pub mod config_files;
 pub mod database;

@@ -23,8 +23,8 @@ pub use lines::Lines;
 
 /// Targets of our own. What other crates log below `warn` may hold arguments,
 /// headers and tokens.
-const OURS: [&str; 8] =
-    ["auth", "call", "config", "mcp", "plugin", "server", "mcp_universal_server", "server_core"];
+const OURS: [&str; 9] =
+    ["audit", "auth", "call", "config", "mcp", "plugin", "server", "mcp_universal_server", "server_core"];
 
 /// The running log. To drop it waits until its lines are written, but not for
 /// ever.

@@ -21,7 +21,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::readiness::{LastReload, Readiness};
+use crate::{
+    plugin::Change,
+    readiness::{LastReload, Readiness},
+};
 
 mod bench;
 mod bind_mount;
@@ -40,7 +43,7 @@ pub use control::{Ask, Control, Outcome, RefusedPlugin, Report, Trigger};
 pub use kept::last_good;
 pub use refused::Refused;
 pub use start::{First, Origin, first};
-pub use status::{Attempt, KeptGeneration, ReloadStatus, Source, State};
+pub use status::{Attempt, KeptGeneration, ReloadStatus, Source, State, Witness};
 
 use bench::Bench;
 use changes::{Left, QUIET};
@@ -71,6 +74,9 @@ pub trait Followers: Send + Sync {
 
     /// A snapshot has come into force.
     fn changed(&self, snapshot: &Snapshot);
+
+    /// Plugins came and went, and others were refused that were not before.
+    fn plugins(&self, changes: &[Change], refused: &[&Refusal]);
 }
 
 /// Stages configurations and puts them in force.
@@ -140,7 +146,7 @@ impl Pipeline {
     async fn obey(&mut self, order: Order) {
         let (report, answer) = match order {
             Order::Reload(ask, answer) => (self.reload(Trigger::Command, &ask).await, answer),
-            Order::Rollback(to, answer) => (self.rollback(to).await, answer),
+            Order::Rollback(to, ask, answer) => (self.rollback(to, &ask).await, answer),
         };
         // Whoever asked may have gone.
         let _ = answer.send(report);
@@ -219,9 +225,8 @@ impl Pipeline {
         self.end(attempt, Report { reason, ..self.report(Outcome::Unchanged) })
     }
 
-    async fn rollback(&mut self, to: Option<u64>) -> Report {
-        let ask = Ask::default();
-        let attempt = Try { trigger: Trigger::Rollback, begun: Instant::now(), ask: &ask };
+    async fn rollback(&mut self, to: Option<u64>, ask: &Ask) -> Report {
+        let attempt = Try { trigger: Trigger::Rollback, begun: Instant::now(), ask };
         let current = self.live.load();
         let kept = self.history.find(to).filter(|_| to.is_none_or(|to| to <= current.generation.0)).cloned();
         let Some(kept) = kept else {

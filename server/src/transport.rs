@@ -44,6 +44,7 @@ mod sessions;
 pub(crate) mod throttle;
 
 pub use listeners::{ListenError, Listeners, Prepared};
+pub use throttle::Witness;
 
 /// How long calls in flight may go on when the server is to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -78,15 +79,20 @@ struct Shared {
 }
 
 impl Door {
-    /// A door to `gateway`.
+    /// A door to `gateway`. The witness hears of everybody who has no valid token.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>, readiness: Arc<Readiness>) -> Self {
-        Self::with_pace(gateway, readiness, PACE)
+    pub fn new(gateway: Arc<Gateway>, readiness: Arc<Readiness>, witness: Witness) -> Self {
+        Self::with_pace(gateway, readiness, witness, PACE)
     }
 
     /// The same, where clients are told every `pace` that a call still runs.
     #[must_use]
-    pub fn with_pace(gateway: Arc<Gateway>, readiness: Arc<Readiness>, pace: Duration) -> Self {
+    pub fn with_pace(
+        gateway: Arc<Gateway>,
+        readiness: Arc<Readiness>,
+        witness: Witness,
+        pace: Duration,
+    ) -> Self {
         let (draining, cut, stopped) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let audience = Audience::new(gateway.live().clone(), draining.clone());
@@ -100,7 +106,7 @@ impl Door {
             .with_max_request_body_bytes(body::LIMIT)
             .with_cancellation_token(stopped.clone());
         let rmcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions.clone(), config);
-        let (throttle, calls, cancels) = (Throttle::new(), TaskTracker::new(), Arc::default());
+        let (throttle, calls, cancels) = (Throttle::new(witness), TaskTracker::new(), Arc::default());
         Self(Arc::new(Shared {
             gateway,
             readiness,
@@ -130,8 +136,8 @@ impl Door {
 
     /// To be called when another snapshot is in force, on the runtime: ends the
     /// calls, sessions and streams that began by what is revoked now, and tells
-    /// clients whose lists differ.
-    pub fn reloaded(&self) {
+    /// clients whose lists differ. Says how many calls that were.
+    pub fn reloaded(&self) -> usize {
         let snapshot = self.0.gateway.live().load();
         let calls = self.0.gateway.revoke(&snapshot);
         if calls > 0 {
@@ -139,6 +145,7 @@ impl Door {
         }
         self.0.sessions.retain(&snapshot);
         self.0.audience.lists_changed();
+        calls
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
+    audit,
     case::{Case, KEY, PLUGINS, case},
     egress,
     look::{
@@ -29,6 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(plugins());
     cases.extend(trusted_keys());
     cases.extend(reload());
+    cases.extend(audit::cases());
     cases.extend(operators());
     cases.extend(redaction());
     cases.extend(filters());

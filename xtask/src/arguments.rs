@@ -44,7 +44,8 @@ cargo xtask test [--clients] [--system] [--docker]
 cargo xtask soak [--rounds N] [--seed N]
     Edits configurations by chance while a server runs on them, and holds the
     server against a model: 1000 edits, or N, and other ones every time unless a
-    seed is given.
+    seed is given. For every ten edits, a server under load is killed, which must
+    lose no record of its audit.
 
 cargo xtask bench [calls | plugins | redaction | reload] [--seconds N] [--smoke]
     Builds with optimisation and measures, beside what the server is built on or

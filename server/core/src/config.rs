@@ -243,6 +243,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         redaction: Default::default(),
         secrets: Vec::new(),
         state_dir: STATE_DIR.into(),
+        audit: Default::default(),
         reload: Default::default(),
         egress: Default::default(),
         credentials: Default::default(),

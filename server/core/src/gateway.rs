@@ -1,21 +1,25 @@
 //! The one path of every call, from a principal's wish to a recorded answer.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
-
-use plugin_contract::{
-    ToolName,
-    op::{
-        self, Complete, Completes, Completion, GetPrompt, PromptResult, ReadResource, ResourceContents,
-        ToolResult,
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
-use serde::Serialize;
+
+use plugin_contract::op::{
+    self, Complete, Completes, Completion, GetPrompt, PromptResult, ReadResource, ResourceContents,
+    ToolResult,
+};
 use serde_json::{Map, Value};
 
 use crate::{
     arguments::quoted,
+    audit::AuditSink,
     conversation::{Conversation, Nobody},
-    id::AgentId,
+    id::{AgentId, CallId},
     limits::{counters::Counters, places::Places},
     policy::{self, Reason, Thing},
     principal::{Caller, Principal},
@@ -29,6 +33,7 @@ mod call;
 mod explain;
 mod filter;
 mod flights;
+mod json;
 mod notes;
 mod record;
 mod reply;
@@ -37,8 +42,9 @@ use admission::Held;
 use call::{Bounds, Call};
 pub use explain::{NoExplanation, Question};
 use flights::Flights;
+use json::{call_tool, encoded};
 pub use notes::Notes;
-pub use record::{CallLog, CallRecord, Outcome};
+pub use record::{CallLog, CallRecord, CalledPlugin, Outcome};
 
 /// Bounds what the five limits do not count: lists, resources, prompts, and
 /// calls of tools that are not there or not granted.
@@ -55,6 +61,8 @@ pub struct Gateway {
     flights: Arc<Flights>,
     log: Arc<dyn CallLog>,
     redaction: Arc<Redaction>,
+    audit: Arc<dyn AuditSink>,
+    begun: AtomicU64,
 }
 
 /// What came of a request.
@@ -86,12 +94,13 @@ pub struct Denial {
 impl Gateway {
     /// A gateway onto the snapshots that `live` will hold.
     #[must_use]
-    pub fn new(live: Arc<Live>, log: Arc<dyn CallLog>) -> Self {
+    pub fn new(live: Arc<Live>, log: Arc<dyn CallLog>, audit: Arc<dyn AuditSink>) -> Self {
         let flights = Flights::new(live.clone());
         // What runs for agents is one crowd, whatever they asked for.
         let places = Places::default();
         let (calls, others) = (Counters::new(places.clone()), Counters::new(places));
-        Self { live, calls, others, flights, log, redaction: Arc::default() }
+        let (redaction, begun) = (Arc::default(), AtomicU64::new(0));
+        Self { live, calls, others, flights, log, redaction, audit, begun }
     }
 
     /// The same, which filters results by the redactor in force there.
@@ -104,6 +113,12 @@ impl Gateway {
     #[must_use]
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// Where every decision is on record.
+    #[must_use]
+    pub fn audit(&self) -> &Arc<dyn AuditSink> {
+        &self.audit
     }
 
     /// How many requests of each agent are under way: calls of tools, and all that
@@ -199,8 +214,8 @@ impl Gateway {
         };
         let snapshot = call.snapshot().clone();
         let Some(held) = Held::new(&snapshot, principal, name) else { return call.unknown() };
-        let payload = encoded_length(&arguments);
-        call.asked(payload);
+        call.asked(encoded(&arguments));
+        let payload = call.arguments().len() as u64;
         let slot = match self.admit(&held, payload) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
@@ -210,13 +225,13 @@ impl Gateway {
         if !complaints.is_empty() {
             return call.invalid(complaints);
         }
-        let request = CallTool { name: &tool.spec.name, arguments: &arguments };
+        let input = call_tool(&tool.spec.name, call.arguments());
         let bounds = Bounds {
             timeout_seconds: held.timeout().0,
             max_response_bytes: held.max_response(),
             inline: tool.spec.inline,
         };
-        call.run(permit, op::plugin::CALL_TOOL, &request, conversation, slot, bounds).await
+        call.run(permit, op::plugin::CALL_TOOL, input, conversation, slot, bounds).await
     }
 
     /// Reads a resource.
@@ -240,7 +255,7 @@ impl Gateway {
             Err(reasons) => return call.denied(reasons),
         };
         let request = ReadResource { uri: uri.to_owned() };
-        call.run(permit, op::plugin::READ_RESOURCE, &request, conversation, slot, OTHER_BOUNDS).await
+        call.run(permit, op::plugin::READ_RESOURCE, encoded(&request), conversation, slot, OTHER_BOUNDS).await
     }
 
     /// Whether `principal` may read a resource, and so hear of its changes.
@@ -268,7 +283,7 @@ impl Gateway {
             Completes::Template(template) => (Thing::Resource, template.as_str()),
         };
         let mut call = self.begin(caller, thing, name);
-        call.asked(encoded_length(&request));
+        call.asked(encoded(&request));
         let slot = match self.guard(principal, Some(call.snapshot())) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
@@ -295,7 +310,7 @@ impl Gateway {
         match completes {
             Some(true) => {
                 let nobody = Arc::new(Nobody);
-                call.run(permit, op::plugin::COMPLETE, &request, nobody, slot, OTHER_BOUNDS).await
+                call.run(permit, op::plugin::COMPLETE, encoded(&request), nobody, slot, OTHER_BOUNDS).await
             }
             Some(false) => call.done(Completion::default()),
             None => call.invalid(vec![format!("the arguments: unknown {}", quoted(&request.argument))]),
@@ -312,7 +327,7 @@ impl Gateway {
     ) -> Answer<PromptResult> {
         let principal = &caller.principal;
         let mut call = self.begin(caller, Thing::Prompt, name);
-        call.asked(encoded_length(&arguments));
+        call.asked(encoded(&arguments));
         let slot = match self.guard(principal, Some(call.snapshot())) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
@@ -327,12 +342,12 @@ impl Gateway {
             return call.invalid(complaints);
         }
         let request = GetPrompt { name: prompt.spec.name.clone(), arguments };
-        call.run(permit, op::plugin::GET_PROMPT, &request, conversation, slot, OTHER_BOUNDS).await
+        call.run(permit, op::plugin::GET_PROMPT, encoded(&request), conversation, slot, OTHER_BOUNDS).await
     }
 
     fn begin(&self, caller: &Caller, thing: Thing, name: &str) -> Call {
-        let (log, flights) = (self.log.clone(), self.flights.clone());
-        Call::begin(self.live.load(), log, flights, self.redaction.clone(), caller, thing, name)
+        let id = CallId(self.begun.fetch_add(1, Ordering::Relaxed) + 1);
+        Call::begin(self, id, caller, thing, name)
     }
 
     fn list<T>(&self, principal: &Principal, items: impl FnOnce(&Arc<Snapshot>) -> T) -> Answer<T> {
@@ -356,13 +371,6 @@ impl Gateway {
     }
 }
 
-/// [`op::CallTool`], without taking the arguments apart and together again.
-#[derive(Serialize)]
-struct CallTool<'c> {
-    name: &'c ToolName,
-    arguments: &'c Value,
-}
-
 fn prompt_complaints(prompt: &Prompt, arguments: &BTreeMap<String, String>) -> Vec<String> {
     let specs = &prompt.spec.arguments;
     let missing = specs
@@ -374,25 +382,6 @@ fn prompt_complaints(prompt: &Prompt, arguments: &BTreeMap<String, String>) -> V
         .filter(|name| !specs.iter().any(|spec| spec.name == **name))
         .map(|name| format!("the arguments: unknown {}", quoted(name)));
     missing.chain(unknown).take(MAX_COMPLAINTS).collect()
-}
-
-/// How long a value is as JSON, without writing it anywhere.
-fn encoded_length(value: &impl serde::Serialize) -> u64 {
-    struct Count(u64);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len() as u64;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    match serde_json::to_writer(&mut count, value) {
-        Ok(()) => count.0,
-        Err(_) => u64::MAX,
-    }
 }
 
 #[cfg(test)]

@@ -76,3 +76,8 @@ impl fmt::Display for Generation {
         self.0.fmt(f)
     }
 }
+
+/// Which call, counted from 1 at each start of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct CallId(pub u64);

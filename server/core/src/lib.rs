@@ -8,6 +8,7 @@
 
 pub mod about;
 pub mod arguments;
+pub mod audit;
 pub mod budget;
 pub mod config;
 pub mod conversation;

@@ -12,7 +12,6 @@ use std::{
 use ipnet::IpNet;
 use jiff::civil::Date;
 use plugin_contract::{Capability, Manifest, PluginName};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -26,13 +25,17 @@ use crate::{
     secret::TokenDigest,
 };
 
+mod audit;
 mod egress;
 mod overlap;
+mod secrets;
 mod stores;
 mod worker;
 
+pub use audit::{AuditSettings, Durability};
 pub use egress::{Authorities, EgressSettings};
 pub use overlap::overlap;
+pub use secrets::{SecretSource, SecretUse};
 pub use stores::{Database, DatabaseSource, FileRoot, Postgres, PostgresHost, Tls};
 pub use worker::WorkerSettings;
 
@@ -52,6 +55,8 @@ pub struct Settings {
     pub secrets: Vec<SecretUse>,
     /// Where the server keeps what must outlive it.
     pub state_dir: PathBuf,
+    /// How the audit is kept, which is there.
+    pub audit: AuditSettings,
     /// How changes come into force.
     pub reload: ReloadSettings,
     /// How requests go out.
@@ -162,41 +167,6 @@ impl LogLevel {
             Self::Trace => "trace",
         }
     }
-}
-
-/// A secret of the configuration and where it comes from, without the secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretUse {
-    /// Where the configuration refers to it, as in `agents.laptop.token`.
-    pub place: String,
-    /// Where it is.
-    pub source: SecretSource,
-}
-
-/// Where a secret is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "from", rename_all = "snake_case")]
-pub enum SecretSource {
-    /// In a variable of the server's environment, which only a restart changes.
-    Environment {
-        /// Which.
-        variable: String,
-    },
-    /// In a variable of `.env`.
-    Dotenv {
-        /// Which.
-        variable: String,
-    },
-    /// In a variable that is not set.
-    Unset {
-        /// Which.
-        variable: String,
-    },
-    /// In a file.
-    File {
-        /// Which.
-        path: PathBuf,
-    },
 }
 
 /// How changes of the configuration come into force.

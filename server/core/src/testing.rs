@@ -10,6 +10,7 @@ use plugin_contract::{Capability, Manifest};
 use serde_json::{Value, json};
 
 use crate::{
+    audit::{Admission, AuditSink, AuditStatus, AuditUnavailable},
     egress::Rules,
     gateway::{CallLog, CallRecord},
     id::{AgentId, TenantId},
@@ -93,6 +94,7 @@ pub(crate) fn settings() -> Settings {
         redaction: Default::default(),
         secrets: Vec::new(),
         state_dir: "state".into(),
+        audit: Default::default(),
         reload: Default::default(),
         egress: Default::default(),
         credentials: Default::default(),
@@ -177,6 +179,22 @@ pub(crate) fn unreachable() -> Arc<dyn Instance> {
 /// Keeps what is recorded.
 #[derive(Default)]
 pub(crate) struct Records(pub(crate) Mutex<Vec<CallRecord>>);
+
+impl AuditSink for Records {
+    fn decided(&self, _: &CallRecord, _: &[u8]) -> Admission {
+        Admission::Recorded
+    }
+
+    fn ended(&self, _: &CallRecord, _: &[u8]) {}
+
+    fn available(&self) -> Result<(), AuditUnavailable> {
+        Ok(())
+    }
+
+    fn status(&self) -> AuditStatus {
+        AuditStatus::default()
+    }
+}
 
 impl CallLog for Records {
     fn record(&self, record: &CallRecord) {

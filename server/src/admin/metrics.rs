@@ -18,6 +18,8 @@ use prometheus_client::{
 };
 
 use super::{Shared, problem::Problem};
+use server_core::audit::AuditStatus;
+
 use crate::{
     readiness::{LastReload, Readiness},
     reload::State as Reloads,
@@ -67,7 +69,9 @@ impl Collector for Scrape {
         let mut to = Writer(&mut encoder);
         to.info("server_info", "The running server", &[("version", env!("CARGO_PKG_VERSION"))])?;
         to.gauge("server_uptime_seconds", "How long it has been running", self.0.begun.elapsed().as_secs())?;
-        to.gauge("server_ready", "Whether it takes calls", u64::from(!sources.readiness.draining()))?;
+        let audited = sources.gateway.audit().status();
+        let ready = audited.available && !sources.readiness.draining();
+        to.gauge("server_ready", "Whether it takes calls", u64::from(ready))?;
         to.gauge(
             "config_generation",
             "The configuration in force, counted from the start",
@@ -77,6 +81,7 @@ impl Collector for Scrape {
         to.info("config_info", "The configuration in force", &sha256)?;
         reloads(&mut to, &sources.reloads.now(), &sources.readiness)?;
         to.histogram("config_reload_seconds", "How long attempts to reload took", sources.reloads.seconds())?;
+        audit(&mut to, &audited)?;
         let retired = (sources.retired)();
         let help = "Libraries of plugins that nothing uses any more and that stay in memory";
         to.gauge("plugin_retired_libraries", help, retired.libraries as u64)?;
@@ -121,6 +126,20 @@ fn reloads(to: &mut Writer<'_, '_>, state: &Reloads, readiness: &Readiness) -> f
     )?;
     let help = "Failures of the kernel's file events; changes are polled too";
     to.counter("config_watch_errors", help, state.watch_errors)
+}
+
+fn audit(to: &mut Writer<'_, '_>, status: &AuditStatus) -> fmt::Result {
+    let help = "Whether the audit can be written, so that calls run";
+    to.gauge("audit_available", help, u64::from(status.available))?;
+    to.gauge("audit_seq", "The last record of the audit", status.seq)?;
+    let help = "For how long the oldest record waits that the disk may not have yet";
+    to.gauge("audit_lag_seconds", help, status.lag.as_secs_f64())?;
+    to.gauge("audit_waiting_records", "Records that wait to be written", status.waiting as u64)?;
+    let by_event = status.records.iter().map(|(event, count)| ([("event", *event)], *count));
+    to.counters("audit_records", "Records written to the audit", by_event)?;
+    to.counter("audit_failures", "How often the audit could not be written any more", status.failures)?;
+    to.counter("audit_lost_records", "Records for which there was no room at all", status.lost)?;
+    to.counter("audit_syncs", "How often the disk was waited for", status.syncs)
 }
 
 struct Writer<'w, 'e>(&'w mut DescriptorEncoder<'e>);

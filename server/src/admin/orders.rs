@@ -17,34 +17,45 @@ use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::{Shared, problem::Problem};
-use crate::reload::{Ask, Outcome, Report};
+use crate::{
+    reload::{Ask, Outcome, Report},
+    transport::names::Wire,
+};
 
 /// How much is read of a body before it is refused, and how long that may take.
 const BODY: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn reload(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let by = by(&request);
     let asked = match asked(&request) {
         Ok(ask) => without_body(request.into_body()).await.map(|()| ask),
         Err(problem) => Err(problem),
     };
     match (asked, shared.parts.get()) {
-        (Ok(ask), Some(parts)) => respond(&parts.control.reload(ask).await),
+        (Ok(ask), Some(parts)) => respond(&parts.control.reload(Ask { by, ..ask }).await),
         (Ok(_), None) => Problem::INTERNAL.into_response(),
         (Err(problem), _) => problem.into_response(),
     }
 }
 
 pub(super) async fn rollback(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let by = by(&request);
     let to = match generation(&request) {
         Ok(to) => without_body(request.into_body()).await.map(|()| to),
         Err(problem) => Err(problem),
     };
     match (to, shared.parts.get()) {
-        (Ok(to), Some(parts)) => respond(&parts.control.rollback(to).await),
+        (Ok(to), Some(parts)) => respond(&parts.control.rollback(to, by).await),
         (Ok(_), None) => Problem::INTERNAL.into_response(),
         (Err(problem), _) => problem.into_response(),
     }
+}
+
+/// Who orders it, as far as that can be told: all have the same token.
+fn by(request: &Request) -> Option<String> {
+    let wire = request.extensions().get::<Wire>()?;
+    Some(format!("the admin token, from {}", wire.peer.ip().to_canonical()))
 }
 
 fn respond(report: &Report) -> Response {
@@ -142,11 +153,15 @@ mod tests {
             ("/reload", None, Ask::default()),
             ("/reload?", Some("*"), Ask::default()),
             ("/reload?dry_run=0", Some(SHA256), Ask { if_match: sha256(), ..Ask::default() }),
-            ("/reload?dry_run=true", Some(&quoted), Ask { dry_run: true, if_match: sha256(), confirm: None }),
+            (
+                "/reload?dry_run=true",
+                Some(&quoted),
+                Ask { dry_run: true, if_match: sha256(), ..Ask::default() },
+            ),
             (
                 &confirm,
                 Some(&SHA256.to_uppercase()),
-                Ask { dry_run: true, if_match: sha256(), confirm: sha256() },
+                Ask { dry_run: true, if_match: sha256(), confirm: sha256(), by: None },
             ),
         ] {
             assert_eq!(asked(&request(uri, if_match)), Ok(expected), "{uri} {if_match:?}");

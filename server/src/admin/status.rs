@@ -28,10 +28,12 @@ impl Shared {
         let listeners = addresses.into_iter().map(|(key, address)| (key.to_owned(), json!(address)));
         let loaded: Vec<_> = snapshot.registry.plugins().map(|plugin| described(plugin)).collect();
         let retired = (sources.retired)();
+        let audit = sources.gateway.audit().status();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.begun.elapsed().as_secs(),
-            "ready": !sources.readiness.draining(),
+            "ready": audit.available && !sources.readiness.draining(),
+            "audit": audit,
             "generation": snapshot.generation,
             "config": {
                 "files": state.files,

@@ -12,6 +12,7 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use server_core::{
+    audit::{Admission, AuditSink, AuditStatus, AuditUnavailable},
     config::{self, Places, Problem},
     explain::{Arguments as Judged, Explanation},
     gateway::{CallLog, CallRecord, Gateway, Question},
@@ -145,7 +146,7 @@ fn of_file(path: PathBuf, question: &Question) -> Result<Explanation, Failure> {
     let registry = claims.registry(&compiled.settings.plugins);
     let content = Content { config_sha256: compiled.sha256, settings: compiled.settings, registry };
     let live = Arc::new(Live::new(content));
-    let gateway = Gateway::new(live.clone(), Arc::new(NoCalls));
+    let gateway = Gateway::new(live.clone(), Arc::new(NoCalls), Arc::new(NoCalls));
     let explained = gateway.explain(&live.load(), question, places.as_ref());
     let explanation = explained.map_err(Failure::failed)?;
     Ok(Explanation { generation: None, ..explanation })
@@ -156,6 +157,22 @@ struct NoCalls;
 
 impl CallLog for NoCalls {
     fn record(&self, _record: &CallRecord) {}
+}
+
+impl AuditSink for NoCalls {
+    fn decided(&self, _call: &CallRecord, _arguments: &[u8]) -> Admission {
+        Admission::Unavailable
+    }
+
+    fn ended(&self, _call: &CallRecord, _arguments: &[u8]) {}
+
+    fn available(&self) -> Result<(), AuditUnavailable> {
+        Ok(())
+    }
+
+    fn status(&self) -> AuditStatus {
+        AuditStatus::default()
+    }
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, Failure> {

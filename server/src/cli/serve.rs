@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), F
     let log = logging::start(asked, redaction.clone()).map_err(Failure::failed)?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .max_blocking_threads(THREADS)
         .build()
@@ -64,8 +65,14 @@ pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), F
     served.map_err(|error| match error {
         ServeError::Configuration(refused) => Failure::Configuration(refused.to_string()),
         ServeError::Egress(reason) => Failure::Configuration(reason),
-        ServeError::Listen(_) | ServeError::Io(_) => Failure::failed(error),
+        ServeError::Listen(_) | ServeError::Audit(_) | ServeError::Io(_) => Failure::failed(error),
     })
+}
+
+/// One for each processor, and never less than two: a disk that hangs may hold one
+/// up, in which a call writes its audit record.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, |processors| processors.get().max(2))
 }
 
 /// Every connection is an open file, and the usual soft limit, made for programs

@@ -17,7 +17,7 @@ pub struct Control(mpsc::Sender<Order>);
 #[derive(Debug)]
 pub(super) enum Order {
     Reload(Ask, oneshot::Sender<Report>),
-    Rollback(Option<u64>, oneshot::Sender<Report>),
+    Rollback(Option<u64>, Ask, oneshot::Sender<Report>),
 }
 
 /// A wish for a reload, now.
@@ -30,6 +30,8 @@ pub struct Ask {
     /// The SHA-256 of a configuration that may come into force although
     /// `reload.hold` would hold it.
     pub confirm: Option<String>,
+    /// Who it is that wishes, for the record.
+    pub by: Option<String>,
 }
 
 /// What made the pipeline look.
@@ -129,8 +131,9 @@ impl Control {
 
     /// Puts the configuration of an earlier generation in force, by default the
     /// one before, until the files change.
-    pub async fn rollback(&self, to: Option<u64>) -> Report {
-        self.order(|answer| Order::Rollback(to, answer)).await
+    pub async fn rollback(&self, to: Option<u64>, by: Option<String>) -> Report {
+        let ask = Ask { by, ..Ask::default() };
+        self.order(|answer| Order::Rollback(to, ask, answer)).await
     }
 
     async fn order(&self, order: impl FnOnce(oneshot::Sender<Report>) -> Order) -> Report {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     config_files::Inputs,
-    plugin::{Committed, PluginInputs},
+    plugin::{self, Committed, PluginInputs},
     readiness::LastReload,
 };
 
@@ -76,6 +76,7 @@ impl Pipeline {
             return self.refuse(attempt, None, Refused::Panicked);
         };
         log::plugins(&changes, &self.refusals, &refusals);
+        self.followers.plugins(&changes, &plugin::news(&self.refusals, &refusals).collect::<Vec<_>>());
         log::notes(&notes);
         let snapshot = self.live.publish(Content { config_sha256, settings, registry });
         follow();
@@ -115,6 +116,7 @@ impl Pipeline {
         }
         let Candidate { loaded, plugins, .. } = candidate;
         log::plugins(&[], &self.refusals, loaded.refusals());
+        self.followers.plugins(&[], &plugin::news(&self.refusals, loaded.refusals()).collect::<Vec<_>>());
         self.refuse_plugins(loaded.refusals().to_vec());
         if let Some(work) = self.work.here() {
             work.plugins = plugins;
@@ -279,6 +281,7 @@ impl Pipeline {
             self.status.attempted(Attempt {
                 at: Timestamp::now(),
                 trigger: attempt.trigger,
+                by: attempt.ask.by.clone(),
                 milliseconds: u64::try_from(attempt.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
                 report: report.clone(),
             });

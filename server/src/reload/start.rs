@@ -30,7 +30,7 @@ use super::{
 use crate::{
     config_files::{ConfigFiles, Inputs},
     plugin::{
-        Change, Committed, PluginHost, PluginInputs,
+        self, Change, Committed, PluginHost, PluginInputs,
         folder::{self, Links},
     },
     readiness::{LastReload, Readiness},
@@ -151,6 +151,7 @@ impl First {
         let (control, orders) = control::channel();
         let snapshot = live.load();
         log::plugins(&self.changes, &[], &self.refusals);
+        followers.plugins(&self.changes, &plugin::news(&[], &self.refusals).collect::<Vec<_>>());
         log::notes(&self.notes);
         log::in_force(&snapshot, Trigger::Start, &self.notes.diff);
         let since = Timestamp::now();
@@ -198,7 +199,7 @@ impl First {
             warn!(target: "config", path = %path.display(), help, "the file itself is a bind mount: an editor that replaces it leaves the old one here");
         }
         status.update(|status| status.kept = history.list());
-        status.attempted(Attempt { at: since, trigger: Trigger::Start, milliseconds: 0, report });
+        status.attempted(Attempt { at: since, trigger: Trigger::Start, by: None, milliseconds: 0, report });
         let hint = Arc::new(Notify::new());
         // A look sets the watches; without this one, nothing would be watched until
         // the first poll.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -21,15 +22,24 @@ const ATTEMPTS: usize = 10;
 const SECONDS: [f64; 9] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 /// Shared between the pipeline, which writes it, and whoever shows it.
-#[derive(Debug)]
 pub struct ReloadStatus {
     state: Mutex<State>,
     seconds: Histogram,
+    witness: Witness,
 }
+
+/// Hears of every attempt that was no dry run, when it has ended.
+pub type Witness = Box<dyn Fn(&Attempt) + Send + Sync>;
 
 impl Default for ReloadStatus {
     fn default() -> Self {
-        Self { state: Mutex::default(), seconds: Histogram::new(SECONDS) }
+        Self::new(Box::new(|_| {}))
+    }
+}
+
+impl fmt::Debug for ReloadStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReloadStatus").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
@@ -84,6 +94,9 @@ pub struct Attempt {
     pub at: Timestamp,
     /// What made it.
     pub trigger: Trigger,
+    /// Who asked for it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// How long it took.
     pub milliseconds: u64,
     /// What came of it.
@@ -103,6 +116,12 @@ pub struct KeptGeneration {
 }
 
 impl ReloadStatus {
+    /// One of which the witness hears.
+    #[must_use]
+    pub fn new(witness: Witness) -> Self {
+        Self { state: Mutex::default(), seconds: Histogram::new(SECONDS), witness }
+    }
+
     /// As it is now.
     #[must_use]
     pub fn now(&self) -> State {
@@ -132,6 +151,7 @@ impl ReloadStatus {
 
     /// Remembers an attempt, and counts it.
     pub(super) fn attempted(&self, attempt: Attempt) {
+        (self.witness)(&attempt);
         self.seconds.observe(Duration::from_millis(attempt.milliseconds).as_secs_f64());
         let mut state = self.lock();
         *state.counts.entry((attempt.trigger, attempt.report.result)).or_default() += 1;

@@ -19,7 +19,8 @@ pub(super) async fn health() -> &'static str {
 
 /// It takes calls; and which configuration is in force.
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let ready = !shared.readiness.draining();
+    let audit = shared.gateway.audit().available();
+    let ready = audit.is_ok() && !shared.readiness.draining();
     let snapshot = shared.gateway.live().load();
     let (result, problems) = match shared.readiness.last_reload() {
         LastReload::None => ("none", 0),

@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use plugin_contract::op::{CallTool, Content, ToolResult};
 use serde_json::{Value, json};
 use server_core::{
+    audit::{Admission, AuditSink, AuditStatus, AuditUnavailable},
     config::{self, Environment, Included, Source},
     gateway::{CallLog, CallRecord, Gateway},
     invocation::Invocation,
@@ -124,6 +125,25 @@ impl Instance for Demo {
     }
 }
 
+/// Takes whatever comes.
+struct AnyRecord;
+
+impl AuditSink for AnyRecord {
+    fn decided(&self, _: &CallRecord, _: &[u8]) -> Admission {
+        Admission::Recorded
+    }
+
+    fn ended(&self, _: &CallRecord, _: &[u8]) {}
+
+    fn available(&self) -> Result<(), AuditUnavailable> {
+        Ok(())
+    }
+
+    fn status(&self) -> AuditStatus {
+        AuditStatus::default()
+    }
+}
+
 /// Where a test sees how calls ended.
 struct Ends(mpsc::UnboundedSender<&'static str>);
 
@@ -159,8 +179,8 @@ impl Server {
         let demo = Arc::new(Demo { let_go: let_go.clone(), running: Arc::new(running) });
         let live = Arc::new(Live::new(content(CONFIG, demo.clone())));
         let (sender, ends) = mpsc::unbounded_channel();
-        let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(Ends(sender))));
-        let door = Door::with_pace(gateway, Arc::new(Readiness::default()), pace);
+        let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(Ends(sender)), Arc::new(AnyRecord)));
+        let door = Door::with_pace(gateway, Arc::new(Readiness::default()), Arc::new(|_, _| {}), pace);
         let listeners =
             Listeners::new(live.clone(), door.router(), axum::Router::new(), Inherited::default());
         listeners.prepare(&live.load().settings).await.unwrap().commit();

@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -40,19 +40,24 @@ const EVERYONE_ELSE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 const LOG_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
+/// Hears of every failure: from where, and the code of why.
+pub type Witness = Arc<dyn Fn(IpAddr, &'static str) + Send + Sync>;
+
 /// Remembers who failed.
 pub(crate) struct Throttle {
+    witness: Witness,
     failures: Mutex<Failures>,
     waiting: Waiting,
 }
 
 impl Throttle {
-    pub(crate) fn new() -> Self {
-        Self { failures: Mutex::new(Failures::new(Instant::now())), waiting: Waiting::default() }
+    pub(crate) fn new(witness: Witness) -> Self {
+        Self { witness, failures: Mutex::new(Failures::new(Instant::now())), waiting: Waiting::default() }
     }
 
     /// Notes a failure and waits as long as its answer shall.
     pub(crate) async fn failed(&self, address: IpAddr, path: &str, why: NoAccess) -> Result<(), Crowded> {
+        (self.witness)(address, why.code());
         let block = block(address);
         let verdict = {
             let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,6 +24,7 @@ use crate::{
 
 mod admin;
 mod agents;
+mod audit;
 mod egress;
 mod limits;
 mod llm;
@@ -71,6 +72,7 @@ impl Compiler<'_> {
         let root = Place::root();
         let server = self.server(&root.key("server"), &raw.server);
         let state_dir = self.path(&root.key("state").key("dir"), raw.state.dir.as_deref());
+        let audit = self.audit(&root.key("audit"), &raw.audit);
         let egress = self.egress(&root.key("egress"), &raw.egress);
         let credentials = self.credentials(&root.key("secrets"), &raw.secrets);
         let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
@@ -96,6 +98,7 @@ impl Compiler<'_> {
             redaction: self.redaction(&root.key("redaction"), &raw.redaction),
             secrets: std::mem::take(&mut self.secrets),
             state_dir,
+            audit,
             reload: reload(&raw.reload),
             egress,
             credentials,

@@ -30,6 +30,10 @@ pub(super) use llm::{
     Amount, RawAgentLlm, RawApi, RawBudget, RawLlm, RawMode, RawModel, RawProvider, RawTenantLlm, RawTier,
 };
 
+pub(super) mod audit;
+
+use audit::RawAudit;
+
 const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
 const PATTERN: &str = r"^(\*|[^\s*]*[.:/_-]\*|[^\s*]+)$";
@@ -66,6 +70,8 @@ pub(super) struct RawConfig {
     pub(super) redaction: RawRedaction,
     /// What the server keeps on disk.
     pub(super) state: RawState,
+    /// How the audit is kept: the record of every decision, in `state.dir`.
+    pub(super) audit: RawAudit,
     /// How changes of this file come into force.
     pub(super) reload: RawReload,
     /// How requests leave the server. Where they may go is said by `egress` of

@@ -1,6 +1,6 @@
 //! What is not about single agents: tenants, keys, plugins and the server.
 
-use std::{collections::BTreeMap, fmt::Display, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Display, path::PathBuf, time::Duration};
 
 use super::{
     change::{Change, Subject, What},
@@ -187,6 +187,15 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("redaction.allow", What::list("", &redaction(old).allow, &redaction(new).allow)),
         ("redaction.names", What::list("", &redaction(old).names, &redaction(new).names)),
         ("state.dir", What::value("", old.state_dir.display(), new.state_dir.display())),
+        ("audit.durability", What::value("", old.audit.durability.as_str(), new.audit.durability.as_str())),
+        ("audit.key", (old.audit.key != new.audit.key).then_some(What::Changed { value: "the signing key" })),
+        ("audit.segment_bytes", What::value("", old.audit.segment_bytes, new.audit.segment_bytes)),
+        (
+            "audit.segment_seconds",
+            What::value("", old.audit.segment_age.as_secs(), new.audit.segment_age.as_secs()),
+        ),
+        ("audit.keep_days", What::value("", days(old.audit.keep_age), days(new.audit.keep_age))),
+        ("audit.keep_bytes", What::value("", old.audit.keep_bytes, new.audit.keep_bytes)),
         ("reload.poll_ms", What::value("", old.reload.poll.as_millis(), new.reload.poll.as_millis())),
         (
             "reload.hold.removed_agents_percent",
@@ -220,6 +229,10 @@ fn redaction_patterns(settings: &Settings) -> Vec<String> {
 fn admin_token(old: &Settings, new: &Settings) -> Option<What> {
     let (was, is) = (old.admin.as_ref()?, new.admin.as_ref()?);
     (was.token != is.token).then_some(What::Tokens { replaced: 1, added: 0, removed: 0 })
+}
+
+fn days(age: Duration) -> u64 {
+    age.as_secs() / (24 * 60 * 60)
 }
 
 fn authorities(old: &Settings, new: &Settings) -> Option<What> {

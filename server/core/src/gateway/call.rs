@@ -6,10 +6,10 @@ use plugin_contract::{
     PluginName,
     op::{ErrorCode, OpError},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::{
-    Answer, CallLog, Denial,
+    Answer, Denial, Gateway,
     admission::Held,
     filter,
     flights::{Flight, Flights, Revocation},
@@ -17,7 +17,9 @@ use super::{
     reply::Reply,
 };
 use crate::{
+    audit::{Admission, AuditUnavailable},
     conversation::Conversation,
+    id::CallId,
     invocation::Invocation,
     limits::counters::Slot,
     policy::{Permit, Reason, Thing},
@@ -57,33 +59,35 @@ pub(super) struct Bounds {
 }
 
 impl Call {
-    pub(super) fn begin(
-        snapshot: Arc<Snapshot>,
-        log: Arc<dyn CallLog>,
-        flights: Arc<Flights>,
-        redaction: Arc<Redaction>,
-        caller: &Caller,
-        thing: Thing,
-        name: &str,
-    ) -> Self {
+    pub(super) fn begin(gateway: &Gateway, id: CallId, caller: &Caller, thing: Thing, name: &str) -> Self {
         let Caller { principal, token } = caller;
-        let recorder = Recorder::new(log, principal, snapshot.generation, thing, name);
-        let (principal, token) = (principal.clone(), *token);
-        Self { snapshot, principal, token, thing, flights, flight: None, recorder, redaction, filter: None }
+        let snapshot = gateway.live.load();
+        let books = (gateway.log.clone(), gateway.audit.clone());
+        let recorder = Recorder::new(books, id, principal, snapshot.generation, thing, name);
+        let (principal, token, flights) = (principal.clone(), *token, gateway.flights.clone());
+        let (redaction, filter) = (gateway.redaction.clone(), None);
+        Self { snapshot, principal, token, thing, flights, flight: None, recorder, redaction, filter }
     }
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
-    /// Notes how large the arguments are.
-    pub(super) fn asked(&mut self, bytes: u64) {
-        self.recorder.asked(bytes);
+    /// Notes the arguments, as JSON.
+    pub(super) fn asked(&mut self, arguments: Vec<u8>) {
+        self.recorder.asked(arguments);
+    }
+
+    /// See [`Self::asked`].
+    pub(super) fn arguments(&self) -> &[u8] {
+        self.recorder.arguments()
     }
 
     /// Done without a plugin.
     pub(super) fn done<T>(mut self, answer: T) -> Answer<T> {
-        self.recorder.allow();
+        if let Err(reason) = self.recorder.allow_alone() {
+            return self.refused(vec![reason]);
+        }
         self.recorder.finish(Outcome::Ok);
         Answer::Done(answer)
     }
@@ -121,16 +125,13 @@ impl Call {
         mut self,
         permit: Permit,
         op: &'static str,
-        request: &impl Serialize,
+        input: Vec<u8>,
         conversation: Arc<dyn Conversation>,
         slot: Slot,
         bounds: Bounds,
     ) -> Answer<T> {
         let plugin = permit.plugin().clone();
-        let Ok(input) = serde_json::to_vec(request) else {
-            return self.failed("the request could not be encoded".to_owned());
-        };
-        self.recorder.allow();
+        self.recorder.allow(&plugin);
         self.filter = filter::wanted(&self.snapshot, &permit).then(|| self.redaction.load());
         let conversation = filter::conversation(conversation, self.filter.as_ref());
         let timeout = Duration::from_secs(bounds.timeout_seconds);
@@ -139,6 +140,17 @@ impl Call {
             Ok(flight) => self.flight.insert(flight),
             Err(revocation) => return self.revoked(revocation),
         };
+        // INVARIANT: nothing runs before this.
+        let recorded = match self.recorder.decide() {
+            Admission::Recorded => Ok(Ok(())),
+            Admission::Unavailable => Ok(Err(AuditUnavailable)),
+            Admission::Pending(pending) => flight.unless_revoked(pending).await,
+        };
+        match recorded {
+            Ok(Ok(())) => {}
+            Ok(Err(AuditUnavailable)) => return self.unrecorded(),
+            Err(revocation) => return self.revoked(revocation),
+        }
         let notes = self.recorder.notes().clone();
         let invocation =
             Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot, notes };
@@ -189,6 +201,12 @@ impl Call {
             Some(redactor) => redactor.text(&text).into_owned(),
             None => text,
         }
+    }
+
+    /// The decision is not on the audit, so that it was another one.
+    fn unrecorded<T>(mut self) -> Answer<T> {
+        self.recorder.disallow();
+        self.refused(vec![Reason::AuditUnavailable])
     }
 
     fn revoked<T>(mut self, revocation: Revocation) -> Answer<T> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Gateway, admission::Held, encoded_length};
+use super::{Gateway, admission::Held, json::encoded_length};
 use crate::{
     config::{Places, closest},
     explain::{Against, Arguments, Explanation, Right, disclosed, limits},

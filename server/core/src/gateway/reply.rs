@@ -5,7 +5,7 @@ use plugin_contract::op::{
 };
 use serde_json::Value;
 
-use super::{encoded_length, filter};
+use super::{filter, json::encoded_length};
 use crate::{policy::Subject, redact::Redactor};
 
 /// What a plugin answers.

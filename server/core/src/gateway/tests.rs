@@ -35,7 +35,7 @@ pub(super) fn world(
     let plugin = plugin(&[tool("demo.say", &[]), tool("demo.other", &[])], &[], instance);
     let records = Arc::new(Records::default());
     let live = Arc::new(Live::new(content(settings, plugin)));
-    World { gateway: Gateway::new(live, records.clone()), records }
+    World { gateway: Gateway::new(live, records.clone(), records.clone()), records }
 }
 
 /// A plugin that says what it was told.

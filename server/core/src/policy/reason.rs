@@ -257,6 +257,9 @@ pub enum Reason {
         /// The limit.
         seconds: u64,
     },
+    /// The decision cannot be put on record.
+    #[error("nothing runs at present, since the audit cannot be written; try again later")]
+    AuditUnavailable,
     /// A request that it made does not go out.
     #[error(transparent)]
     Egress(#[from] egress::Refusal),
@@ -276,6 +279,8 @@ pub enum Reason {
     Llm(#[from] LlmReason),
 }
 
+/// How soon the audit may be written again.
+const AUDIT_RETRY_MS: u64 = 1000;
 /// When to try again where calls that run at the same time are too many: nobody
 /// knows when one of them ends.
 pub(crate) const RETRY_WHEN_BUSY_MS: u64 = 1000;
@@ -318,6 +323,7 @@ impl Reason {
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::Overloaded { .. } => "server_overloaded",
             Self::TimedOut { .. } => "timed_out",
+            Self::AuditUnavailable => "audit_unavailable",
             Self::Egress(refusal) => refusal.code(),
             Self::WorkerLost { .. } => "worker_lost",
             Self::Revoked(_) => "revoked",
@@ -375,6 +381,9 @@ impl Reason {
             Self::TimedOut { level, .. } => {
                 format!("ask for less at a time, or raise `{}`", level.key("timeout_seconds"))
             }
+            Self::AuditUnavailable => {
+                "ask the operator to look at the log and at the disk of `state.dir`; calls run again by themselves once it can be written".to_owned()
+            }
             Self::Egress(refusal) => refusal.help(),
             Self::WorkerLost { plugin, .. } => {
                 format!(
@@ -393,6 +402,7 @@ impl Reason {
             Self::RateLimited { retry_after_ms, .. } | Self::TooManyRequests { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
             }
+            Self::AuditUnavailable => Some(AUDIT_RETRY_MS),
             Self::TooManyCalls { .. } | Self::Overloaded { .. } => Some(RETRY_WHEN_BUSY_MS),
             Self::Egress(refusal) => refusal.retry_after_ms(),
             Self::Llm(reason) => reason.retry_after_ms(),

@@ -65,7 +65,7 @@ impl World {
     fn new() -> Self {
         let (busy, records) = (Arc::<Busy>::default(), Arc::<Records>::default());
         let live = Arc::new(Live::new(content(trusting(), demo('0', busy.clone()))));
-        Self { gateway: Gateway::new(live, records.clone()), records, busy }
+        Self { gateway: Gateway::new(live, records.clone(), records.clone()), records, busy }
     }
 
     /// Another snapshot, as a reload brings it.

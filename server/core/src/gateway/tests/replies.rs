@@ -18,7 +18,7 @@ fn with_schema(answer: Value, change: impl FnOnce(&mut Settings)) -> World {
     let plugin = plugin(&[tool], &[], answers(Ok(answer)));
     let records = Arc::new(Records::default());
     let live = Arc::new(Live::new(content(settings, plugin)));
-    World { gateway: Gateway::new(live, records.clone()), records }
+    World { gateway: Gateway::new(live, records.clone(), records.clone()), records }
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn only_an_argument_that_the_plugin_completes_is_asked_of_it() {
         let plugin = named(serde_json::from_value(manifest.clone()).unwrap(), &[], instance);
         let live = Arc::new(Live::new(content(settings(), plugin)));
         let records = Arc::new(Records::default());
-        World { gateway: Gateway::new(live, records.clone()), records }
+        World { gateway: Gateway::new(live, records.clone(), records.clone()), records }
     };
     let answering = world(answers(Ok(json!({ "values": ["rust"] }))));
     let silent = world(silent());
