@@ -265,6 +265,7 @@ pub fn agent() -> AgentAbout {
             concurrency: 8,
             rate_limit: "60/min".to_owned(),
         },
+        llm: None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The operator's door: HTTP on `admin.listen`, for metrics, status, reload and
-//! rollback. Who comes in may change what every agent gets, so all of it asks for
+//! The operator's door: HTTP on `admin.listen`, for metrics, status, budgets,
+//! reload and rollback. Who comes in may change what every agent gets, so all of it asks for
 //! the admin token, and none of it is for web pages.
 
 use std::{
@@ -22,6 +22,7 @@ use serde::Serialize;
 use server_core::{gateway::Gateway, id::AgentId, secret::TokenDigest, snapshot::Live};
 
 use crate::{
+    budget::Ledger,
     readiness::Readiness,
     reload::{Control, ReloadStatus},
     transport::{
@@ -33,6 +34,7 @@ use crate::{
 };
 use problem::Problem;
 
+mod budgets;
 mod calls;
 mod metrics;
 mod orders;
@@ -53,6 +55,8 @@ pub struct Sources {
     pub reloads: Arc<ReloadStatus>,
     /// What became of calls.
     pub calls: Arc<CallMetrics>,
+    /// What was spent on models.
+    pub ledger: Ledger,
     /// How many sessions each agent has open.
     pub sessions: Box<dyn Fn() -> BTreeMap<AgentId, usize> + Send + Sync>,
     /// What is in memory for good although nothing uses it.
@@ -108,6 +112,9 @@ impl Admin {
         Router::new()
             .route("/metrics", get(metrics::answer))
             .route("/status", get(status::answer))
+            .route("/budgets", get(budgets::show))
+            .route("/budgets/release", post(budgets::release))
+            .route("/budgets/set", post(budgets::set))
             .route("/reload", post(orders::reload))
             .route("/rollback", post(orders::rollback))
             .method_not_allowed_fallback(async || Problem::METHOD)

@@ -11,10 +11,11 @@ use server_core::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
+    budget::Ledger,
     call_log::{Each, LogLines},
     egress::{Connector, OwnAddresses},
     logging::{Level, Lines},
@@ -54,11 +55,13 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     let own = OwnAddresses::default();
     let connector = Connector::new(&EgressSettings::default(), own.clone()).map_err(ServeError::Egress)?;
     let services = HostServices::reaching_out(facts, connector.clone());
-    let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
+    let plugins = Arc::new(PluginHost::new(services.clone(), Installation::of_this_process()));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
+    let ledger = open_ledger(&content.settings);
+    services.connect(ledger.clone());
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
     let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));
@@ -80,6 +83,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
         readiness: readiness.clone(),
         reloads: reloads.clone(),
         calls,
+        ledger,
         sessions,
         retired,
     });
@@ -122,6 +126,14 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
     following.await.map_err(io::Error::other)?;
     info!(target: "server", "stopped");
     Ok(())
+}
+
+/// The books of budgets. Without them the server runs, and nobody asks a model.
+fn open_ledger(settings: &Settings) -> Ledger {
+    Ledger::open(&settings.state_dir).unwrap_or_else(|error| {
+        error!(target: "budget", %error, "the books of budgets cannot be opened, so no model is asked");
+        Ledger::closed(error)
+    })
 }
 
 /// The parts that follow the configuration in force.

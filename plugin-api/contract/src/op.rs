@@ -13,7 +13,10 @@ mod client;
 mod content;
 mod http;
 
-pub use about::{AgentAbout, DeniedTool, LimitsAbout, PluginAbout, ServerAbout, ToolAbout};
+pub use about::{
+    AgentAbout, BudgetAbout, DeniedTool, LimitsAbout, LlmAbout, LongContextAbout, ModelAbout, PluginAbout,
+    PriceAbout, ServerAbout, ToolAbout,
+};
 pub use client::{
     Answers, Ask, ClientAbout, ClientLog, ClientLogLevel, Elicitation, Elicited, Form, Progress, Question,
     Root, Roots, Sampled, Sampling,

@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
 
+use crate::budget::Unavailable;
+
 /// A request that cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -18,12 +20,12 @@ impl Problem {
     pub(super) const NOT_FOUND: Self = Self::fixed(
         StatusCode::NOT_FOUND,
         "not_found",
-        "there are GET /metrics and /status, and POST /reload and /rollback here",
+        "there are GET /metrics, /status and /budgets, and POST /reload, /rollback, /budgets/release and /budgets/set here",
     );
     pub(super) const METHOD: Self = Self::fixed(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        "/metrics and /status take GET, /reload and /rollback take POST",
+        "/metrics, /status and /budgets take GET, the others take POST",
     );
     pub(super) const WEB_PAGE: Self = Self::fixed(
         StatusCode::FORBIDDEN,
@@ -40,6 +42,12 @@ impl Problem {
 
     const fn fixed(status: StatusCode, error: &'static str, message: &'static str) -> Self {
         Self { status, error, message: Cow::Borrowed(message) }
+    }
+
+    /// The books of budgets cannot be read or written.
+    pub(super) fn books(why: &Unavailable) -> Self {
+        let message = format!("the budgets cannot be read or written: {why}").into();
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: "budgets_unavailable", message }
     }
 
     /// Of what follows `?`.

@@ -4,7 +4,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -26,11 +26,12 @@ use server_core::{
     policy::{self, Permit},
 };
 
-use crate::{allowance::Allowance, egress::Connector};
+use crate::{allowance::Allowance, budget::Ledger, egress::Connector};
 
 mod calls;
 mod client;
 mod http;
+mod llm;
 mod log;
 mod offers;
 
@@ -64,6 +65,8 @@ struct Shared {
     calls: Arc<Calls>,
     /// `None` where no call ever comes, as in a trial.
     connector: Option<Connector>,
+    /// Found only once the configuration says where.
+    ledger: OnceLock<Ledger>,
 }
 
 impl HostServices {
@@ -71,14 +74,20 @@ impl HostServices {
     #[must_use]
     pub fn new(server: ServerFacts) -> Self {
         let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls, connector: None }))
+        Self(Arc::new(Shared { server, started, calls, connector: None, ledger: OnceLock::new() }))
     }
 
     /// The same, with a way out.
     #[must_use]
     pub fn reaching_out(server: ServerFacts, connector: Connector) -> Self {
         let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls, connector: Some(connector) }))
+        Self(Arc::new(Shared { server, started, calls, connector: Some(connector), ledger: OnceLock::new() }))
+    }
+
+    /// The books of what is spent on models. Once, and before any call.
+    pub fn connect(&self, ledger: Ledger) {
+        // A second set of books would be another file, which there is not.
+        let _ = self.0.ledger.set(ledger);
     }
 
     /// The object that one plugin gets. It knows whose it is, and notes there what
@@ -140,7 +149,7 @@ impl PluginServices {
             op::host::ABOUT_AGENT => {
                 let permit = &self.caller(call)?.permit;
                 match about::agent(permit.snapshot(), permit.principal()) {
-                    Some(about) => encode(&about),
+                    Some(about) => encode(&llm::with_budgets(about, permit, self.shared.ledger.get())),
                     None => Err(OpError::new(ErrorCode::Denied, "the agent was removed")),
                 }
             }
