@@ -5,6 +5,7 @@ use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod admin;
+mod budget;
 mod check;
 mod diff;
 mod endpoint;
@@ -45,6 +46,9 @@ enum Command {
     Plugin(plugin::Command),
     /// Show how a running server is
     Status(status::Arguments),
+    /// Show and correct what was spent on models
+    #[command(subcommand)]
+    Budget(budget::Command),
     /// Have a running server read its configuration now, and say what came of it
     Reload(reload::Arguments),
     /// Put an earlier configuration in force, until the files change
@@ -108,6 +112,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Token(command) => token::run(&command, config, &mut out),
         Command::Plugin(command) => plugin::run(command, config, &mut out),
         Command::Status(arguments) => status::run(&arguments, config, &mut out),
+        Command::Budget(command) => budget::run(&command, config, &mut out),
         Command::Reload(arguments) => reload::run(&arguments, config, &mut out),
         Command::Rollback(arguments) => reload::roll_back(&arguments, config, &mut out),
         Command::Healthcheck(arguments) => {

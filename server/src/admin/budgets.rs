@@ -39,7 +39,11 @@ pub(super) async fn release(State(shared): State<Arc<Shared>>, request: Request)
     let released = shared.sources.ledger.release(only).await;
     respond(released.map(|released| {
         for charge in &released {
-            audit("released", &charge.agent, &json!({ "charge": charge.id, "reserved": charge.reserved.decimal() }));
+            audit(
+                "released",
+                &charge.agent,
+                &json!({ "charge": charge.id, "reserved": charge.reserved.decimal() }),
+            );
         }
         json!({ "released": released.iter().map(stranded).collect::<Vec<_>>() })
     }))
@@ -146,7 +150,9 @@ fn released(request: &Request) -> Result<Option<Vec<ChargeId>>, Problem> {
     for (name, value) in parameters(request) {
         match (name.as_str(), value.as_str()) {
             ("all", "1" | "true") => all = true,
-            ("id", id) => only.push(id.parse().map_err(|_| wrong("id", "a charge, as `budget show` tells them"))?),
+            ("id", id) => {
+                only.push(id.parse().map_err(|_| wrong("id", "a charge, as `budget show` tells them"))?)
+            }
             ("all", _) => return Err(wrong("all", "1")),
             _ => return Err(unknown(&name, "`id` and `all`")),
         }
@@ -219,7 +225,8 @@ mod tests {
     #[test]
     fn what_is_set_names_an_owner_a_period_and_an_amount() {
         let spent = |text: &str| text.parse::<NanoDollars>().unwrap();
-        let (laptop, research) = (Owner::named("agent", "laptop").unwrap(), Owner::named("tenant", "research").unwrap());
+        let (laptop, research) =
+            (Owner::named("agent", "laptop").unwrap(), Owner::named("tenant", "research").unwrap());
         for (query, expected) in [
             ("agent=laptop&spent=0", (laptop.clone(), Period::Day, spent("0"))),
             ("tenant=research&period=month&spent=2.50", (research, Period::Month, spent("2.50"))),
@@ -233,7 +240,10 @@ mod tests {
             ("agent=a&period=week&spent=1", "the parameter `period` must be `day` or `month`"),
             ("agent=a", "the parameter `spent` must be US dollars, as in `2.50`"),
             ("agent=a&spent=-1", "the parameter `spent` must be US dollars, as in `2.50`"),
-            ("agent=a&limit=1", "there is no parameter `limit` here, but `agent`, `tenant`, `period` and `spent`"),
+            (
+                "agent=a&limit=1",
+                "there is no parameter `limit` here, but `agent`, `tenant`, `period` and `spent`",
+            ),
         ] {
             assert_eq!(asked_to_set(&request(query)), Err(Problem::parameter(message.to_owned())), "{query}");
         }

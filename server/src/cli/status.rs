@@ -10,6 +10,7 @@ use server_core::settings::{SecretSource, SecretUse};
 use crate::cli::{
     Failure,
     admin::{Door, DoorArguments},
+    budget::Budgets,
     reload::{RefusedPlugin, Report, short},
 };
 
@@ -33,6 +34,7 @@ struct Status {
     rollback_to: Vec<Kept>,
     plugins: Plugins,
     retired: Retired,
+    budgets: Budgets,
     secrets: Vec<SecretUse>,
     listeners: BTreeMap<String, String>,
     sessions: BTreeMap<String, u64>,
@@ -127,6 +129,8 @@ impl Status {
         for plugin in &self.plugins.refused {
             plugin.write(out)?;
         }
+
+        self.budgets.write(out)?;
 
         writeln!(out, "\nsecrets:")?;
         for secret in &self.secrets {
