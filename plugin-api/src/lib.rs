@@ -164,9 +164,10 @@ pub use tool::{IntoToolResult, Json, Output, Tool};
 pub use plugin_contract::{
     Capability, Manifest,
     op::{
-        AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, DeniedTool, Elicitation,
-        Elicited, ErrorCode, HttpBody, HttpMethod, LimitsAbout, LogLevel, LogLine, Meta, Offered, OpError,
-        PluginAbout, PromptMessage, PromptResult, Question, ResourceContent, ResourceContents, ResourceLink,
+        AgentAbout, Annotations, BudgetAbout, ClientAbout, ClientLogLevel, Completion, Content, DeniedTool,
+        Elicitation, Elicited, ErrorCode, HttpBody, HttpMethod, LimitsAbout, LlmAbout, LlmAnswer, LlmQuery,
+        LlmUsage, LogLevel, LogLine, LongContextAbout, Meta, ModelAbout, Offered, OpError, PluginAbout,
+        PriceAbout, PromptMessage, PromptResult, Question, ResourceContent, ResourceContents, ResourceLink,
         Role, Root, Roots, Sampled, Sampling, ServerAbout, ToolAbout, ToolResult,
     },
 };

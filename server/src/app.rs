@@ -18,6 +18,7 @@ use crate::{
     budget::Ledger,
     call_log::{Each, LogLines},
     egress::{Connector, OwnAddresses},
+    llm::Models,
     logging::{Level, Lines},
     mcp,
     plugin::{HostServices, Installation, PluginHost, ServerFacts},
@@ -61,7 +62,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let ledger = open_ledger(&content.settings);
-    services.connect(ledger.clone());
+    services.connect(Models::new(&connector, ledger.clone()));
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
     let (readiness, reloads) = (Arc::new(Readiness::default()), Arc::new(ReloadStatus::default()));

@@ -10,6 +10,7 @@ pub mod call_log;
 pub mod cli;
 pub mod config_files;
 pub mod egress;
+pub mod llm;
 pub mod logging;
 pub mod mcp;
 pub mod plugin;

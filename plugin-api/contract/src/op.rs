@@ -12,6 +12,7 @@ mod about;
 mod client;
 mod content;
 mod http;
+mod llm;
 
 pub use about::{
     AgentAbout, BudgetAbout, DeniedTool, LimitsAbout, LlmAbout, LongContextAbout, ModelAbout, PluginAbout,
@@ -26,6 +27,7 @@ pub use content::{
 };
 
 pub use http::{HttpBody, HttpMethod, HttpRequest, HttpResponse};
+pub use llm::{LlmAnswer, LlmQuery, LlmUsage};
 
 /// Operations of a plugin.
 pub mod plugin {
@@ -65,6 +67,8 @@ pub mod host {
     pub const OFFER: &str = "offer";
     /// [`super::HttpRequest`] → [`super::HttpResponse`]. Needs `network:outbound`.
     pub const HTTP: &str = "http/request";
+    /// [`super::LlmQuery`] → [`super::LlmAnswer`]. Needs `llm:query`.
+    pub const LLM_QUERY: &str = "llm/query";
 }
 
 /// Why an operation failed, in either direction.

@@ -26,7 +26,7 @@ use server_core::{
     policy::{self, Permit},
 };
 
-use crate::{allowance::Allowance, budget::Ledger, egress::Connector};
+use crate::{allowance::Allowance, egress::Connector, llm::Models};
 
 mod calls;
 mod client;
@@ -65,8 +65,8 @@ struct Shared {
     calls: Arc<Calls>,
     /// `None` where no call ever comes, as in a trial.
     connector: Option<Connector>,
-    /// Found only once the configuration says where.
-    ledger: OnceLock<Ledger>,
+    /// Where their books are, only the configuration says.
+    models: OnceLock<Models>,
 }
 
 impl HostServices {
@@ -74,20 +74,20 @@ impl HostServices {
     #[must_use]
     pub fn new(server: ServerFacts) -> Self {
         let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls, connector: None, ledger: OnceLock::new() }))
+        Self(Arc::new(Shared { server, started, calls, connector: None, models: OnceLock::new() }))
     }
 
     /// The same, with a way out.
     #[must_use]
     pub fn reaching_out(server: ServerFacts, connector: Connector) -> Self {
         let (started, calls) = (Instant::now(), Arc::default());
-        Self(Arc::new(Shared { server, started, calls, connector: Some(connector), ledger: OnceLock::new() }))
+        Self(Arc::new(Shared { server, started, calls, connector: Some(connector), models: OnceLock::new() }))
     }
 
-    /// The books of what is spent on models. Once, and before any call.
-    pub fn connect(&self, ledger: Ledger) {
-        // A second set of books would be another file, which there is not.
-        let _ = self.0.ledger.set(ledger);
+    /// The way to models. Once, and before any call.
+    pub fn connect(&self, models: Models) {
+        // A second one would keep books of its own, which there are not.
+        let _ = self.0.models.set(models);
     }
 
     /// The object that one plugin gets. It knows whose it is, and notes there what
@@ -149,7 +149,11 @@ impl PluginServices {
             op::host::ABOUT_AGENT => {
                 let permit = &self.caller(call)?.permit;
                 match about::agent(permit.snapshot(), permit.principal()) {
-                    Some(about) => encode(&llm::with_budgets(about, permit, self.shared.ledger.get())),
+                    Some(about) => encode(&llm::with_budgets(
+                        about,
+                        permit,
+                        self.shared.models.get().map(Models::ledger),
+                    )),
                     None => Err(OpError::new(ErrorCode::Denied, "the agent was removed")),
                 }
             }
@@ -176,6 +180,11 @@ impl PluginServices {
                 let work = self.capable(call, Capability::NetworkOutbound)?;
                 let connector = self.shared.connector.as_ref().ok_or_else(over)?;
                 encode(&http::request(&work, connector, decode("request", input)?)?)
+            }
+            op::host::LLM_QUERY => {
+                let work = self.capable(call, Capability::LlmQuery)?;
+                let models = self.shared.models.get().ok_or_else(over)?;
+                encode(&llm::query(&work, models, &decode("question", input)?)?)
             }
             _ => Err(OpError::new(
                 ErrorCode::Unsupported,
