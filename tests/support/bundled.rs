@@ -11,7 +11,7 @@ use std::{
 
 use super::PROGRAM;
 
-const NAMES: [&str; 4] = ["about", "core", "http", "prompts"];
+const NAMES: [&str; 5] = ["about", "core", "http", "llm", "prompts"];
 
 /// A folder with the bundled plugins and their public key, made once for every
 /// build of them.

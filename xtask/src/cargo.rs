@@ -14,7 +14,7 @@ use crate::Failure;
 const SERVER: &str = "mcp-universal-server";
 
 /// The plugins that every installation has: the packages `plugin-…`.
-const BUNDLED: &[&str] = &["about", "core", "http", "prompts"];
+const BUNDLED: &[&str] = &["about", "core", "http", "llm", "prompts"];
 
 /// How to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,8 +17,13 @@ use crate::{
 
 /// Plugins that come with the server, and what each of them may do for agents that
 /// may too. None holds up more than the thread it has.
-const BUNDLED: [(&str, &[Capability]); 4] =
-    [("about", &[]), ("core", &[]), ("http", &[Capability::NetworkOutbound]), ("prompts", &[])];
+const BUNDLED: [(&str, &[Capability]); 5] = [
+    ("about", &[]),
+    ("core", &[]),
+    ("http", &[Capability::NetworkOutbound]),
+    ("llm", &[Capability::LlmQuery]),
+    ("prompts", &[]),
+];
 
 /// Names that bundled plugins bear, whichever of them an installation has.
 const BUNDLED_NAMES: [&str; 6] = ["core.*", "http.*", "llm.*", "about://*", "review_pr", "tool_usage"];
@@ -62,7 +67,8 @@ impl Compiler<'_> {
         if !raw.values().any(|key| key.minisign.as_deref() == Some("installed")) {
             let message = "no key is `installed`, so the bundled plugins will not be loaded".to_owned();
             let help = "to load them, add `bundled: { minisign: installed, plugins: [\"*\"], names: [\"core.*\", \
-                        \"http.*\", \"about://*\", \"review_pr\", \"tool_usage\"], capabilities: [\"network:outbound\"], \
+                        \"http.*\", \"llm.*\", \"about://*\", \"review_pr\", \"tool_usage\"], capabilities: \
+                        [\"llm:query\", \"network:outbound\"], \
                         in_process: true }`";
             self.report.warning(place, "no_installed_key", message, Some(help.to_owned()));
         }
