@@ -18,6 +18,7 @@ mod diff;
 mod editors;
 mod every_key;
 mod include;
+mod llm;
 mod logging;
 mod mcp;
 mod plugins;

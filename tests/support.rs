@@ -16,6 +16,7 @@ use serde_json::Value;
 pub(crate) mod bundled;
 pub(crate) mod client;
 pub(crate) mod conformance;
+pub(crate) mod models;
 pub(crate) mod output;
 pub(crate) mod talkative;
 pub(crate) mod testbench;
