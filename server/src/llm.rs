@@ -34,9 +34,6 @@ mod exchange;
 mod local;
 mod openai;
 
-#[cfg(test)]
-mod tests;
-
 use attempt::Attempt;
 
 /// The way to all providers. A clone is the same one.
@@ -77,10 +74,6 @@ impl Models {
             (Api::OpenAiResponses, Box::new(openai::OpenAi(connector.clone()))),
             (Api::OpenAiChat, Box::new(local::Local(connector.clone()))),
         ];
-        Self::with(providers, ledger)
-    }
-
-    fn with(providers: impl IntoIterator<Item = (Api, Box<dyn Provider>)>, ledger: Ledger) -> Self {
         let providers = providers.into_iter().map(|(api, provider)| (api.as_str(), provider)).collect();
         let (guard, breakers) = Default::default();
         Self(Arc::new(Inner { providers, ledger, guard, breakers }))

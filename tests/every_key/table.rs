@@ -17,6 +17,8 @@ use super::{
 };
 use crate::support::{LAPTOP, REVIEWER, testbench::build};
 
+mod models;
+
 /// A key that no plugin is signed with.
 const ANOTHER_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
 
@@ -29,6 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(entries());
     cases.extend(tenants());
     cases.extend(agents());
+    cases.extend(models::cases());
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
     }

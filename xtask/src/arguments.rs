@@ -34,7 +34,8 @@ cargo xtask test [--clients] [--system]
 cargo xtask soak [--rounds N] [--seed N]
     Edits configurations by chance while a server runs on them, and holds the
     server against a model: 1000 edits, or N, and other ones every time unless a
-    seed is given.
+    seed is given. Then a process that keeps the books of budgets is killed, once
+    for every five edits, and must have lost no charge.
 
 cargo xtask bench [calls | reload] [--seconds N] [--smoke]
     Builds with optimisation and measures, beside what the server is built on or

@@ -1,4 +1,4 @@
-//! Edits by chance for longer than the tests do them.
+//! Edits by chance, and processes that are killed, for longer than the tests do it.
 
 use std::{
     io::{self, Write},
@@ -7,8 +7,13 @@ use std::{
 
 use crate::{Failure, cargo::cargo};
 
-const ARGUMENTS: &[&str] =
+const EDITS: &[&str] =
     &["test", "--package", "mcp-universal-server", "--test", "e2e", "--", "--nocapture", "reload_model::"];
+const KILLS: &[&str] =
+    &["test", "--package", "mcp-universal-server", "--lib", "--", "--nocapture", "budget::tests::killed::"];
+
+/// A process is killed once for so many edits.
+const EDITS_PER_KILL: u64 = 5;
 
 /// Runs so many rounds, with a seed that it says.
 pub(crate) fn run(rounds: u64, seed: Option<u64>) -> Result<(), Failure> {
@@ -17,8 +22,15 @@ pub(crate) fn run(rounds: u64, seed: Option<u64>) -> Result<(), Failure> {
     let seed = seed.unwrap_or(now.as_secs() % 1_000_000);
     let again = format!("cargo xtask soak --rounds {rounds} --seed {seed}");
     writeln!(io::stderr(), "== {again}").map_err(|error| format!("cannot print: {error}"))?;
+    let kills = rounds.div_ceil(EDITS_PER_KILL).to_string();
+    let (rounds, seed) = (rounds.to_string(), seed.to_string());
+    test(EDITS, &[("RELOAD_ROUNDS", &rounds), ("RELOAD_SEED", &seed)], &again)?;
+    test(KILLS, &[("BUDGET_ROUNDS", &kills)], &again)
+}
+
+fn test(arguments: &[&str], variables: &[(&str, &str)], again: &str) -> Result<(), Failure> {
     let mut test = cargo()?;
-    test.args(ARGUMENTS).env("RELOAD_ROUNDS", rounds.to_string()).env("RELOAD_SEED", seed.to_string());
+    test.args(arguments).envs(variables.iter().copied());
     let status = test.status().map_err(|error| format!("cannot run cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("it failed; to see it again: {again}")) }
 }

@@ -131,7 +131,8 @@ fn models(snapshot: &Snapshot, principal: &Principal, agent: &Agent, tenant: &Te
     });
     let routes = routes.collect();
     let max_prompt_bytes = u64::try_from(llm.paste_guard.max_prompt_bytes).unwrap_or(u64::MAX);
-    Some(LlmAbout { routes, models, max_prompt_bytes, budgets: Vec::new() })
+    let budget_wait_ms = u64::try_from(llm.budget_wait.as_millis()).unwrap_or(u64::MAX);
+    Some(LlmAbout { routes, models, max_prompt_bytes, budget_wait_ms, budgets: Vec::new() })
 }
 
 fn per_million(rates: &Rates) -> PriceAbout {
@@ -148,6 +149,7 @@ pub fn budget(scope: &Scope, standing: Standing) -> Option<BudgetAbout> {
     Some(BudgetAbout {
         owner: scope.owner.kind().to_owned(),
         period: scope.period.to_string(),
+        mode: scope.mode.as_str().to_owned(),
         limit: limit.decimal(),
         remaining: standing.remaining(limit).decimal(),
         resets_at: scope.window.resets_at.map(|at| at.to_string()),

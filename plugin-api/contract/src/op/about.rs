@@ -107,6 +107,8 @@ pub struct LlmAbout {
     pub models: Vec<ModelAbout>,
     /// Bytes of a prompt and its instructions together.
     pub max_prompt_bytes: u64,
+    /// Milliseconds that a request waits for money that others have reserved.
+    pub budget_wait_ms: u64,
     /// What is left to spend, where there is a limit.
     pub budgets: Vec<BudgetAbout>,
 }
@@ -155,6 +157,8 @@ pub struct BudgetAbout {
     pub owner: String,
     /// `day` or `month`.
     pub period: String,
+    /// `strict` or `fair`: what is reserved for a request.
+    pub mode: String,
     /// How much there is.
     pub limit: String,
     /// How much of it is neither spent nor reserved by requests that run.
