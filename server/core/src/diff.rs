@@ -10,6 +10,7 @@ use crate::settings::Settings;
 
 mod agents;
 mod change;
+mod models;
 mod names;
 mod operator;
 mod pairs;
@@ -58,6 +59,7 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(operator::secrets(old.settings, new.settings));
     changes.extend(operator::plugins(old.names, new.names));
     changes.extend(operator::server(old.settings, new.settings));
+    changes.extend(models::offered(old.settings, new.settings));
     Diff { changes, agents }
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Display, path::PathBuf};
 
 use super::{
     change::{Change, Subject, What},
+    models,
     names::{Names, Release},
     pairs::{Pair, paired},
 };
@@ -31,7 +32,9 @@ fn tenant(was: &Tenant, is: &Tenant) -> Vec<What> {
         Disclosure::Reasons => "reasons",
         Disclosure::Opaque => "opaque",
     };
-    What::value("disclosure", disclosure(was), disclosure(is)).into_iter().collect()
+    let mut changes = models::grant((&was.llm, &was.budget), (&is.llm, &is.budget));
+    changes.extend(What::value("disclosure", disclosure(was), disclosure(is)));
+    changes
 }
 
 /// Trusted keys.
