@@ -277,3 +277,23 @@ async fn readyz_tells_generation_and_hash_without_a_token() {
     assert_eq!((&ready["ready"], &ready["generation"]), (&json!(true), &json!(1)), "{ready}");
     assert_eq!(ready["config_sha256"].as_str().map(str::len), Some(64), "{ready}");
 }
+
+#[test]
+fn a_command_whose_output_nobody_reads_any_more_ends_without_a_word() {
+    for arguments in [&["schema"][..], &["check"]] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("config.yaml"), TWO_AGENTS).unwrap();
+        let mut child = program()
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("LAPTOP_TOKEN", LAPTOP)
+            .env("REVIEWER_TOKEN", REVIEWER)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((code(&output), stderr(&output).as_str()), (141, ""), "{arguments:?}");
+    }
+}

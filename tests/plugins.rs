@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{
     LAPTOP, Server,
     client::{Client, ERAS},
+    isolation,
 };
 
 mod commands;
@@ -209,7 +210,7 @@ plugins:
   trusted_keys:
     acme: {{ minisign: "{key}", plugins: ["core"], in_process: true }}
   entries:
-    core: {{ isolation: in_process }}
+    core: {{ isolation: {isolation} }}
 tenants:
   research: {{ tools: ["*"] }}
 agents:
@@ -218,6 +219,7 @@ agents:
         plugins = bench.path().join("plugins.d").display(),
         nothing = bench.path().join("none").display(),
         key = bench.keys.public_line,
+        isolation = isolation().as_str(),
     );
     let open = bench.path().join("plugins.d/open");
     fs::create_dir(&open).unwrap();
@@ -231,7 +233,7 @@ agents:
     let loaded = server.logged(|line| line["message"] == "plugin loaded").unwrap();
     assert_eq!(
         (&loaded["plugin"], &loaded["signer"], &loaded["key_id"], &loaded["isolation"]),
-        (&json!("core"), &json!("acme"), &json!(bench.keys.key_id), &json!("in_process"))
+        (&json!("core"), &json!("acme"), &json!(bench.keys.key_id), &json!(isolation().as_str()))
     );
     let line = server.logged(|line| line["target"] == "plugin" && line["level"] == "ERROR").unwrap();
     assert_eq!(

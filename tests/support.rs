@@ -12,6 +12,7 @@ use std::{
 };
 
 use serde_json::Value;
+use server_core::settings::Isolation;
 
 pub(crate) mod bundled;
 pub(crate) mod client;
@@ -47,6 +48,17 @@ agents:
     tools: ["*"]
     deny: ["core.sum"]
 "#;
+
+/// Where the plugins of most tests run: in the server's process, or, with
+/// `MCP_TEST_ISOLATION=process`, in processes of their own, where all is to be the
+/// same.
+pub(crate) fn isolation() -> Isolation {
+    match std::env::var("MCP_TEST_ISOLATION").as_deref() {
+        Err(_) | Ok("in_process") => Isolation::InProcess,
+        Ok("process") => Isolation::Process,
+        Ok(other) => panic!("MCP_TEST_ISOLATION is `in_process` or `process`, not `{other}`"),
+    }
+}
 
 /// How long anything may take that a test waits for. Generous: it only matters
 /// when something is broken.
@@ -177,6 +189,17 @@ impl Server {
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as if it had crashed.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits for it to end by itself.

@@ -12,6 +12,7 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -27,6 +28,8 @@ use crate::{
     reload::{Control, ReloadStatus},
     transport::{
         bearer::{self, NoAccess},
+        connections::Guest,
+        held::Held,
         names::{self, Wire},
         refusal::Refusal,
         throttle::{Crowded, Throttle},
@@ -130,7 +133,14 @@ async fn enter(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     }
     let (parts, body) = request.into_parts();
     match shared.check(&parts).await {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Ok(()) => {
+            let busy = parts.extensions.get::<Arc<Guest>>().map(|guest| {
+                guest.is_known_as("operator");
+                guest.busy()
+            });
+            let response = next.run(Request::from_parts(parts, body)).await;
+            response.map(|body| Body::new(Held::new(body, busy)))
+        }
         Err(refusal) => refusal.into_response(),
     }
 }

@@ -88,7 +88,7 @@ pub async fn serve(origin: Origin, lines: Lines, log: Level) -> Result<(), Serve
         sessions,
         retired,
     });
-    let listeners = Listeners::new(door.router(), admin.router());
+    let listeners = Listeners::new(live.clone(), door.router(), admin.router());
     let prepared = listeners.prepare(&snapshot.settings).await?;
     connector.commit(connector.prepare(&snapshot.settings.egress).map_err(ServeError::Egress)?);
     own.set({

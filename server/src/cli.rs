@@ -1,6 +1,11 @@
 //! The command line: what was asked, who answers, and with which exit code.
 
-use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, ErrorKind as IoErrorKind, StdoutLock, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
@@ -99,7 +104,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if asked { 0 } else { 64 });
         }
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = Output(io::stdout().lock());
     let config = cli.config;
     let done = match cli.command {
         Command::Serve(arguments) => {
@@ -123,6 +128,33 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit(),
+    }
+}
+
+/// What a shell reports of a program that wrote to a pipe which nobody reads any
+/// more: 128 and the number of SIGPIPE.
+const NOBODY_READS: i32 = 141;
+
+/// Standard output. Whoever reads it may have seen enough, as in `status | head`:
+/// then the program ends as others do, without a word.
+struct Output(StdoutLock<'static>);
+
+impl Output {
+    fn read_on<T>(result: io::Result<T>) -> io::Result<T> {
+        if result.as_ref().is_err_and(|error| error.kind() == IoErrorKind::BrokenPipe) {
+            std::process::exit(NOBODY_READS);
+        }
+        result
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::read_on(self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::read_on(self.0.flush())
     }
 }
 

@@ -22,6 +22,7 @@ use server_core::settings::{KeySource, PluginSettings};
 
 mod change;
 pub mod claims;
+pub(crate) mod deadline;
 mod elf;
 mod fault;
 pub(crate) mod folder;
@@ -44,6 +45,7 @@ mod start;
 pub mod trial;
 mod trust;
 pub mod verify;
+pub mod worker;
 
 pub use change::Change;
 pub use in_process::Retired;
@@ -144,7 +146,7 @@ impl PluginHost {
         let installed = self.installation.key(&bundled);
         let (keys, mut refusals) =
             KeyRing::new(settings, &installed, last_key.as_ref(), (self.terms.today)());
-        let loader = Loader::new(self.shared.starter.clone(), settings.max_retired_bytes, running);
+        let loader = Loader::new(self.shared.starter.clone(), settings, running);
         let mut round = Round::new(settings.clone(), keys, state_dir, loader);
         let comes_bundled = settings.trusted_keys.values().any(|key| key.minisign == KeySource::Installed);
         if !round.folder(&bundled) && comes_bundled {

@@ -30,10 +30,10 @@ use throttle::Throttle;
 pub(crate) mod bearer;
 mod body;
 mod cancels;
-mod connections;
+pub(crate) mod connections;
 mod early;
 mod endpoint;
-mod held;
+pub(crate) mod held;
 mod listeners;
 mod message;
 pub(crate) mod names;
@@ -50,7 +50,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How long the last words to those that did not finish may take to leave.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How often sessions are searched for ones that nobody uses.
+/// How often what nobody uses is searched for: sessions, and counters.
 const REAP_EVERY: Duration = Duration::from_secs(60);
 
 /// What serving needs and keeps. A clone is the same one.
@@ -146,6 +146,7 @@ impl Shared {
         loop {
             time::sleep(REAP_EVERY).await;
             self.sessions.reap(Instant::now(), sessions::IDLE);
+            self.gateway.forget_idle();
         }
     }
 

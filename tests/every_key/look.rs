@@ -8,6 +8,11 @@ use std::{
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 use super::case::verdicts;
 use crate::{
@@ -233,6 +238,34 @@ pub(super) fn door(message: &'static str, path: &'static str) -> Look {
                 Ok(response) => format!("{} {}", address.ip(), response.status().as_u16()),
                 Err(_) => format!("{} closed", address.ip()),
             }
+        })
+    })
+}
+
+/// What becomes of the first of twenty connections that ask nothing.
+pub(super) fn the_first_of_many_connections() -> Look {
+    Box::new(|server| {
+        Box::pin(async {
+            let mut strangers = Vec::new();
+            for _ in 0..20 {
+                strangers.push(TcpStream::connect(server.address).await.unwrap());
+            }
+            // Connections are taken one after another.
+            ready(server).await;
+            let over = timeout(A_WHILE / 2, strangers[0].read(&mut [0])).await;
+            if over.is_ok() { "gives way".to_owned() } else { "stays".to_owned() }
+        })
+    })
+}
+
+/// What becomes of a request whose head does not come to its end.
+pub(super) fn half_a_head() -> Look {
+    Box::new(|server| {
+        Box::pin(async {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.unwrap();
+            let over = timeout(A_WHILE * 3, stream.read(&mut [0])).await;
+            if over.is_ok() { "given up".to_owned() } else { "waited for".to_owned() }
         })
     })
 }

@@ -11,8 +11,8 @@ use super::{
     case::{Case, KEY, PLUGINS, case},
     look::{
         NEXT, a_token_changed_unseen, a_warning_in_the_log, bench_in_the_log, call, call_as,
-        call_beside_another, call_of_a_removed_agent, call_with, door, get, read, refusals, second_call,
-        version_after_a_refused_upgrade,
+        call_beside_another, call_of_a_removed_agent, call_with, door, get, half_a_head, read, refusals,
+        second_call, the_first_of_many_connections, version_after_a_refused_upgrade,
     },
 };
 use crate::support::{LAPTOP, REVIEWER, testbench::build};
@@ -35,7 +35,8 @@ pub(super) fn cases() -> Vec<Case> {
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
     }
-    for level in ["limits", "agents.*.limits", "tenants.*.limits", "profiles.*.limits"] {
+    cases.extend(load());
+    for level in ["limits", "agents.*.limits", "tenants.*.limits", "profiles.*.limits", "tool_limits.*"] {
         cases.extend(limits(level));
     }
     cases
@@ -84,6 +85,32 @@ fn whole() -> Vec<Case> {
             refusals(),
             " (generation 1)",
             "a change of `state.dir` needs a restart; nothing of this edit is in force (generation 1)",
+        ),
+    ]
+}
+
+/// What all agents share.
+fn load() -> Vec<Case> {
+    vec![
+        case("server.max_calls", json!(10), json!(1)).bench().shows(
+            call_beside_another("core.echo", hello()),
+            "hello",
+            "server_overloaded",
+        ),
+        case("server.max_connections", json!(64), json!(16)).shows(
+            the_first_of_many_connections(),
+            "stays",
+            "gives way",
+        ),
+        case("server.max_connections_per_address", json!(64), json!(16)).shows(
+            the_first_of_many_connections(),
+            "stays",
+            "gives way",
+        ),
+        case("server.client_timeout_seconds", json!(600), json!(1)).shows(
+            half_a_head(),
+            "waited for",
+            "given up",
         ),
     ]
 }
@@ -182,7 +209,7 @@ fn entries() -> Vec<Case> {
         entry("isolation", json!("in_process"), json!("process")).bench().shows(
             bench_in_the_log(),
             "in_process",
-            "isolation_unavailable",
+            "process",
         ),
         entry("config", label("one"), label("two")).bench().shows(
             call("bench.label", json!({})),

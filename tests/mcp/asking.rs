@@ -1,5 +1,7 @@
 //! Questions to the client, and what it may do with them.
 
+use std::time::Duration;
+
 use rmcp::model::{CallToolRequestParams, GetPromptRequestParams};
 use serde_json::{Value, json};
 
@@ -29,6 +31,18 @@ async fn a_tool_asks_the_person_the_model_and_for_folders() {
         let prompt = GetPromptRequestParams::new("test_input_required_result_prompt");
         let prompt = serde_json::to_value(talker.client.get_prompt(prompt).await.unwrap()).unwrap();
         assert_eq!(prompt["messages"][0]["content"]["text"], "Prompt with context: Ada", "{era:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_that_a_person_thinks_is_not_the_tool_s() {
+    let (server, _plugins) = conformance::server(", timeout_seconds: 1");
+    for era in ERAS {
+        let thinks = Duration::from_millis(1500);
+        let talker = Talker::connect_to_one_who_thinks(&server, LAPTOP, era, thinks).await;
+        let tool = CallToolRequestParams::new("test_input_required_result_elicitation");
+        let result = talker.client.call_tool(tool).await.unwrap();
+        assert_eq!(only_text(&result), "Hello, Ada!", "{era:?}");
     }
 }
 

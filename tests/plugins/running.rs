@@ -9,10 +9,7 @@ use std::{
 
 use mcp_universal_server::plugin::{Committed, PluginHost};
 use plugin_contract::Capability;
-use server_core::{
-    registry::{Plugin, Refusal},
-    settings::Isolation,
-};
+use server_core::registry::{Plugin, Refusal};
 
 use super::workbench::{Workbench, patched};
 
@@ -79,9 +76,7 @@ fn the_operator_takes_a_running_plugin_away_whatever_its_files_are() {
         (&["unsigned", "plugin_out_of_scope"], |bench| {
             bench.trusted().plugins = ["other".parse().unwrap()].into_iter().collect();
         }),
-        (&["unsigned", "isolation_unavailable"], |bench| {
-            bench.settings.entries.values_mut().next().unwrap().isolation = Isolation::Process;
-        }),
+        (&["unsigned", "in_process_out_of_scope"], |bench| bench.trusted().in_process = false),
         (&["unsigned", "config_not_taken"], |bench| {
             let entry = bench.settings.entries.values_mut().next().unwrap();
             entry.config.insert("a".to_owned(), 1.into());

@@ -16,12 +16,12 @@ use plugin_contract::Package;
 use server_core::{
     pattern::Patterns,
     registry::{Refusal, Registry},
-    settings::{Isolation, KeySource, PluginEntry, PluginSettings, TrustedKey},
+    settings::{KeySource, PluginEntry, PluginSettings, TrustedKey},
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{PROGRAM, bundled, testbench::replace};
+use crate::support::{PROGRAM, bundled, isolation, testbench::replace};
 
 /// `plugins.d/core`, signed by `acme`, and settings that let it run.
 pub(crate) struct Workbench {
@@ -53,7 +53,7 @@ impl Workbench {
             not_after: None,
             revoked: false,
         };
-        let entry = PluginEntry { isolation: Isolation::InProcess, ..PluginEntry::default() };
+        let entry = PluginEntry { isolation: isolation(), ..PluginEntry::default() };
         let settings = PluginSettings {
             dir: Some(plugins),
             bundled_dir: Some(root.path().join("none")),

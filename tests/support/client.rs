@@ -90,6 +90,17 @@ pub(crate) fn stateless(
     method: &str,
     params: Value,
 ) -> reqwest::RequestBuilder {
+    stateless_with(&http(), server, token, method, params)
+}
+
+/// The same from a client that others share.
+pub(crate) fn stateless_with(
+    client: &reqwest::Client,
+    server: &Server,
+    token: &str,
+    method: &str,
+    params: Value,
+) -> reqwest::RequestBuilder {
     let mut params = params;
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -98,7 +109,7 @@ pub(crate) fn stateless(
     });
     let name =
         params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str).map(ToOwned::to_owned);
-    let mut request = http()
+    let mut request = client
         .post(server.url("/mcp"))
         .bearer_auth(token)
         .header("accept", "application/json, text/event-stream")

@@ -11,7 +11,7 @@ use mcp_universal_server::plugin::{
     signing_key::{NewKeys, SigningKey},
 };
 
-use super::{Server, bundled};
+use super::{Server, bundled, isolation};
 
 /// A server whose agents may use the plugin: `laptop` all of it, `reviewer` its
 /// tools. `limits` are both agents'.
@@ -34,7 +34,7 @@ plugins:
   trusted_keys:
     acme: {{ minisign: "{key}", plugins: ["conformance"], names: ["*"], in_process: true }}
   entries:
-    conformance: {{ isolation: in_process }}
+    conformance: {{ isolation: {isolation} }}
 tenants:
   research: {{ tools: ["*"], resources: ["*"], prompts: ["*"] }}
 agents:
@@ -43,6 +43,7 @@ agents:
 "#,
         plugins = plugins.display(),
         key = keys.public_line,
+        isolation = isolation().as_str(),
     );
     (Server::start(&config), root)
 }

@@ -2,6 +2,8 @@
 
 #![expect(deprecated, reason = "the older revisions have sampling, roots and logging")]
 
+use std::time::Duration;
+
 use rmcp::{
     ClientHandler, ErrorData, RoleClient,
     model::{
@@ -14,7 +16,10 @@ use rmcp::{
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
 use serde_json::{Map, Value, json};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 use super::{
     PATIENCE, Server,
@@ -33,7 +38,11 @@ pub(crate) enum Heard {
 
 /// The client's own side.
 #[derive(Clone)]
-pub(crate) struct Talkative(mpsc::UnboundedSender<Heard>);
+pub(crate) struct Talkative {
+    tells: mpsc::UnboundedSender<Heard>,
+    /// How long the person before it thinks about a form.
+    thinks: Duration,
+}
 
 /// A connected one.
 pub(crate) struct Talker {
@@ -43,6 +52,16 @@ pub(crate) struct Talker {
 
 impl Talker {
     pub(crate) async fn connect(server: &Server, token: &str, era: Era) -> Self {
+        Self::connect_to_one_who_thinks(server, token, era, Duration::ZERO).await
+    }
+
+    /// The same, with a person before it who takes so long for a form.
+    pub(crate) async fn connect_to_one_who_thinks(
+        server: &Server,
+        token: &str,
+        era: Era,
+        thinks: Duration,
+    ) -> Self {
         let config = StreamableHttpClientTransportConfig::with_uri(server.url("/mcp")).auth_header(token);
         let transport = StreamableHttpClientTransport::with_client(http(), config);
         let lifecycle = match era {
@@ -52,7 +71,8 @@ impl Talker {
             }
         };
         let (sender, heard) = mpsc::unbounded_channel();
-        let client = Talkative(sender).serve_with_lifecycle(transport, lifecycle).await.unwrap();
+        let client =
+            Talkative { tells: sender, thinks }.serve_with_lifecycle(transport, lifecycle).await.unwrap();
         Self { client, heard }
     }
 
@@ -78,6 +98,7 @@ impl ClientHandler for Talkative {
         let ElicitRequestParams::FormElicitationParams { requested_schema, .. } = request else {
             panic!("a form");
         };
+        sleep(self.thinks).await;
         let schema = serde_json::to_value(requested_schema).unwrap();
         let fields = schema["properties"].as_object().unwrap();
         let content: Map<String, Value> = fields
@@ -107,7 +128,7 @@ impl ClientHandler for Talkative {
     }
 
     async fn on_progress(&self, it: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
-        let _ = self.0.send(Heard::Progress(it.progress, it.total, it.message));
+        let _ = self.tells.send(Heard::Progress(it.progress, it.total, it.message));
     }
 
     async fn on_logging_message(
@@ -115,7 +136,7 @@ impl ClientHandler for Talkative {
         it: LoggingMessageNotificationParam,
         _: NotificationContext<RoleClient>,
     ) {
-        let _ = self.0.send(Heard::Log(it.data));
+        let _ = self.tells.send(Heard::Log(it.data));
     }
 
     async fn on_resource_updated(
@@ -123,14 +144,14 @@ impl ClientHandler for Talkative {
         it: ResourceUpdatedNotificationParam,
         _: NotificationContext<RoleClient>,
     ) {
-        let _ = self.0.send(Heard::Updated(it.uri));
+        let _ = self.tells.send(Heard::Updated(it.uri));
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        let _ = self.0.send(Heard::Tools);
+        let _ = self.tells.send(Heard::Tools);
     }
 
     async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
-        let _ = self.0.send(Heard::Prompts);
+        let _ = self.tells.send(Heard::Prompts);
     }
 }

@@ -18,7 +18,7 @@ use server_core::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{LAPTOP, Server, TWO_AGENTS, bundled};
+use super::{LAPTOP, Server, TWO_AGENTS, bundled, isolation};
 
 /// A folder of plugins with `bench` in it, release 1.
 ///
@@ -28,20 +28,34 @@ pub(crate) struct Testbench {
     root: tempfile::TempDir,
     key: SigningKey,
     public_line: String,
+    isolation: Isolation,
+    worker: String,
 }
 
 impl Testbench {
+    /// One that runs where all plugins do.
     pub(crate) fn new() -> Self {
+        Self::isolated(isolation())
+    }
+
+    /// One that runs there.
+    pub(crate) fn isolated(isolation: Isolation) -> Self {
         let root = tempfile::tempdir().unwrap();
         let keys = NewKeys::generate(None).unwrap();
         let key_file = root.path().join("acme.key");
         fs::write(&key_file, &keys.secret).unwrap();
         let key = SigningKey::read(&key_file, || panic!("it has no password")).unwrap();
-        let bench = Self { root, key, public_line: keys.public_line };
+        let bench = Self { root, key, public_line: keys.public_line, isolation, worker: "{}".to_owned() };
         fs::create_dir(bench.plugins()).unwrap();
         fs::set_permissions(bench.plugins(), Permissions::from_mode(0o755)).unwrap();
         bench.install(&build(1));
         bench
+    }
+
+    /// The same, with settings for its worker processes, as in `{ threads: 1 }`.
+    pub(crate) fn with_worker(mut self, worker: &str) -> Self {
+        self.worker = worker.to_owned();
+        self
     }
 
     /// The folder of plugins.
@@ -75,10 +89,12 @@ plugins:
     bundled: {{ minisign: installed, plugins: ["*"], names: ["core.*", "about://*", "review_pr", "tool_usage"], in_process: true }}
     acme: {{ minisign: "{key}", plugins: ["bench"], in_process: true }}
   entries:
-    bench: {{ isolation: in_process, config: {config} }}
+    bench: {{ isolation: {isolation}, worker: {worker}, config: {config} }}
 "#,
             plugins = self.plugins().display(),
             key = self.public_line,
+            isolation = self.isolation.as_str(),
+            worker = self.worker,
         )
     }
 
@@ -98,7 +114,7 @@ plugins:
         };
         settings.trusted_keys.insert("acme".parse().unwrap(), trusted);
         let config = config.as_object().unwrap().clone();
-        let entry = PluginEntry { isolation: Isolation::InProcess, config, ..PluginEntry::default() };
+        let entry = PluginEntry { isolation: self.isolation, config, ..PluginEntry::default() };
         settings.entries.insert("bench".parse().unwrap(), entry);
         settings
     }
@@ -144,6 +160,11 @@ pub(crate) fn build(release: u32) -> Vec<u8> {
     let library = LIBRARY.get_or_init(|| fs::read(bundled::library("plugin-testbench")).unwrap());
     let release = format!("testbench release {release:05}");
     replace(library, b"testbench release 00001", release.as_bytes())
+}
+
+/// The same, but its constructor attacks.
+pub(crate) fn build_that_attacks(release: u32) -> Vec<u8> {
+    replace(&build(release), b"testbench constructor is good", b"testbench constructor is evil")
 }
 
 /// The same, but it never comes to saying what it is.

@@ -65,7 +65,10 @@ fn a_file_is_about_one_thing_and_not_long() {
 
 #[test]
 fn plugins_are_written_without_unsafe_code() {
-    for file in files("rs").into_iter().filter(|it| it.starts_with(root().join("plugins"))) {
+    let plugins = root().join("plugins");
+    // It stands for those who do not keep to the rules.
+    let hostile = plugins.join("testbench/src/hostile.rs");
+    for file in files("rs").into_iter().filter(|it| it.starts_with(&plugins) && *it != hostile) {
         let text = fs::read_to_string(&file).unwrap();
         assert!(
             !text.contains("unsafe"),

@@ -20,6 +20,8 @@ use std::{
 
 use plugin_api::prelude::*;
 
+mod hostile;
+
 /// The last five digits are the release: 1.0.1.
 const RELEASE: &str = "testbench release 00001";
 /// `never.` in place of the last word makes a library that hangs.
@@ -113,7 +115,7 @@ pub fn plugin() -> Plugin {
     let instance = RandomState::new().build_hasher().finish();
     let calls = AtomicU64::new(0);
     let answered = version.clone();
-    Plugin::new("bench", &version)
+    let plugin = Plugin::new("bench", &version)
         .description("Does what tests need.")
         .config::<Config>()
         .tool(Tool::new("bench.sleep", "Sleeps on a thread of its own.", |_: &Call, input: Sleep| {
@@ -131,7 +133,8 @@ pub fn plugin() -> Plugin {
         .tool(Tool::new("bench.count", "Answers how often this instance was asked.", {
             move |_: &Call, ()| (calls.fetch_add(1, Ordering::Relaxed) + 1).to_string()
         }))
-        .tool(label())
+        .tool(label());
+    hostile::tools(plugin)
 }
 
 plugin_api::export!(plugin);

@@ -64,6 +64,10 @@ const SAFE_TOOLS: [&str; 2] = ["core.echo", "core.sum"];
 /// Where the server keeps its files if nothing is said about it.
 const STATE_DIR: &str = "state";
 
+/// The most calls that a configuration may let run at the same time. Each may have
+/// a thread for as long as it runs.
+pub const MAX_CALLS: u32 = 4096;
+
 /// A configuration, as a file has it.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -218,6 +222,7 @@ pub fn without_file(token: &str) -> Result<Settings, InvalidToken> {
         egress: Default::default(),
         credentials: Default::default(),
         plugins: default_plugins(),
+        tool_limits: Vec::new(),
         llm: Default::default(),
         tenants: tenants.collect(),
         agents: agents.collect(),

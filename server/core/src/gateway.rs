@@ -16,22 +16,21 @@ use crate::{
     arguments::quoted,
     conversation::{Conversation, Nobody},
     id::AgentId,
-    limits::{
-        Limits, Rate,
-        counters::{Counters, Slot},
-    },
+    limits::{counters::Counters, places::Places},
     policy::{self, Reason, Thing},
     principal::{Caller, Principal},
     registry::{Prompt, Resource, ResourceTemplate, Tool},
     snapshot::{Live, Snapshot},
 };
 
+mod admission;
 mod call;
 mod flights;
 mod notes;
 mod record;
 mod reply;
 
+use admission::Held;
 use call::{Bounds, Call};
 use flights::Flights;
 pub use notes::Notes;
@@ -39,11 +38,7 @@ pub use record::{CallLog, CallRecord, Outcome};
 
 /// Bounds what the five limits do not count: lists, resources, prompts, and
 /// calls of tools that are not there or not granted.
-const OTHER_CONCURRENCY: u32 = 64;
 const OTHER_BOUNDS: Bounds = Bounds { timeout_seconds: 30, max_response_bytes: 4 << 20, inline: false };
-
-/// When to try again where requests that run at the same time are too many.
-const RETRY_WHEN_BUSY_MS: u64 = 1000;
 
 /// How many complaints about one request are worth reading.
 const MAX_COMPLAINTS: usize = 16;
@@ -88,7 +83,9 @@ impl Gateway {
     #[must_use]
     pub fn new(live: Arc<Live>, log: Arc<dyn CallLog>) -> Self {
         let flights = Flights::new(live.clone());
-        Self { live, calls: Counters::new(), others: Counters::new(), flights, log }
+        // What runs for agents is one crowd, whatever they asked for.
+        let places = Places::default();
+        Self { live, calls: Counters::new(places.clone()), others: Counters::new(places), flights, log }
     }
 
     /// The snapshots it answers from.
@@ -113,6 +110,14 @@ impl Gateway {
     /// how many. To be called once `snapshot` has been published.
     pub fn revoke(&self, snapshot: &Snapshot) -> usize {
         self.flights.revoke(snapshot)
+    }
+
+    /// Lets go of what is known of agents that have not called for so long that it
+    /// makes no difference. To be called now and then.
+    pub fn forget_idle(&self) {
+        let now = Instant::now();
+        self.calls.forget_idle(now);
+        self.others.forget_idle(now);
     }
 
     /// The tools that `principal` may call.
@@ -180,10 +185,11 @@ impl Gateway {
             Ok(permit) => permit,
             Err(reasons) => return self.unless_flooding(principal, call, |call| call.denied(reasons)),
         };
-        let Some(limits) = call.limits() else { return call.unknown() };
+        let snapshot = call.snapshot().clone();
+        let Some(held) = Held::new(&snapshot, principal, name) else { return call.unknown() };
         let payload = encoded_length(&arguments);
         call.asked(payload);
-        let slot = match self.admit(principal, &limits, payload) {
+        let slot = match self.admit(&held, payload) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
         };
@@ -194,8 +200,8 @@ impl Gateway {
         }
         let request = CallTool { name: &tool.spec.name, arguments: &arguments };
         let bounds = Bounds {
-            timeout_seconds: limits.timeout_seconds,
-            max_response_bytes: limits.max_response_bytes,
+            timeout_seconds: held.timeout().0,
+            max_response_bytes: held.max_response(),
             inline: tool.spec.inline,
         };
         call.run(permit, op::plugin::CALL_TOOL, &request, conversation, slot, bounds).await
@@ -210,7 +216,7 @@ impl Gateway {
     ) -> Answer<ResourceContents> {
         let principal = &caller.principal;
         let call = self.begin(caller, Thing::Resource, uri);
-        let slot = match self.guard(principal) {
+        let slot = match self.guard(principal, Some(call.snapshot())) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
         };
@@ -229,7 +235,7 @@ impl Gateway {
     pub fn watch_resource(&self, caller: &Caller, uri: &str) -> Answer<()> {
         let principal = &caller.principal;
         let call = self.begin(caller, Thing::Resource, uri);
-        let _slot = match self.guard(principal) {
+        let _slot = match self.guard(principal, None) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
         };
@@ -251,7 +257,7 @@ impl Gateway {
         };
         let mut call = self.begin(caller, thing, name);
         call.asked(encoded_length(&request));
-        let slot = match self.guard(principal) {
+        let slot = match self.guard(principal, Some(call.snapshot())) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
         };
@@ -295,7 +301,7 @@ impl Gateway {
         let principal = &caller.principal;
         let mut call = self.begin(caller, Thing::Prompt, name);
         call.asked(encoded_length(&arguments));
-        let slot = match self.guard(principal) {
+        let slot = match self.guard(principal, Some(call.snapshot())) {
             Ok(slot) => slot,
             Err(reasons) => return call.refused(reasons),
         };
@@ -318,44 +324,10 @@ impl Gateway {
 
     fn list<T>(&self, principal: &Principal, items: impl FnOnce(&Arc<Snapshot>) -> T) -> Answer<T> {
         let snapshot = self.live.load();
-        match self.guard(principal) {
+        match self.guard(principal, None) {
             Ok(_slot) => Answer::Done(items(&snapshot)),
             Err(reasons) => Answer::Refused(Denial { generation: snapshot.generation, reasons }),
         }
-    }
-
-    /// The size is checked beside rate and concurrency, so that all three are
-    /// reported together and a call refused by one spends none.
-    fn admit(&self, principal: &Principal, limits: &Limits, payload: u64) -> Result<Slot, Vec<Reason>> {
-        let (agent, rate, limit) = (&principal.agent, limits.rate, limits.max_payload_bytes);
-        let too_large = payload > limit;
-        let counted = self.calls.admit(agent, limits.concurrency, rate, too_large, Instant::now());
-        counted.map_err(|excess| {
-            let agent = || agent.clone();
-            let size = too_large.then(|| Reason::PayloadTooLarge { agent: agent(), bytes: payload, limit });
-            let running = excess.running.map(|running| Reason::TooManyCalls {
-                agent: agent(),
-                running,
-                limit: limits.concurrency,
-            });
-            let wait = excess.retry_after_ms.map(|retry_after_ms| Reason::RateLimited {
-                agent: agent(),
-                rate,
-                retry_after_ms,
-            });
-            [size, running, wait].into_iter().flatten().collect()
-        })
-    }
-
-    /// The bound on everything that is no permitted tool call.
-    fn guard(&self, principal: &Principal) -> Result<Slot, Vec<Reason>> {
-        let agent = &principal.agent;
-        let counted =
-            self.others.admit(agent, OTHER_CONCURRENCY, Rate::OTHER_REQUESTS, false, Instant::now());
-        counted.map_err(|excess| {
-            let retry_after_ms = excess.retry_after_ms.unwrap_or(RETRY_WHEN_BUSY_MS);
-            vec![Reason::TooManyRequests { agent: agent.clone(), retry_after_ms }]
-        })
     }
 
     fn unless_flooding<T>(
@@ -364,7 +336,7 @@ impl Gateway {
         call: Call,
         end: impl FnOnce(Call) -> Answer<T>,
     ) -> Answer<T> {
-        match self.guard(principal) {
+        match self.guard(principal, None) {
             Ok(_slot) => end(call),
             Err(reasons) => call.refused(reasons),
         }

@@ -28,6 +28,7 @@ pub mod secret;
 pub mod settings;
 pub mod snapshot;
 pub mod unused;
+pub mod workers;
 
 #[cfg(test)]
 mod testing;

@@ -1,8 +1,17 @@
 //! The five limits on tool calls, as numbers.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, sync::Arc};
+
+use crate::{
+    id::{AgentId, TenantId},
+    pattern::Pattern,
+};
 
 pub mod counters;
+pub mod places;
+pub mod rate;
+
+pub use rate::Rate;
 
 /// What bounds an agent's tool calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +35,7 @@ impl Default for Limits {
             max_response_bytes: 262_144,
             timeout_seconds: 30,
             concurrency: 8,
-            rate: Rate { calls: 60, per: Period::Minute, burst: 60 },
+            rate: Rate::STANDARD,
         }
     }
 }
@@ -46,7 +55,8 @@ impl Limits {
     }
 }
 
-/// A tenant's word on its agents' limits: of each, the lower one wins.
+/// Limits of which each may be unset. A tenant's word on its agents', of which the
+/// lower one wins; or the word on calls of some tools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitCeilings {
     /// See [`Limits::max_payload_bytes`].
@@ -61,144 +71,80 @@ pub struct LimitCeilings {
     pub rate: Option<Rate>,
 }
 
-/// Calls per time, written `60/min`. As many may come at once, unless a ceiling
-/// allows fewer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    calls: u32,
-    per: Period,
-    burst: u32,
+/// The operator's word on the calls of some tools, for each agent apart: it may not
+/// have more calls of all of them together than this lets through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolLimits {
+    /// Which tools.
+    pub tools: Pattern,
+    /// Those that are set.
+    pub limits: LimitCeilings,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Period {
-    Second,
-    Minute,
-    Hour,
-    Day,
-}
-
-impl Period {
-    const ALL: [Self; 4] = [Self::Second, Self::Minute, Self::Hour, Self::Day];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Second => "s",
-            Self::Minute => "min",
-            Self::Hour => "h",
-            Self::Day => "day",
-        }
-    }
-
-    fn nanos(self) -> u64 {
-        1_000_000_000
-            * match self {
-                Self::Second => 1,
-                Self::Minute => 60,
-                Self::Hour => 3_600,
-                Self::Day => 86_400,
-            }
-    }
-}
-
-impl Rate {
-    /// The fixed bound on requests that are no tool calls, for each agent.
-    pub const OTHER_REQUESTS: Self = Self { calls: 1200, per: Period::Minute, burst: 1200 };
-
-    /// How many calls may come at once.
-    #[must_use]
-    pub fn burst(self) -> u32 {
-        self.burst
-    }
-
-    /// The time in which one call's worth grows back, in nanoseconds.
-    #[must_use]
-    pub fn interval_nanos(self) -> u64 {
-        self.per.nanos() / u64::from(self.calls.max(1))
-    }
-
-    /// The rate that keeps within both: of each its slower growth, and its smaller
-    /// burst.
-    fn under(self, ceiling: Self) -> Self {
-        let slower = if self.interval_nanos() < ceiling.interval_nanos() { ceiling } else { self };
-        Self { burst: self.burst.min(ceiling.burst), ..slower }
-    }
-}
-
-/// Text that is no rate.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no rate: write calls per time, with `s`, `min`, `h` or `day`, as in `60/min`")]
-pub struct InvalidRate(String);
-
-impl FromStr for Rate {
-    type Err = InvalidRate;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.split_once('/')
-            .and_then(|(calls, per)| {
-                let calls = calls.trim().parse().ok().filter(|calls| (1..=1_000_000).contains(calls))?;
-                let per = Period::ALL.into_iter().find(|period| period.as_str() == per.trim())?;
-                Some(Self { calls, per, burst: calls })
-            })
-            .ok_or_else(|| InvalidRate(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Rate {
+impl fmt::Display for ToolLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.calls, self.per.as_str())?;
-        if self.burst < self.calls {
-            write!(f, ", {} at once", self.burst)?;
+        let LimitCeilings { max_payload_bytes, max_response_bytes, timeout_seconds, concurrency, rate } =
+            self.limits;
+        let set = |key: &str, value: Option<String>| value.map(|value| format!("{key} {value}"));
+        let limits = [
+            set("rate_limit", rate.map(|it| it.to_string())),
+            set("concurrency", concurrency.map(|it| it.to_string())),
+            set("timeout_seconds", timeout_seconds.map(|it| it.to_string())),
+            set("max_payload_bytes", max_payload_bytes.map(|it| it.to_string())),
+            set("max_response_bytes", max_response_bytes.map(|it| it.to_string())),
+        ];
+        let limits = limits.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        write!(f, "{} ({limits})", self.tools)
+    }
+}
+
+/// What is said of tools, by pattern. Shared with the calls that it counts.
+pub type EveryToolLimits = Vec<Arc<ToolLimits>>;
+
+/// Where a limit stands that a call exceeds, and where it would have to be raised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The agent's own limits, or what counts for those that have none.
+    Agent(AgentId),
+    /// The ceiling of its tenant.
+    Tenant(TenantId),
+    /// What is said of the tools.
+    Tools(Pattern),
+}
+
+impl Level {
+    /// The key of a limit there, as in `agents.laptop.limits.rate_limit`.
+    pub(crate) fn key(&self, limit: &str) -> String {
+        match self {
+            Self::Agent(agent) => format!("agents.{agent}.limits.{limit}"),
+            Self::Tenant(tenant) => format!("tenants.{tenant}.limits.{limit}"),
+            Self::Tools(tools) => format!("tool_limits.{tools}.{limit}"),
         }
-        Ok(())
+    }
+
+    /// ` of ` and the tools, if the limit is about some only; the word is what
+    /// comes before them in a sentence.
+    pub(crate) fn tools(&self, word: &str) -> String {
+        match self {
+            Self::Tools(tools) => format!(" {word} `{tools}`"),
+            Self::Agent(_) | Self::Tenant(_) => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(agent) => write!(f, "agent `{agent}`"),
+            Self::Tenant(tenant) => write!(f, "tenant `{tenant}`"),
+            Self::Tools(tools) => write!(f, "`{tools}`"),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_rate_reads_as_it_is_written() {
-        for (text, interval) in [
-            ("1/s", 1_000_000_000),
-            ("60/min", 1_000_000_000),
-            ("20/min", 3_000_000_000),
-            ("3600/h", 1_000_000_000),
-            ("1/day", 86_400_000_000_000),
-        ] {
-            let rate: Rate = text.parse().unwrap();
-            assert_eq!((rate.to_string().as_str(), rate.interval_nanos()), (text, interval));
-        }
-    }
-
-    #[test]
-    fn what_is_no_rate_is_refused_with_the_rule() {
-        for text in ["", "60", "0/min", "-1/min", "60/minute", "60/", "/min", "9999999/s"] {
-            assert_eq!(
-                text.parse::<Rate>().unwrap_err().to_string(),
-                format!(
-                    "`{text}` is no rate: write calls per time, with `s`, `min`, `h` or `day`, as in `60/min`"
-                )
-            );
-        }
-    }
-
-    #[test]
-    fn a_rate_under_a_ceiling_keeps_within_both() {
-        for (own, ceiling, held, burst) in [
-            ("10/s", "500/min", "500/min, 10 at once", 10),
-            ("500/min", "10/s", "500/min, 10 at once", 10),
-            ("60/min", "1/s", "60/min, 1 at once", 1),
-            ("60/min", "1000/h", "1000/h, 60 at once", 60),
-            ("20/min", "60/min", "20/min", 20),
-            ("60/min", "20/min", "20/min", 20),
-        ] {
-            let ceiling = LimitCeilings { rate: Some(ceiling.parse().unwrap()), ..LimitCeilings::default() };
-            let rate = Limits { rate: own.parse().unwrap(), ..Limits::default() }.under(&ceiling).rate;
-            assert_eq!((rate.to_string().as_str(), rate.burst()), (held, burst), "{own}");
-        }
-    }
 
     #[test]
     fn of_a_limit_and_its_ceiling_the_lower_one_wins() {

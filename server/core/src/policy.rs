@@ -23,6 +23,7 @@ use crate::{
 mod reason;
 mod revoked;
 
+pub(crate) use reason::RETRY_WHEN_BUSY_MS;
 pub use reason::{Reason, Thing};
 pub(crate) use revoked::revoked;
 pub use revoked::{Lapse, Revoked};

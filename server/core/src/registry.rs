@@ -22,6 +22,7 @@ use crate::{
     id::KeyName,
     invocation::Invocation,
     settings::Isolation,
+    workers::WorkersStatus,
 };
 
 /// The longest URI of a resource that a client may name.
@@ -92,6 +93,15 @@ pub trait Instance: Send + Sync {
     fn offers(&self, _thing: &Offered) -> bool {
         true
     }
+
+    /// How its worker processes are, if it has any.
+    fn workers(&self) -> Option<WorkersStatus> {
+        None
+    }
+
+    /// Another instance takes the calls from now on. Those that it has go on, and
+    /// some may still come.
+    fn retire(&self) {}
 }
 
 /// Why a plugin gave no answer.

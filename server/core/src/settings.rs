@@ -17,15 +17,17 @@ use crate::{
     budget::Budget,
     egress::{Credential, Rules},
     id::{AgentId, KeyName, SecretName, TenantId},
-    limits::{LimitCeilings, Limits},
+    limits::{EveryToolLimits, LimitCeilings, Limits},
     llm::{LlmGrant, LlmSettings},
     pattern::Patterns,
     secret::TokenDigest,
 };
 
 mod egress;
+mod worker;
 
 pub use egress::{Authorities, EgressSettings};
+pub use worker::WorkerSettings;
 
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct Settings {
     pub credentials: BTreeMap<SecretName, Credential>,
     /// What may be loaded, and who says so.
     pub plugins: PluginSettings,
+    /// Limits on the calls of some tools.
+    pub tool_limits: EveryToolLimits,
     /// Models of others.
     pub llm: LlmSettings,
     /// Ceilings.
@@ -68,6 +72,33 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// The endpoint as clients see it, where a proxy stands in front.
     pub public_url: Option<url::Url>,
+    /// What all agents share.
+    pub load: LoadSettings,
+}
+
+/// How much the server does at a time, and for how long it waits for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadSettings {
+    /// Calls under way.
+    pub max_calls: u32,
+    /// Connections of agents.
+    pub max_connections: u32,
+    /// Connections from one address on which nobody has shown a valid token yet.
+    pub max_connections_per_address: u32,
+    /// How long a client may take to send what it has begun to send, and to take
+    /// any of what it is sent.
+    pub client_timeout: Duration,
+}
+
+impl Default for LoadSettings {
+    fn default() -> Self {
+        Self {
+            max_calls: 512,
+            max_connections: 4096,
+            max_connections_per_address: 1024,
+            client_timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 /// Where the operator's tools connect, and how they show that they are.
@@ -197,6 +228,8 @@ pub struct PluginSettings {
     /// How many bytes of libraries that no plugin uses any more may stay in memory
     /// before no other is loaded into the server's process.
     pub max_retired_bytes: u64,
+    /// Whether no worker runs where the kernel does not keep it from files.
+    pub require_landlock: bool,
 }
 
 impl Default for PluginSettings {
@@ -207,6 +240,7 @@ impl Default for PluginSettings {
             trusted_keys: BTreeMap::new(),
             entries: BTreeMap::new(),
             max_retired_bytes: 256 << 20,
+            require_landlock: true,
         }
     }
 }
@@ -290,6 +324,8 @@ pub struct PluginEntry {
     pub egress: Option<Rules>,
     /// Secrets that may go with its requests, if its agents have them too.
     pub secrets: BTreeSet<SecretName>,
+    /// What its worker processes may have.
+    pub worker: WorkerSettings,
     /// Its own configuration.
     pub config: Map<String, Value>,
 }
@@ -302,6 +338,7 @@ impl Default for PluginEntry {
             capabilities: BTreeSet::new(),
             egress: None,
             secrets: BTreeSet::new(),
+            worker: WorkerSettings::default(),
             config: Map::new(),
         }
     }

@@ -80,6 +80,7 @@ pub(crate) fn settings() -> Settings {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             public_url: None,
+            load: Default::default(),
         },
         admin: None,
         log_level: LogLevel::default(),
@@ -89,6 +90,7 @@ pub(crate) fn settings() -> Settings {
         egress: Default::default(),
         credentials: Default::default(),
         plugins: PluginSettings::default(),
+        tool_limits: Vec::new(),
         llm: Default::default(),
         tenants: BTreeMap::from([("research".parse::<TenantId>().unwrap(), tenant)]),
         agents: BTreeMap::from([("laptop".parse::<AgentId>().unwrap(), agent)]),
@@ -170,5 +172,27 @@ pub(crate) struct Records(pub(crate) Mutex<Vec<CallRecord>>);
 impl CallLog for Records {
     fn record(&self, record: &CallRecord) {
         self.0.lock().unwrap().push(record.clone());
+    }
+}
+
+/// Chance with a seed (SplitMix64): the same seed, the same choices, on every
+/// machine.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn throw(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut value = self.0;
+        value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (value ^ value >> 31) % below
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[usize::try_from(self.throw(of.len() as u64)).unwrap()]
     }
 }

@@ -42,7 +42,7 @@ impl fmt::Display for UnusedPattern {
     }
 }
 
-/// The patterns for tools, of tenants and agents, that cover no tool that is
+/// The patterns for tools, of tenants, agents and limits, that cover no tool that is
 /// loaded. `*` is never one of them.
 #[must_use]
 pub fn tool_patterns(settings: &Settings, registry: &Registry) -> Vec<UnusedPattern> {
@@ -50,7 +50,18 @@ pub fn tool_patterns(settings: &Settings, registry: &Registry) -> Vec<UnusedPatt
     let agents = settings.agents.iter().map(|(id, agent)| (format!("agents.{id}"), &agent.grant));
     let names: Vec<&str> = registry.tools().map(|tool| tool.spec.name.as_str()).collect();
     let mut judged = Judged { names, verdicts: HashMap::new() };
-    tenants.chain(agents).flat_map(|(place, grant)| unused(&place, grant, &mut judged)).collect()
+    let mut unused: Vec<_> =
+        tenants.chain(agents).flat_map(|(place, grant)| unused(&place, grant, &mut judged)).collect();
+    let limits = settings.tool_limits.iter().filter_map(|limits| match judged.verdict(&limits.tools) {
+        Verdict::Used => None,
+        Verdict::Unused { nearest } => Some(UnusedPattern {
+            place: "tool_limits".to_owned(),
+            pattern: limits.tools.clone(),
+            nearest: nearest.clone(),
+        }),
+    });
+    unused.extend(limits);
+    unused
 }
 
 /// Patterns that were compared with what is loaded: thousands of agents may have
@@ -113,7 +124,10 @@ fn families(name: &str) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{content, patterns, plugin, settings, tool, unreachable};
+    use crate::{
+        limits::{LimitCeilings, ToolLimits},
+        testing::{content, patterns, plugin, settings, tool, unreachable},
+    };
 
     /// What is said of an agent's patterns where demo.echo and demo.pages.list
     /// are loaded.
@@ -157,12 +171,17 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_s_patterns_are_judged_too() {
+    fn the_patterns_of_tenants_and_of_limits_are_judged_too() {
         let mut content = content(settings(), plugin(&[tool("demo.echo", &[])], &[], unreachable()));
         for tenant in content.settings.tenants.values_mut() {
             tenant.grant.deny = patterns(&["demo.ehco"]);
         }
+        for tools in ["demo.*", "demo.ehco"] {
+            let limits = ToolLimits { tools: tools.parse().unwrap(), limits: LimitCeilings::default() };
+            content.settings.tool_limits.push(limits.into());
+        }
         let unused = tool_patterns(&content.settings, &content.registry);
-        assert_eq!(unused.iter().map(|unused| &unused.place).collect::<Vec<_>>(), ["tenants.research.deny"]);
+        let places: Vec<_> = unused.iter().map(|unused| unused.place.as_str()).collect();
+        assert_eq!(places, ["tenants.research.deny", "tool_limits"]);
     }
 }

@@ -61,6 +61,7 @@ fn described(plugin: &Plugin) -> Value {
         "version": manifest.version,
         "release": manifest.release,
         "isolation": isolation.as_str(),
+        "workers": plugin.instance.workers(),
         "tools": manifest.tools.len(),
         "signer": provenance.signer,
         "key_id": provenance.key_id,

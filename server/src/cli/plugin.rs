@@ -11,6 +11,7 @@ mod keygen;
 mod sign;
 mod trial;
 mod verify;
+mod worker;
 
 /// Make, sign and look into plugins
 #[derive(Debug, Subcommand)]
@@ -36,6 +37,9 @@ pub enum Command {
     /// Try a plugin out for the server that started this
     #[command(hide = true)]
     Trial,
+    /// Run a plugin for the server that started this
+    #[command(hide = true)]
+    Worker,
 }
 
 /// Does what was asked. `config` is the configuration file that was named.
@@ -46,5 +50,6 @@ pub fn run(command: Command, config: Option<PathBuf>, out: &mut dyn Write) -> Re
         Command::Verify(arguments) => verify::run(&arguments, config, out),
         Command::Inspect(arguments) => inspect::run(&arguments, out),
         Command::Trial => trial::run(),
+        Command::Worker => worker::run(),
     }
 }

@@ -18,6 +18,10 @@ use crate::{
 /// How long the end waits for what still runs when nobody is served any more.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
+/// How many threads may be blocked: each call may have one, and no call that was let
+/// through waits for one. They exist only as long as they are needed.
+const THREADS: usize = config::MAX_CALLS as usize + 128;
+
 /// Run the server
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -32,8 +36,11 @@ pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), F
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
     let log = logging::start(asked).map_err(Failure::failed)?;
     raise_open_files();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(THREADS)
+        .build()
+        .map_err(Failure::failed)?;
     let served = runtime.block_on(app::serve(origin, log.lines(), log.level()));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);

@@ -120,7 +120,7 @@ fn reason(reason: &Reason) -> Value {
 #[cfg(test)]
 mod tests {
     use plugin_contract::op::Content;
-    use server_core::{id::Generation, policy::Thing};
+    use server_core::{id::Generation, limits::Level, policy::Thing};
 
     use super::*;
 
@@ -137,6 +137,7 @@ mod tests {
     fn limited() -> Reason {
         Reason::RateLimited {
             agent: "laptop".parse().unwrap(),
+            level: Level::Agent("laptop".parse().unwrap()),
             rate: "60/min".parse().unwrap(),
             retry_after_ms: 1500,
         }

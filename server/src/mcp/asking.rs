@@ -2,7 +2,10 @@
 //! which answers are answers, and what a client carries from one round to the
 //! next in the revision without sessions.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use plugin_contract::op::{Elicited, Question, Roots, Sampled};
 use rmcp::model::{
@@ -109,6 +112,13 @@ pub(super) struct Round {
     pub(super) answers: BTreeMap<String, Value>,
 }
 
+/// What a client carries, and until when it is good.
+#[derive(Serialize, Deserialize)]
+struct Carried {
+    round: Round,
+    until: SystemTime,
+}
+
 /// Seals what clients carry, so that they cannot change it, nor use it for
 /// another agent, another request or another day. The key is as old as the
 /// process.
@@ -143,9 +153,16 @@ impl Seal {
 
     /// What the client is to bring along with its answers.
     pub(super) fn close(&self, round: &Round, context: &Context) -> Result<String, ErrorData> {
-        let options = SealOptions::new().associated_data(&context.0).ttl(PATIENCE);
-        let next = Round { number: round.number + 1, answers: round.answers.clone() };
-        self.0.seal_json_with(&next, &options).map_err(|_| ErrorData::internal_error("internal error", None))
+        self.close_at(round, context, SystemTime::now())
+    }
+
+    fn close_at(&self, round: &Round, context: &Context, now: SystemTime) -> Result<String, ErrorData> {
+        let options = SealOptions::new().associated_data(&context.0);
+        let round = Round { number: round.number + 1, answers: round.answers.clone() };
+        let carried = Carried { round, until: now + PATIENCE };
+        self.0
+            .seal_json_with(&carried, &options)
+            .map_err(|_| ErrorData::internal_error("internal error", None))
     }
 
     /// The round that the client's request begins. Answers without a state are
@@ -156,6 +173,16 @@ impl Seal {
         responses: Option<InputResponses>,
         context: &Context,
     ) -> Result<Round, ErrorData> {
+        self.open_at(state, responses, context, SystemTime::now())
+    }
+
+    fn open_at(
+        &self,
+        state: Option<&str>,
+        responses: Option<InputResponses>,
+        context: &Context,
+        now: SystemTime,
+    ) -> Result<Round, ErrorData> {
         let refuse = |why: &str| {
             let message = format!("`requestState` cannot be used, {why}: make the request anew, without it");
             ErrorData::invalid_params(message, None)
@@ -163,10 +190,12 @@ impl Seal {
         let mut round = match state {
             None => Round::default(),
             Some(state) => {
-                self.0.open_json_with::<Round>(state, &context.0).map_err(|error| match error {
-                    rmcp::model::RequestStateError::Expired => refuse("it is too old"),
-                    _ => refuse("it was not given out for this request"),
-                })?
+                let opened = self.0.open_json_with::<Carried>(state, &context.0);
+                let carried = opened.map_err(|_| refuse("it was not given out for this request"))?;
+                if now > carried.until {
+                    return Err(refuse("it is too old"));
+                }
+                carried.round
             }
         };
         if round.number > MAX_ROUNDS {
@@ -267,6 +296,28 @@ mod tests {
             let error = seal.open(Some(&state), None, &bound).unwrap_err();
             assert_eq!(error.code, rmcp::model::ErrorCode::INVALID_PARAMS);
         }
+    }
+
+    #[test]
+    fn a_state_is_good_for_fifteen_minutes() {
+        let seal = Seal::new().unwrap();
+        let bound = context("laptop", "demo.ask", json!({}));
+        let begun = SystemTime::now();
+        let state = seal.close_at(&Round::default(), &bound, begun).unwrap();
+        let open = |after| seal.open_at(Some(&state), None, &bound, begun + after);
+        for after in [Duration::ZERO, PATIENCE - Duration::from_millis(1), PATIENCE] {
+            assert_eq!(open(after).unwrap().number, 1, "{after:?}");
+        }
+        for after in [PATIENCE + Duration::from_millis(1), PATIENCE * 100] {
+            assert_eq!(
+                open(after).unwrap_err().message,
+                "`requestState` cannot be used, it is too old: make the request anew, without it"
+            );
+        }
+        // Another round has its own time.
+        let round = open(PATIENCE).unwrap();
+        let next = seal.close_at(&round, &bound, begun + PATIENCE).unwrap();
+        assert_eq!(seal.open_at(Some(&next), None, &bound, begun + PATIENCE * 2).unwrap().number, 2);
     }
 
     #[test]

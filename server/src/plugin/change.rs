@@ -36,9 +36,22 @@ impl Change {
         }
     }
 
+    /// Lets what gave way end with the calls that it has.
+    pub(super) fn retire(&self) {
+        match self {
+            Self::Replaced { from: plugin, .. } | Self::Removed(plugin) => plugin.instance.retire(),
+            Self::Loaded(_) | Self::WentOn(_) => {}
+        }
+    }
+
     /// Writes it to the log. That a plugin goes on is no news.
     pub fn log(&self) {
-        let Plugin { manifest, provenance, isolation, .. } = &**self.plugin();
+        let Plugin { manifest, provenance, isolation, instance, .. } = &**self.plugin();
+        // How far the kernel keeps it in its place, where it has processes of its own.
+        let confinement = instance.workers().map(|workers| workers.confinement);
+        let landlock = confinement.as_ref().and_then(|it| it.landlock);
+        let uid = confinement.as_ref().map(|it| it.uid);
+        let seccomp = confinement.map(|it| it.seccomp);
         match self {
             Self::Loaded(_) => info!(
                 target: "plugin",
@@ -49,6 +62,9 @@ impl Change {
                 key_id = provenance.key_id,
                 sha256 = provenance.sha256,
                 isolation = isolation.as_str(),
+                landlock,
+                seccomp,
+                uid,
                 "plugin loaded"
             ),
             Self::Replaced { from, .. } => info!(
@@ -63,6 +79,9 @@ impl Change {
                 key_id = provenance.key_id,
                 sha256 = provenance.sha256,
                 isolation = isolation.as_str(),
+                landlock,
+                seccomp,
+                uid,
                 "plugin replaced"
             ),
             Self::WentOn(_) => {}

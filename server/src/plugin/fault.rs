@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use plugin_contract::{
+    PluginName,
+    op::{ErrorCode, OpError},
+};
 use server_core::registry::Refusal;
 
 /// The longest text from elsewhere that a message quotes.
@@ -29,6 +33,14 @@ impl Fault {
     pub(crate) fn at(self, place: &Path) -> Refusal {
         Refusal { place: place.to_owned(), code: self.code, message: self.message, help: self.help }
     }
+}
+
+/// What a plugin says went wrong in a call.
+pub(crate) fn error_of(plugin: &PluginName, bytes: &[u8]) -> OpError {
+    serde_json::from_slice(bytes).unwrap_or_else(|_| {
+        let message = format!("plugin `{plugin}` failed and did not say why");
+        OpError::new(ErrorCode::Failed, message)
+    })
 }
 
 /// Text from a library, a file or the system, as a part of one line: no control

@@ -10,7 +10,7 @@ mod sealed;
 
 pub(crate) use instance::InProcess;
 pub(crate) use libraries::{Known, Libraries, Sha};
-pub(crate) use library::Library;
+pub(crate) use library::{Library, preload};
 pub(crate) use module::Module;
 pub(crate) use sealed::Sealed;
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use server_core::{
     arguments::ArgumentSchema,
     registry::{Plugin, Prepared, Provenance, Refusal},
-    settings::{Isolation, PluginEntry},
+    settings::{Isolation, PluginEntry, PluginSettings},
 };
 
 use super::{
@@ -28,6 +28,7 @@ use super::{
 pub(crate) struct Loader {
     starter: Arc<Starter>,
     max_retired_bytes: u64,
+    require_landlock: bool,
     /// What runs while the pass goes on.
     running: AllRunning,
     /// The libraries of those that it has made run so far.
@@ -45,7 +46,8 @@ pub(crate) struct Running {
     pub(crate) library: Sha,
     /// Of the file that the library was read from, if it could be told.
     stamp: Option<Stamp>,
-    config: Map<String, Value>,
+    entry: PluginEntry,
+    require_landlock: bool,
 }
 
 /// What a plugin is to be made of.
@@ -63,9 +65,11 @@ struct Parts<'p> {
 pub(crate) fn permitted(manifest: &Manifest, key: &Signer, entry: &PluginEntry) -> Result<(), Fault> {
     let plugin = &manifest.name;
     match entry.isolation {
-        Isolation::Process => Err(Fault::new(
+        Isolation::Process if !cfg!(target_arch = "x86_64") => Err(Fault::new(
             "isolation_unavailable",
-            format!("plugin `{plugin}` is to run in a worker process, and there are none yet"),
+            format!(
+                "plugin `{plugin}` is to run in a worker process, which this server can confine on x86-64 only"
+            ),
             format!(
                 "set `plugins.entries.{plugin}.isolation: in_process` if you trust it like the server itself; key `{}` must allow it too",
                 key.name
@@ -82,7 +86,7 @@ pub(crate) fn permitted(manifest: &Manifest, key: &Signer, entry: &PluginEntry) 
                 key.name
             ),
         )),
-        Isolation::InProcess => Ok(()),
+        Isolation::InProcess | Isolation::Process => Ok(()),
     }
 }
 
@@ -90,14 +94,25 @@ pub(crate) fn permitted(manifest: &Manifest, key: &Signer, entry: &PluginEntry) 
 impl Running {
     /// A plugin that no folder holds.
     pub(crate) fn made_up(plugin: Plugin) -> Self {
-        let (words, library, stamp, config) = (Words::default(), [0; 32], None, Map::new());
-        Self { plugin: Arc::new(plugin), words, library, stamp, config }
+        let (words, library, stamp, entry) = Default::default();
+        Self { plugin: Arc::new(plugin), words, library, stamp, entry, require_landlock: true }
+    }
+}
+
+impl Running {
+    /// Whether it would be started the same way again.
+    fn runs_as(&self, entry: &PluginEntry, require_landlock: bool) -> bool {
+        self.entry.config == entry.config
+            && self.entry.isolation == entry.isolation
+            && (entry.isolation == Isolation::InProcess
+                || (self.entry.worker == entry.worker && self.require_landlock == require_landlock))
     }
 }
 
 impl Loader {
-    pub(crate) fn new(starter: Arc<Starter>, max_retired_bytes: u64, running: AllRunning) -> Self {
-        Self { starter, max_retired_bytes, running, loaded: BTreeMap::new() }
+    pub(crate) fn new(starter: Arc<Starter>, settings: &PluginSettings, running: AllRunning) -> Self {
+        let PluginSettings { max_retired_bytes, require_landlock, .. } = *settings;
+        Self { starter, max_retired_bytes, require_landlock, running, loaded: BTreeMap::new() }
     }
 
     /// Makes a verified plugin run that operator and signer let into this process,
@@ -144,7 +159,7 @@ impl Loader {
         let running = self.running(&signed.package().manifest.name)?;
         let stamp = running.stamp.as_ref()?;
         let is_still = signed.is_still(&running.words, &running.plugin.provenance, stamp);
-        (is_still && running.config == entry.config).then(|| running.clone())
+        (is_still && running.runs_as(entry, self.require_landlock)).then(|| running.clone())
     }
 
     /// What runs from the folders in a folder.
@@ -164,13 +179,16 @@ impl Loader {
         let same = |running: &&Running| {
             running.library == library
                 && running.plugin.manifest == *manifest
-                && running.config == entry.config
+                && running.runs_as(entry, self.require_landlock)
         };
         let (instance, prepared) = match self.running.get(&manifest.name).filter(same) {
             Some(running) => (running.plugin.instance.clone(), running.plugin.prepared.clone()),
             None => {
-                self.check_room(&manifest.name, &library)?;
-                let start = Start { manifest, library, image, config: &entry.config };
+                if entry.isolation == Isolation::InProcess {
+                    self.check_room(&manifest.name, &library)?;
+                }
+                let require_landlock = self.require_landlock;
+                let start = Start { manifest, library, image, entry, require_landlock };
                 (self.starter.start(&start)?, Prepared::default())
             }
         };
@@ -184,8 +202,9 @@ impl Loader {
             instance,
             prepared,
         };
-        let config = entry.config.clone();
-        Ok(Running { plugin: Arc::new(plugin), words: words.clone(), library, stamp: stamp.cloned(), config })
+        let (plugin, words, stamp) = (Arc::new(plugin), words.clone(), stamp.cloned());
+        let (entry, require_landlock) = (entry.clone(), self.require_landlock);
+        Ok(Running { plugin, words, library, stamp, entry, require_landlock })
     }
 
     /// Refuses one more library where too much stays in memory already, or would

@@ -59,6 +59,9 @@ impl Loaded {
         let (registry, running) = round.commit(registry, running);
         let mut state = shared.state();
         let changes = change::between(&state.running, &registry);
+        for change in &changes {
+            change.retire();
+        }
         state.running = running;
         state.installed_key = round.keys().installed().cloned();
         Committed { registry, refusals: round.refusals().to_vec(), changes }

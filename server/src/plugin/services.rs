@@ -35,13 +35,30 @@ mod llm;
 mod log;
 mod offers;
 
-pub(crate) use calls::{Calls, Work};
+pub(crate) use calls::{Calls, InFlight, Work};
 use log::PluginLog;
 pub(crate) use offers::Withdrawn;
 
 /// How many offers and news about resources a plugin may have at once, and how
 /// fast that grows back: everyone who may see them is told.
 const NEWS: (u32, Duration) = (20, Duration::from_millis(500));
+
+/// Whether an operation of the host is done at once, so that it may be done
+/// wherever it is asked. Everything else may wait, and needs a thread that may.
+pub(crate) fn never_blocks(op: &str) -> bool {
+    matches!(
+        op,
+        op::host::LOG
+            | op::host::ABOUT_SERVER
+            | op::host::ABOUT_AGENT
+            | op::host::ABOUT_CLIENT
+            | op::host::CALL_STATE
+            | op::host::PROGRESS
+            | op::host::CLIENT_LOG
+            | op::host::RESOURCE_UPDATED
+            | op::host::OFFER
+    )
+}
 
 /// The host's services, for all plugins.
 #[derive(Clone, Debug)]
@@ -90,11 +107,10 @@ impl HostServices {
         let _ = self.0.models.set(models);
     }
 
-    /// The object that one plugin gets. It knows whose it is, and notes there what
-    /// the plugin withdraws.
-    pub(crate) fn for_plugin(&self, plugin: PluginName, withdrawn: Withdrawn) -> HostObject {
-        let services = PluginServices::new(plugin, self.0.clone(), withdrawn);
-        HostObject::from_ptr(RArc::new(services), TD_Opaque)
+    /// What one plugin gets. It knows whose it is, and notes there what the plugin
+    /// withdraws.
+    pub(crate) fn for_plugin(&self, plugin: PluginName, withdrawn: Withdrawn) -> PluginServices {
+        PluginServices::new(plugin, self.0.clone(), withdrawn)
     }
 
     /// The calls in flight.
@@ -103,8 +119,9 @@ impl HostServices {
     }
 }
 
-#[derive(Clone)]
-struct PluginServices {
+/// The services, as one plugin may have them.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginServices {
     plugin: PluginName,
     shared: Arc<Shared>,
     withdrawn: Withdrawn,
@@ -119,14 +136,7 @@ impl Host for PluginServices {
         call: RSlice<'_, u8>,
         input: RSlice<'_, u8>,
     ) -> RResult<RVec<u8>, RVec<u8>> {
-        // A panic must not cross the ABI: it would end the server.
-        let answer = AssertUnwindSafe(|| self.answer(&op, &call, &input));
-        let answer = catch_unwind(answer)
-            .unwrap_or_else(|_| Err(OpError::new(ErrorCode::Failed, format!("the server failed at `{op}`"))));
-        match answer {
-            Ok(answer) => RResult::ROk(answer.into()),
-            Err(error) => RResult::RErr(serde_json::to_vec(&error).unwrap_or_default().into()),
-        }
+        self.serve(&op, &call, &input).map(RVec::from).map_err(RVec::from).into()
     }
 }
 
@@ -135,6 +145,35 @@ impl PluginServices {
         let (burst, interval) = NEWS;
         let (log, news) = (Arc::default(), Arc::new(Allowance::new(burst, interval)));
         Self { plugin, shared, withdrawn, log, news }
+    }
+
+    /// The object that the plugin gets in this process.
+    pub(crate) fn object(self) -> HostObject {
+        HostObject::from_ptr(RArc::new(self), TD_Opaque)
+    }
+
+    /// Whose they are.
+    pub(crate) fn plugin(&self) -> &PluginName {
+        &self.plugin
+    }
+
+    /// The calls in flight, of all plugins.
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
+        &self.shared.calls
+    }
+
+    /// What the plugin has withdrawn.
+    pub(crate) fn withdrawn(&self) -> &Withdrawn {
+        &self.withdrawn
+    }
+
+    /// Does what the plugin asks, on behalf of the call that `call` names; the
+    /// error is an [`OpError`]'s JSON. Never panics: that would end the server.
+    pub(crate) fn serve(&self, op: &str, call: &[u8], input: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
+        let answer = AssertUnwindSafe(|| self.answer(op, call, input));
+        catch_unwind(answer)
+            .unwrap_or_else(|_| Err(OpError::new(ErrorCode::Failed, format!("the server failed at `{op}`"))))
+            .map_err(|error| serde_json::to_vec(&error).unwrap_or_default())
     }
 
     fn answer(&self, op: &str, call: &[u8], input: &[u8]) -> Result<Vec<u8>, OpError> {

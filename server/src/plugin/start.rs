@@ -7,16 +7,20 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         mpsc::{self, RecvTimeoutError},
     },
     thread,
     time::Duration,
 };
 
+use plugin_abi::{HostObject, PluginObject};
 use plugin_contract::{Manifest, PluginName};
-use serde_json::{Map, Value};
-use server_core::registry::Instance;
+use serde_json::Value;
+use server_core::{
+    registry::Instance,
+    settings::{Isolation, PluginEntry},
+};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -27,6 +31,7 @@ use super::{
     load::agree,
     services::{HostServices, Withdrawn},
     trial::{self, Outcome, Request},
+    worker::{Nursery, Recipe, Workers},
 };
 
 /// Starts plugins in this process.
@@ -35,6 +40,10 @@ pub(crate) struct Starter {
     patience: Duration,
     program: PathBuf,
     libraries: Arc<Libraries>,
+    /// What starts workers, from the first one on.
+    nursery: Mutex<Option<Arc<Nursery>>>,
+    /// The libraries that workers have.
+    sealed: Mutex<HashMap<Sha, Weak<Sealed>>>,
     /// What passed a trial, and what is not to be tried again: it would crash or
     /// hang again, and here a hang costs another thread.
     tried: Mutex<HashMap<Attempt, Result<(), Fault>>>,
@@ -49,7 +58,8 @@ pub(crate) struct Start<'p> {
     pub(crate) library: Sha,
     /// `None` if the library's file is of no use any more.
     pub(crate) image: Option<&'p LibraryImage>,
-    pub(crate) config: &'p Map<String, Value>,
+    pub(crate) entry: &'p PluginEntry,
+    pub(crate) require_landlock: bool,
 }
 
 enum Code {
@@ -62,7 +72,8 @@ type Started = Result<Arc<dyn Instance>, Fault>;
 impl Starter {
     pub(crate) fn new(services: HostServices, terms: &Terms) -> Self {
         let Terms { patience, program, .. } = terms.clone();
-        Self { services, patience, program, libraries: Arc::default(), tried: Mutex::default() }
+        let (libraries, nursery, sealed, tried) = Default::default();
+        Self { services, patience, program, libraries, nursery, sealed, tried }
     }
 
     /// The libraries in this process.
@@ -70,17 +81,50 @@ impl Starter {
         &self.libraries
     }
 
-    /// Starts a plugin that passes a trial, or gives up waiting for it.
+    /// Starts a plugin where its entry says, or gives up waiting for it.
     pub(crate) fn start(&self, start: &Start<'_>) -> Started {
-        let plugin = &start.manifest.name;
-        let config = Value::Object(start.config.clone()).to_string();
-        let attempt = Sha256::new().chain_update(start.library).chain_update(&config).finalize().into();
+        let config = Value::Object(start.entry.config.clone()).to_string();
+        let attempt = start.attempt(&config);
         let tried = self.tried().get(&attempt).cloned();
         if let Some(Err(fault)) = tried {
             return Err(fault);
         }
+        match start.entry.isolation {
+            Isolation::Process => self.start_workers(start, attempt, config),
+            Isolation::InProcess => self.start_here(start, attempt, config, tried.is_some()),
+        }
+    }
+
+    /// Starts a plugin in processes of its own, the first of which is its trial.
+    fn start_workers(&self, start: &Start<'_>, attempt: Attempt, config: String) -> Started {
+        let Start { manifest, entry, .. } = *start;
+        let plugin = &manifest.name;
+        let recipe = Recipe {
+            nursery: self.nursery()?,
+            program: self.program.clone(),
+            library: self.sealed(start)?,
+            manifest: manifest.clone(),
+            config,
+            settings: entry.worker,
+            require_landlock: start.require_landlock,
+            services: self.services.for_plugin(plugin.clone(), Withdrawn::default()),
+            patience: self.patience,
+        };
+        let fault = match Workers::start(recipe) {
+            Ok(workers) => return Ok(Arc::new(workers)),
+            Err(Outcome::Fails(fault)) => return Err(fault),
+            Err(Outcome::Crashes(fault)) => fault,
+            Err(Outcome::Works | Outcome::Hangs) => self.busy(plugin),
+        };
+        self.tried().insert(attempt, Err(fault.clone()));
+        Err(fault)
+    }
+
+    /// Starts a plugin in this process, once it has passed a trial.
+    fn start_here(&self, start: &Start<'_>, attempt: Attempt, config: String, passed: bool) -> Started {
+        let plugin = &start.manifest.name;
         let code = self.code(start)?;
-        if tried.is_none() {
+        if !passed {
             self.pass_a_trial(attempt, code.file(), &Request::new(start.manifest, &config))?;
         }
         self.within_time(plugin, self.work(start, code, config)).unwrap_or_else(|| {
@@ -139,6 +183,28 @@ impl Starter {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn nursery(&self) -> Result<Arc<Nursery>, Fault> {
+        let mut nursery = self.nursery.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(nursery) = &*nursery {
+            return Ok(nursery.clone());
+        }
+        let new = Nursery::new().map_err(|error| trial::unavailable(&error))?;
+        Ok(nursery.insert(Arc::new(new)).clone())
+    }
+
+    /// The library for workers, whose files may be of no use any more by now.
+    fn sealed(&self, start: &Start<'_>) -> Result<Arc<Sealed>, Fault> {
+        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        sealed.retain(|_, it| it.strong_count() > 0);
+        if let Some(library) = sealed.get(&start.library).and_then(Weak::upgrade) {
+            return Ok(library);
+        }
+        let image = start.image.ok_or_else(|| differs("it is not there"))?;
+        let library = Arc::new(Sealed::of(image)?);
+        sealed.insert(start.library, Arc::downgrade(&library));
+        Ok(library)
+    }
+
     fn code(&self, start: &Start<'_>) -> Result<Code, Fault> {
         let Start { manifest, library, image, .. } = *start;
         match (self.libraries.known(&library), image, self.libraries.linking()) {
@@ -177,6 +243,16 @@ impl Starter {
     }
 }
 
+impl Start<'_> {
+    fn attempt(&self, config: &str) -> Attempt {
+        let place = match self.entry.isolation {
+            Isolation::InProcess => String::new(),
+            Isolation::Process => format!("{:?} {}", self.entry.worker, self.require_landlock),
+        };
+        Sha256::new().chain_update(self.library).chain_update(place).chain_update(config).finalize().into()
+    }
+}
+
 impl Code {
     fn file(&self) -> &Sealed {
         match self {
@@ -186,20 +262,31 @@ impl Code {
     }
 }
 
+/// A plugin in this process, of a module that says what was signed.
+fn create(module: &Module, manifest: &Manifest, config: &str, services: &HostServices) -> Started {
+    let plugin = manifest.name.clone();
+    let withdrawn = Withdrawn::default();
+    let host = services.for_plugin(plugin.clone(), withdrawn.clone()).object();
+    let object = make(module, manifest, config, host)?;
+    Ok(Arc::new(InProcess::new(plugin, object, services.calls().clone(), withdrawn)))
+}
+
 /// Makes a plugin of a module that says what was signed.
-pub(crate) fn create(module: &Module, manifest: &Manifest, config: &str, services: &HostServices) -> Started {
+pub(crate) fn make(
+    module: &Module,
+    manifest: &Manifest,
+    config: &str,
+    host: HostObject,
+) -> Result<PluginObject, Fault> {
     let plugin = &manifest.name;
     agree(manifest, &module.describe()?)?;
-    let withdrawn = Withdrawn::default();
-    let host = services.for_plugin(plugin.clone(), withdrawn.clone());
-    let object = module.create(host, config).map_err(|error| {
+    module.create(host, config).map_err(|error| {
         Fault::new(
             "create_failed",
             format!("plugin `{plugin}` does not start: {error}"),
             format!("see `plugins.entries.{plugin}.config`, or ask the plugin's author"),
         )
-    })?;
-    Ok(Arc::new(InProcess::new(plugin.clone(), object, services.calls().clone(), withdrawn)))
+    })
 }
 
 /// A library's constructors run under a lock of the dynamic linker, which every

@@ -21,7 +21,7 @@ use server_core::{
     config,
     conversation::Nobody,
     invocation::Invocation,
-    limits::counters::{Counters, Slot},
+    limits::counters::{Counters, Quota, Slot},
     pattern::Patterns,
     policy::{self, Permit},
     registry::{Instance, Plugin, Provenance, Registry},
@@ -32,7 +32,9 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    HostServices, ServerFacts, elf,
+    HostServices, ServerFacts,
+    deadline::Deadline,
+    elf,
     in_process::InProcess,
     services::{Withdrawn, Work},
 };
@@ -116,7 +118,7 @@ pub(super) fn instance(
     script: impl Fn(&HostObject, &[u8], &[u8]) -> Answer + Send + Sync + 'static,
 ) -> Arc<dyn Instance> {
     let withdrawn = Withdrawn::default();
-    let host = services.for_plugin("core".parse().unwrap(), withdrawn.clone());
+    let host = services.for_plugin("core".parse().unwrap(), withdrawn.clone()).object();
     let object = PluginObject::from_value(Scripted { host, script }, TD_Opaque);
     Arc::new(InProcess::new("core".parse().unwrap(), object, services.calls().clone(), withdrawn))
 }
@@ -162,7 +164,8 @@ pub(super) fn permit(instance: Arc<dyn Instance>) -> Arc<Permit> {
 /// A slot of an agent that may have one.
 pub(super) fn slot(counters: &Counters) -> Option<Slot> {
     let rate = "1000000/s".parse().unwrap();
-    counters.admit(&"laptop".parse().unwrap(), 1, rate, false, Instant::now()).ok()
+    let quota = Quota { concurrency: 1, rate, tools: &[], places: None };
+    counters.admit(&"laptop".parse().unwrap(), &quota, false, Instant::now()).ok()
 }
 
 pub(super) fn invocation(permit: Arc<Permit>, slot: Slot) -> Invocation {
@@ -184,7 +187,7 @@ pub(super) fn work(permit: Arc<Permit>) -> Work {
         permit,
         conversation: Arc::new(Nobody),
         may_wait: true,
-        deadline: Instant::now() + Duration::from_secs(3600),
+        deadline: Deadline::after(Duration::from_secs(3600)),
         abandoned: CancellationToken::new(),
         notes: Arc::default(),
         runtime: None,

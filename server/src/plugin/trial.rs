@@ -87,27 +87,35 @@ pub(crate) fn run(program: &Path, library: &Sealed, request: &Request, patience:
     match child::run(program, library, request, patience) {
         Ok(End::Reported(report)) => match serde_json::from_slice(&report) {
             Ok(Report::Works) => Outcome::Works,
-            Ok(Report::Fails { code, message, help }) => {
-                Outcome::Fails(Fault::new(known(&code), line(&message), line(&help)))
-            }
-            Err(_) => Outcome::Crashes(crashed(request, "the process that tried it reported nonsense")),
+            Ok(Report::Fails { code, message, help }) => Outcome::Fails(fails(&code, &message, &help)),
+            Err(_) => Outcome::Crashes(crashed(plugin, "the process that tried it reported nonsense")),
         },
-        Ok(End::Ended(status)) if status.signal() == Some(libc::SIGKILL) => Outcome::Fails(Fault::new(
-            "start_crashed",
-            format!("plugin `{plugin}` does not start: something killed the process that tried it"),
-            "look whether the system ran out of memory; it is tried again at the next reload",
-        )),
-        Ok(End::Ended(status)) => Outcome::Crashes(crashed(
-            request,
-            &format!("its library ended the process that tried it ({})", how(status)),
-        )),
+        Ok(End::Ended(status)) => ended(plugin, status),
         Ok(End::TimeIsOver) => Outcome::Hangs,
         Err(error) => Outcome::Fails(unavailable(&error)),
     }
 }
 
-fn crashed(request: &Request, what: &str) -> Fault {
-    let plugin = request.plugin();
+/// What it means that a process which was to bring a plugin up has ended.
+pub(crate) fn ended(plugin: &PluginName, status: ExitStatus) -> Outcome {
+    if status.signal() == Some(libc::SIGKILL) {
+        return Outcome::Fails(Fault::new(
+            "start_crashed",
+            format!("plugin `{plugin}` does not start: something killed the process that tried it"),
+            "look whether the system ran out of memory; it is tried again at the next reload",
+        ));
+    }
+    let what = format!("its library ended the process that tried it ({})", how(status));
+    Outcome::Crashes(crashed(plugin, &what))
+}
+
+/// What a process says in which the plugin did not come up. The library could have
+/// said it itself.
+pub(crate) fn fails(code: &str, message: &str, help: &str) -> Fault {
+    Fault::new(known(code), line(message), line(help))
+}
+
+pub(crate) fn crashed(plugin: &PluginName, what: &str) -> Fault {
     Fault::new(
         "start_crashed",
         format!("plugin `{plugin}` does not start: {what}"),
@@ -118,7 +126,7 @@ fn crashed(request: &Request, what: &str) -> Fault {
 }
 
 /// Nothing is loaded untried.
-fn unavailable(error: &dyn std::fmt::Display) -> Fault {
+pub(crate) fn unavailable(error: &dyn std::fmt::Display) -> Fault {
     Fault::new(
         "trial_unavailable",
         format!("it cannot be tried out in a process of its own: {error}"),
@@ -126,7 +134,8 @@ fn unavailable(error: &dyn std::fmt::Display) -> Fault {
     )
 }
 
-fn how(status: ExitStatus) -> String {
+/// How a process ended.
+pub(crate) fn how(status: ExitStatus) -> String {
     let Some(signal) = status.signal() else {
         return format!("exit code {}", status.code().unwrap_or_default());
     };

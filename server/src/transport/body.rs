@@ -15,9 +15,6 @@ use super::refusal::Refusal;
 /// How large a message may be.
 pub(super) const LIMIT: usize = 4 * 1024 * 1024;
 
-/// How long one may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// How much of the body of a refused request is read and thrown away, and how
 /// long that may take. Without it, a client that is still sending would see a
 /// broken connection in place of the answer.
@@ -25,15 +22,15 @@ const DISCARD: usize = 256 * 1024;
 const DISCARD_TOO_LARGE: usize = 4 * LIMIT;
 const DISCARD_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The body, announced as JSON and read whole.
-pub(super) async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, Refusal> {
+/// The body, announced as JSON and read whole, if it arrives in time.
+pub(super) async fn read(headers: &HeaderMap, body: &mut Body, patience: Duration) -> Result<Bytes, Refusal> {
     if !is_json(headers) {
         return Err(Refusal::MediaType);
     }
     if announced(headers).is_some_and(|length| length > LIMIT) {
         return Err(Refusal::TooLarge { limit: LIMIT });
     }
-    match timeout(PATIENCE, Limited::new(body, LIMIT).collect()).await {
+    match timeout(patience, Limited::new(body, LIMIT).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge { limit: LIMIT }),
         Ok(Err(_)) => Err(Refusal::Body),
@@ -71,6 +68,8 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(30);
+
     fn headers(content_type: &str) -> HeaderMap {
         HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_bytes(content_type.as_bytes()).unwrap())])
     }
@@ -86,19 +85,23 @@ mod tests {
             ("text/plain; application/json", false),
         ] {
             let expected = if read_it { Ok(Bytes::from("{}")) } else { Err(Refusal::MediaType) };
-            assert_eq!(read(&headers(content_type), &mut Body::from("{}")).await, expected, "{content_type}");
+            assert_eq!(
+                read(&headers(content_type), &mut Body::from("{}"), PATIENCE).await,
+                expected,
+                "{content_type}"
+            );
         }
-        assert_eq!(read(&HeaderMap::new(), &mut Body::from("{}")).await, Err(Refusal::MediaType));
+        assert_eq!(read(&HeaderMap::new(), &mut Body::from("{}"), PATIENCE).await, Err(Refusal::MediaType));
     }
 
     #[tokio::test]
     async fn the_limit_counts_what_arrives_and_what_is_announced() {
         let json = headers("application/json");
-        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT])).await.unwrap().len(), LIMIT);
+        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT]), PATIENCE).await.unwrap().len(), LIMIT);
         let too_large = Err(Refusal::TooLarge { limit: LIMIT });
-        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT + 1])).await, too_large);
+        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT + 1]), PATIENCE).await, too_large);
         let mut announced = json;
         announced.insert(CONTENT_LENGTH, (LIMIT + 1).into());
-        assert_eq!(read(&announced, &mut Body::empty()).await, too_large);
+        assert_eq!(read(&announced, &mut Body::empty(), PATIENCE).await, too_large);
     }
 }

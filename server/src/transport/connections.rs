@@ -24,7 +24,6 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,14 +31,19 @@ use tower::Service;
 use tracing::{error, warn};
 
 use super::{names::Wire, refusal::Refusal};
+pub(crate) use guests::{Bounds, Busy, Guest};
+use guests::{Guests, Place};
+use patient::Patient;
 
-/// How long a connection may idle, and a request's head may take. Longer than
-/// proxies keep connections for their next request (Caddy: two minutes), or now
+mod guests;
+mod patient;
+
+/// How long a connection may idle before its next request. Longer than proxies keep connections for their next request (Caddy: two minutes), or now
 /// and then one would send it into a connection that is just being closed.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// How long a new connection may take for its first request's head. Until then
-/// nobody knows whether it is an agent's, and it takes the place of one.
+/// How long a new connection may take for its first request's head, at most. Until
+/// then nobody knows whether it is an agent's, and it takes the place of one.
 const FIRST: Duration = Duration::from_secs(10);
 
 /// How much of a request's head is read.
@@ -56,7 +60,8 @@ const RECOVERY: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(crate) struct Connections {
     router: Router,
-    places: Arc<Semaphore>,
+    guests: Arc<Guests>,
+    bounds: Arc<dyn Fn() -> Bounds + Send + Sync>,
     /// Every one of them, and every listener.
     open: TaskTracker,
     closing: CancellationToken,
@@ -64,10 +69,12 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// At most so many at a time; more wait until one is closed.
-    pub(crate) fn new(router: Router, most: usize) -> Self {
+    /// As many as `bounds` says at the time. Where there are more, one that is idle
+    /// gives way; where none is, they wait until one is closed.
+    pub(crate) fn new(router: Router, bounds: impl Fn() -> Bounds + Send + Sync + 'static) -> Self {
         let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
-        Self { router, places: Arc::new(Semaphore::new(most)), open: TaskTracker::new(), closing, cut }
+        let (guests, bounds) = (Arc::default(), Arc::new(bounds));
+        Self { router, guests, bounds, open: TaskTracker::new(), closing, cut }
     }
 
     /// Takes those that come in by `listener` until `stop` is cancelled. They go
@@ -86,22 +93,16 @@ impl Connections {
     async fn accept_until(&self, listener: TcpListener, stop: &CancellationToken) {
         let Ok(listening) = listener.local_addr() else { return };
         loop {
-            let next = async {
-                let place = self.places.clone().acquire_owned().await.ok();
-                (place, listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
                 () = stop.cancelled() => break,
-                next = next => next,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let Some(place) = self.place(peer, listening, stop).await else { continue };
                     self.spawn(stream, peer, listening, place);
-                    if self.places.available_permits() == 0 {
-                        warn!(target: "server", address = %listening, "no more connections are taken until one is closed");
-                    }
                 }
                 // Gone before it was accepted.
                 Err(error) if is_of_one_connection(&error) => {}
@@ -114,25 +115,40 @@ impl Connections {
         // What has connected already is not to be broken off with the listener.
         // Only the system knows whether there is any.
         let Ok(listener) = listener.into_std() else { return };
-        while let Ok(place) = self.places.clone().try_acquire_owned()
-            && let Ok((stream, peer)) = listener.accept()
+        while let Ok((stream, peer)) = listener.accept()
+            && let Some(place) = self.guests.try_enter(peer.ip(), (self.bounds)())
         {
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             if let Ok(stream) = stream {
-                self.spawn(stream, peer, listening, Some(place));
+                self.spawn(stream, peer, listening, place);
             }
         }
     }
 
-    fn spawn(
+    /// A place for who has connected, as soon as there is one.
+    async fn place(
         &self,
-        stream: TcpStream,
         peer: SocketAddr,
         listening: SocketAddr,
-        place: Option<OwnedSemaphorePermit>,
-    ) {
+        stop: &CancellationToken,
+    ) -> Option<Place> {
+        if let Some(place) = self.guests.try_enter(peer.ip(), (self.bounds)()) {
+            return Some(place);
+        }
+        warn!(target: "server", address = %listening, "no more connections are taken until one is closed");
+        tokio::select! {
+            biased;
+            place = self.guests.enter(peer.ip(), || (self.bounds)()) => Some(place),
+            () = self.closing.cancelled() => None,
+            () = stop.cancelled() => None,
+        }
+    }
+
+    fn spawn(&self, stream: TcpStream, peer: SocketAddr, listening: SocketAddr, place: Place) {
+        let (guest, patience) = (place.0.clone(), (self.bounds)().patience);
+        let arrived = Arrived { stream, peer, listener: listening, guest, patience };
         let (closing, cut) = (self.closing.clone(), self.cut.clone());
-        let serving = connection(stream, peer, listening, self.router.clone(), closing, cut);
+        let serving = connection(arrived, self.router.clone(), closing, cut);
         self.open.spawn(async move {
             serving.await;
             drop(place);
@@ -153,14 +169,17 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection(
+/// Who has come in.
+struct Arrived {
     stream: TcpStream,
     peer: SocketAddr,
     listener: SocketAddr,
-    router: Router,
-    closing: CancellationToken,
-    cut: CancellationToken,
-) {
+    guest: Arc<Guest>,
+    patience: Duration,
+}
+
+async fn connection(arrived: Arrived, router: Router, closing: CancellationToken, cut: CancellationToken) {
+    let Arrived { stream, peer, listener, guest, patience } = arrived;
     // With Nagle's algorithm every event of a stream would wait for the
     // client's delayed acknowledgement of the one before, some 40 ms.
     let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
@@ -168,29 +187,31 @@ async fn connection(
     let asked = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
-        respond(router.clone(), request, wire)
+        respond(router.clone(), request, wire, guest.clone())
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, guest.clone(), patience)), service);
     let mut connection = pin!(connection);
-    let is_silent = async {
+    let may_finish = async {
         tokio::select! {
-            () = silence(&asked) => true,
-            () = closing.cancelled() => false,
+            () = silence(&asked, patience.min(FIRST)) => false,
+            () = closing.cancelled() => true,
+            // Of a stranger nothing is worth waiting for.
+            () = guest.gives_way().cancelled() => guest.is_known(),
         }
     };
     // Polled when it is woken, and not whenever the connection is: all connections
     // share the token, and with it a lock.
-    let mut ending = FuturesUnordered::from_iter([is_silent]);
+    let mut ending = FuturesUnordered::from_iter([may_finish]);
     // Its errors are the client's: it hung up, or sent what is no HTTP.
     tokio::select! {
         biased;
         _ = connection.as_mut() => {}
-        is_silent = ending.next() => {
-            if is_silent == Some(false) {
+        may_finish = ending.next() => {
+            if may_finish == Some(true) {
                 connection.as_mut().graceful_shutdown();
                 cut.run_until_cancelled(connection).await;
             }
@@ -199,57 +220,31 @@ async fn connection(
 }
 
 /// Over when nothing was asked in time.
-async fn silence(asked: &AtomicBool) {
-    time::sleep(FIRST).await;
+async fn silence(asked: &AtomicBool, patience: Duration) {
+    time::sleep(patience).await;
     if asked.load(Ordering::Relaxed) {
         pending::<()>().await;
     }
 }
 
-async fn respond(mut router: Router, request: Request<Incoming>, wire: Wire) -> Result<Response, Infallible> {
+async fn respond(
+    mut router: Router,
+    request: Request<Incoming>,
+    wire: Wire,
+    guest: Arc<Guest>,
+) -> Result<Response, Infallible> {
+    guest.begins();
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(wire);
+    request.extensions_mut().insert(guest.clone());
     // Without it, a panic would close the connection without a word.
-    match AssertUnwindSafe(router.call(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_panic) => {
-            error!(target: "server", "answering a request panicked");
-            Ok(Refusal::Internal.into_response())
-        }
-    }
+    let response = AssertUnwindSafe(router.call(request)).catch_unwind().await.unwrap_or_else(|_panic| {
+        error!(target: "server", "answering a request panicked");
+        Ok(Refusal::Internal.into_response())
+    });
+    guest.ends();
+    response
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        time::Instant,
-    };
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_connection_that_asks_nothing_ends_soon_and_one_that_did_may_idle() {
-        const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        for (said, patience) in
-            [("", FIRST), ("G", FIRST), ("GET / HTTP/1.1\r\nHost:", FIRST), (REQUEST, PATIENCE)]
-        {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let local = listener.local_addr().unwrap();
-            let mut client = TcpStream::connect(local).await.unwrap();
-            let (stream, peer) = listener.accept().await.unwrap();
-            client.write_all(said.as_bytes()).await.unwrap();
-            let never = CancellationToken::new;
-            let serving = tokio::spawn(connection(stream, peer, local, Router::new(), never(), never()));
-            if said == REQUEST {
-                assert_eq!(client.read(&mut [0; 9]).await.unwrap(), 9);
-            }
-            // The clock jumps to whatever is due next.
-            time::pause();
-            let before = Instant::now();
-            serving.await.unwrap();
-            assert_eq!(before.elapsed().as_secs().next_multiple_of(10), patience.as_secs(), "{said}");
-            time::resume();
-        }
-    }
-}
+mod tests;

@@ -21,6 +21,7 @@ use tracing::error;
 use super::{
     Shared, bearer, body,
     cancels::Cancellable,
+    connections::{Busy, Guest},
     early,
     held::Held,
     message::{Malformed, Message},
@@ -43,6 +44,8 @@ const STATELESS: &str = "2026-07-28";
 struct Flight {
     /// Keeps the server from stopping.
     _call: TaskTrackerToken,
+    /// Keeps its connection from giving way to others.
+    _busy: Option<Busy>,
     visit: Option<Visit>,
 }
 
@@ -78,6 +81,9 @@ async fn enter(
     names::origin(&parts.headers, server, wire)?;
     let caller = authenticate(shared, &snapshot, &parts, wire).await?;
     drop(snapshot);
+    if let Some(guest) = parts.extensions.get::<Arc<Guest>>() {
+        guest.is_known_as(caller.principal.agent.as_str());
+    }
     // From here on nobody needs the token, so nobody can leak it.
     parts.headers.remove(AUTHORIZATION);
     parts.extensions.insert(caller.clone());
@@ -114,7 +120,8 @@ async fn post(
     mut parts: request::Parts,
     body: &mut Body,
 ) -> Result<Response, Refusal> {
-    let body = body::read(&parts.headers, body).await?;
+    let patience = shared.gateway.live().load().settings.server.load.client_timeout;
+    let body = body::read(&parts.headers, body, patience).await?;
     // It may have taken its time, and who had the token may have it no more.
     let caller = caller.anew(&shared.gateway.live().load());
     let caller = caller.ok_or(Refusal::Unauthorized(bearer::NoAccess::UnknownToken))?;
@@ -160,7 +167,7 @@ async fn respond(
     // In a session the answer has begun already, and has its own end.
     let cut = || visit.is_none().then(|| shared.cut.clone());
     let ended = cancellable.as_ref().map(|cancellable| cancellable.token().clone()).or_else(cut);
-    let flight = Arc::new(Flight { _call: shared.calls.token(), visit });
+    let flight = Arc::new(Flight { _call: shared.calls.token(), _busy: busy(&parts), visit });
     parts.extensions.insert(flight.clone());
     // Boxed at once: it is large, and whatever wraps it would be several times so.
     let handled = Box::pin(shared.rmcp.handle(http::Request::from_parts(parts, Full::new(body.clone()))));
@@ -228,9 +235,10 @@ async fn stream(shared: &Shared, caller: &Caller, mut parts: request::Parts) -> 
         return Err(Refusal::UnknownSession);
     }
     let ended = visit.ended().clone();
+    let busy = busy(&parts);
     let response = shared.rmcp.handle(http::Request::from_parts(parts, Full::<Bytes>::default())).await;
     let response = refused(response).await?;
-    Ok(response.map(|body| Body::new(Held::new(body, visit).until(Some(ended)))))
+    Ok(response.map(|body| Body::new(Held::new(body, (visit, busy)).until(Some(ended)))))
 }
 
 fn delete(shared: &Shared, caller: &Caller, parts: &request::Parts) -> Result<Response, Refusal> {
@@ -244,6 +252,10 @@ fn delete(shared: &Shared, caller: &Caller, parts: &request::Parts) -> Result<Re
     } else {
         Err(Refusal::UnknownSession)
     }
+}
+
+fn busy(parts: &request::Parts) -> Option<Busy> {
+    parts.extensions.get::<Arc<Guest>>().map(Guest::busy)
 }
 
 /// The session that the headers name, in the revisions that have sessions.

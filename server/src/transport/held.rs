@@ -9,13 +9,13 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Gives `hold` up once the body was sent whole, or nobody wants it any more.
-pub(super) struct Held<B, H> {
+pub(crate) struct Held<B, H> {
     inner: Option<(B, H)>,
     until: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl<B, H> Held<B, H> {
-    pub(super) fn new(body: B, hold: H) -> Self {
+    pub(crate) fn new(body: B, hold: H) -> Self {
         Self { inner: Some((body, hold)), until: None }
     }
 

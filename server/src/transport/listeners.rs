@@ -20,7 +20,10 @@ use std::{
 };
 
 use axum::Router;
-use server_core::settings::{Settings, overlap};
+use server_core::{
+    settings::{Settings, overlap},
+    snapshot::Live,
+};
 use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Handle,
@@ -28,10 +31,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::connections::Connections;
+use super::connections::{Bounds, Connections};
 
-/// How many connections of agents may be open, and how many of operators.
-const AGENTS: usize = 4096;
+/// How many connections of operators may be open.
 const OPERATORS: usize = 64;
 
 /// How many connections the system keeps until they are accepted.
@@ -95,24 +97,33 @@ struct Move {
 }
 
 impl Listeners {
-    /// None yet. What comes in for agents and operators will be served by these.
+    /// None yet. What comes in for agents and operators will be served by these,
+    /// within the bounds of the snapshot in force.
     ///
     /// # Panics
     ///
     /// Outside of the runtime that is to serve.
     #[must_use]
-    pub fn new(agents: Router, operators: Router) -> Self {
-        let side = |key, messages, router, most| {
-            let connections = Connections::new(router, most);
+    pub fn new(live: Arc<Live>, agents: Router, operators: Router) -> Self {
+        let side = |key, messages, connections| {
             Arc::new(Side { key, messages, connections, open: Mutex::default() })
         };
+        let its_agents = {
+            let live = live.clone();
+            move || agents_bounds(&live)
+        };
+        let its_operators =
+            move || Bounds { most: OPERATORS, strangers_per_address: OPERATORS, ..agents_bounds(&live) };
         Self {
-            agents: side("server.listen", ["listening", "no longer listening"], agents, AGENTS),
+            agents: side(
+                "server.listen",
+                ["listening", "no longer listening"],
+                Connections::new(agents, its_agents),
+            ),
             operators: side(
                 "admin.listen",
                 ["admin listening", "admin no longer listening"],
-                operators,
-                OPERATORS,
+                Connections::new(operators, its_operators),
             ),
             runtime: Handle::current(),
         }
@@ -283,6 +294,16 @@ impl Side {
         let closed = self.connections.accept(listener, stop.clone());
         *self.open() = Some(Open { asked, bound, stop, closed });
         Some(bound)
+    }
+}
+
+fn agents_bounds(live: &Live) -> Bounds {
+    let load = live.load().settings.server.load;
+    let size = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
+    Bounds {
+        most: size(load.max_connections),
+        strangers_per_address: size(load.max_connections_per_address),
+        patience: load.client_timeout,
     }
 }
 

@@ -144,6 +144,7 @@ mod tests {
 
     fn settings(hosts: &[&str], origins: &[&str], public_url: Option<&str>) -> ServerSettings {
         ServerSettings {
+            load: Default::default(),
             listen: "127.0.0.1:8080".parse().unwrap(),
             allowed_hosts: hosts.iter().map(ToString::to_string).collect(),
             allowed_origins: origins.iter().map(ToString::to_string).collect(),

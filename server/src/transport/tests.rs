@@ -39,6 +39,7 @@ mod moves;
 mod revoked;
 mod sessions;
 mod slow;
+mod stalled;
 
 const LAPTOP: &str = "laptop-token-0123456789-0123456789-abcdef";
 const REVIEWER: &str = "reviewer-token-0123456789-0123456789-abcd";
@@ -160,7 +161,7 @@ impl Server {
         let (sender, ends) = mpsc::unbounded_channel();
         let gateway = Arc::new(Gateway::new(live.clone(), Arc::new(Ends(sender))));
         let door = Door::with_pace(gateway, Arc::new(Readiness::default()), pace);
-        let listeners = Listeners::new(door.router(), axum::Router::new());
+        let listeners = Listeners::new(live.clone(), door.router(), axum::Router::new());
         listeners.prepare(&live.load().settings).await.unwrap().commit();
         let [(_, address)] = listeners.addresses()[..] else { panic!("one address") };
         let shutdown = CancellationToken::new();
@@ -300,6 +301,7 @@ fn content(config: &str, demo: Arc<Demo>) -> SnapshotContent {
     let manifest = serde_json::from_value(json!({
         "name": "demo", "version": "1.0.0", "release": 1, "api": "1.0", "target": "any",
         "tools": [tool("demo.echo"), tool("demo.panic"), tool("demo.wait")],
+        "resource_templates": [{ "uri_template": "demo://pages/{page}", "name": "pages" }],
     }))
     .unwrap();
     let provenance = Provenance {

@@ -70,7 +70,7 @@ impl Throttle {
 }
 
 /// What one customer of an internet provider has: an IPv4 address, or a /64.
-fn block(address: IpAddr) -> IpAddr {
+pub(super) fn block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -73,6 +73,7 @@ impl Compiler<'_> {
         let credentials = self.credentials(&root.key("secrets"), &raw.secrets);
         let plugins = self.plugins(&root.key("plugins"), &raw.plugins);
         let limits = self.limits(&root.key("limits"), &raw.limits);
+        let tool_limits = self.tool_limits(&root.key("tool_limits"), &raw.tool_limits);
         let profiles = self.profiles(&root.key("profiles"), &raw.profiles);
         let llm = self.llm(&root.key("llm"), &raw.llm);
         let tenants = self.tenants(&root.key("tenants"), &raw.tenants);
@@ -92,6 +93,7 @@ impl Compiler<'_> {
             egress,
             credentials,
             plugins,
+            tool_limits,
             llm,
             tenants,
             agents,

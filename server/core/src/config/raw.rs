@@ -11,10 +11,12 @@ use serde_json::Value;
 
 mod egress;
 mod plugins;
+mod worker;
 
 use egress::RULE;
 pub(super) use egress::{RawEgress, RawEgressMode, RawSecret};
 pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
+pub(in crate::config) use worker::RawWorker;
 
 mod llm;
 
@@ -26,7 +28,7 @@ const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
 const PATTERN: &str = r"^(\*|[^\s*]*[.:/_-]\*|[^\s*]+)$";
 const TOKEN: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\}|sha256:[0-9A-Fa-f]{64})$";
-const RATE: &str = r"^ *[1-9][0-9]{0,6} */ *(s|min|h|day) *$";
+const RATE: &str = r"^ *[1-9][0-9]{0,6} */ *(s|min|h|day)( +burst +[1-9][0-9]{0,6})? *$";
 const DATE: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 const MINISIGN: &str = r"^(installed|RW[QRST][A-Za-z0-9+/]{53})$";
 
@@ -73,6 +75,11 @@ pub(super) struct RawConfig {
     pub(super) llm: RawLlm,
     /// Limits on tool calls for agents that set none of their own.
     pub(super) limits: RawLimits,
+    /// Limits on the calls of some tools, by name or pattern, for each agent apart,
+    /// beside those on all of its calls: of both, the lower one holds. Where several
+    /// patterns cover a tool, every one counts.
+    #[schemars(extend("examples" = [{ "jira.*": { "concurrency": 2, "rate_limit": "30/min burst 5" } }]))]
+    pub(super) tool_limits: BTreeMap<String, RawLimits>,
     /// Named sets of rights that agents can share.
     #[schemars(extend("propertyNames" = { "pattern": NAME }))]
     pub(super) profiles: BTreeMap<String, RawProfile>,
@@ -108,6 +115,23 @@ pub(super) struct RawServer {
     /// The endpoint as agents see it, where a reverse proxy stands in front.
     #[schemars(extend("examples" = ["https://mcp.example.lan/mcp"]))]
     pub(super) public_url: Option<String>,
+    /// Calls of all agents at the same time. More are refused at once, to be tried
+    /// again. An agent gets another place only while more are free than it has, so
+    /// that none keeps the others out. 512 unless set.
+    #[schemars(range(min = 1, max = super::MAX_CALLS), extend("examples" = [512]))]
+    pub(super) max_calls: Option<u32>,
+    /// Connections at the same time. Where there are more, one that is idle gives
+    /// way, of whoever has the most. 4096 unless set.
+    #[schemars(range(min = 16, max = 65_536), extend("examples" = [4096]))]
+    pub(super) max_connections: Option<u32>,
+    /// Connections from one address on which nobody has shown a valid token yet.
+    /// Where there are more, the oldest gives way. 1024 unless set.
+    #[schemars(range(min = 1, max = 65_536), extend("examples" = [1024]))]
+    pub(super) max_connections_per_address: Option<u32>,
+    /// Seconds that a client may take to send the head of a request, to send its
+    /// body, and to take the next piece of an answer. 30 unless set.
+    #[schemars(range(min = 1, max = 600), extend("examples" = [30]))]
+    pub(super) client_timeout_seconds: Option<u64>,
 }
 
 /// Where the operator's tools connect: `/metrics`, `/status`, `/reload` and
@@ -200,7 +224,8 @@ pub(super) struct RawLimits {
     /// Calls at the same time. 8 unless set.
     #[schemars(range(min = 1, max = 1024), extend("examples" = [8]))]
     pub(super) concurrency: Option<u32>,
-    /// Calls per `s`, `min`, `h` or `day`. `60/min` unless set.
+    /// Calls per `s`, `min`, `h` or `day`, and how many may come at once if not
+    /// all of them: `60/min burst 10`. `60/min` unless set.
     #[schemars(pattern(RATE), extend("examples" = ["60/min"]))]
     pub(super) rate_limit: Option<String>,
 }

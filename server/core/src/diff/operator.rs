@@ -166,6 +166,17 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         ("server.allowed_hosts", What::list("", &was.allowed_hosts, &is.allowed_hosts)),
         ("server.allowed_origins", What::list("", &was.allowed_origins, &is.allowed_origins)),
         ("server.public_url", What::value("", url(&was.public_url), url(&is.public_url))),
+        ("server.max_calls", What::value("", was.load.max_calls, is.load.max_calls)),
+        ("server.max_connections", What::value("", was.load.max_connections, is.load.max_connections)),
+        (
+            "server.max_connections_per_address",
+            What::value("", was.load.max_connections_per_address, is.load.max_connections_per_address),
+        ),
+        (
+            "server.client_timeout_seconds",
+            What::value("", was.load.client_timeout.as_secs(), is.load.client_timeout.as_secs()),
+        ),
+        ("tool_limits", What::list("", &old.tool_limits, &new.tool_limits)),
         ("admin.listen", What::value("", admin(&old.admin), admin(&new.admin))),
         ("admin.token", admin_token(old, new)),
         ("log.level", What::value("", old.log_level.as_str(), new.log_level.as_str())),

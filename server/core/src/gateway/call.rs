@@ -2,11 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use plugin_contract::op::{ErrorCode, OpError};
+use plugin_contract::{
+    PluginName,
+    op::{ErrorCode, OpError},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Answer, CallLog, Denial,
+    admission::Held,
     flights::{Flight, Flights, Revocation},
     record::{Outcome, Recorder},
     reply::Reply,
@@ -14,7 +18,7 @@ use super::{
 use crate::{
     conversation::Conversation,
     invocation::Invocation,
-    limits::{Limits, counters::Slot},
+    limits::counters::Slot,
     policy::{Permit, Reason, Thing},
     principal::{Caller, Principal},
     registry::InvokeError,
@@ -64,10 +68,6 @@ impl Call {
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
-    }
-
-    pub(super) fn limits(&self) -> Option<Limits> {
-        self.snapshot.standing(&self.principal).map(|(agent, _)| agent.limits)
     }
 
     /// Notes how large the arguments are.
@@ -143,7 +143,7 @@ impl Call {
             Ok(bytes) => bytes,
             Err(InvokeError::TimedOut { seconds }) => return self.timed_out(seconds),
             Err(InvokeError::Plugin(error)) => return self.plugin_failed(error),
-            Err(error) => return self.broken(error.to_string()),
+            Err(InvokeError::Lost { plugin, reason }) => return self.lost(plugin, reason),
         };
         let size = bytes.len() as u64;
         self.recorder.answered(size);
@@ -178,19 +178,37 @@ impl Call {
         Answer::Refused(Denial { generation, reasons })
     }
 
+    /// What a tool's call is held to, once more: it did not keep to it.
+    fn held(&self) -> Option<Held<'_>> {
+        let is_tool = self.thing == Thing::Tool;
+        is_tool.then(|| Held::new(&self.snapshot, &self.principal, self.recorder.name())).flatten()
+    }
+
     fn timed_out<T>(self, seconds: u64) -> Answer<T> {
-        let (agent, tool) = (self.principal.agent.clone(), self.recorder.name().to_owned());
+        let (tool, level) = (self.recorder.name().to_owned(), self.held().map(|held| held.timeout().1));
+        match level {
+            Some(level) => self.refused(vec![Reason::TimedOut { level, tool, seconds }]),
+            None => {
+                let message = format!("{} `{tool}` was not there after {seconds} s", self.thing);
+                self.failed(message)
+            }
+        }
+    }
+
+    fn lost<T>(self, plugin: PluginName, reason: String) -> Answer<T> {
         match self.thing {
-            Thing::Tool => self.refused(vec![Reason::TimedOut { agent, tool, seconds }]),
-            thing => self.failed(format!("{thing} `{tool}` was not there after {seconds} s")),
+            Thing::Tool => self.refused(vec![Reason::WorkerLost { plugin, reason }]),
+            _ => self.failed(InvokeError::Lost { plugin, reason }.to_string()),
         }
     }
 
     fn too_large<T>(self, bytes: u64, limit: u64) -> Answer<T> {
-        let agent = self.principal.agent.clone();
-        match self.thing {
-            Thing::Tool => self.refused(vec![Reason::ResponseTooLarge { agent, bytes, limit }]),
-            thing => self.failed(format!("the {thing} has {bytes} bytes, more than {limit}")),
+        match self.held().map(|held| held.response_too_large(bytes)) {
+            Some(reasons) => self.refused(reasons),
+            None => {
+                let message = format!("the {} has {bytes} bytes, more than {limit}", self.thing);
+                self.failed(message)
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     invocation::Invocation,
+    limits::Limits,
     registry::InvokeError,
     settings::{Disclosure, Settings},
     testing::{
@@ -12,6 +13,7 @@ use crate::{
     },
 };
 
+mod limits;
 mod notes;
 mod replies;
 
@@ -64,7 +66,7 @@ impl World {
     }
 }
 
-fn limits(settings: &mut Settings) -> &mut Limits {
+fn limits_of(settings: &mut Settings) -> &mut Limits {
     &mut settings.agents.values_mut().next().unwrap().limits
 }
 
@@ -140,48 +142,6 @@ fn arguments_that_do_not_fit_the_schema_never_reach_the_plugin() {
 }
 
 #[test]
-fn payload_rate_and_concurrency_are_checked_and_reported_together() {
-    let world = world(
-        |s| {
-            limits(s).max_payload_bytes = 20;
-            limits(s).rate = "1/day".parse().unwrap();
-        },
-        echo(),
-    );
-    let long = json!({ "text": "x".repeat(100) });
-    assert_eq!(world.refused("demo.say", long.clone()), ["payload_too_large"]);
-    assert!(matches!(world.call("demo.say", json!({ "text": "x" })), Answer::Done(_)));
-    assert_eq!(world.refused("demo.say", long), ["payload_too_large", "rate_limited"]);
-}
-
-#[test]
-fn a_payload_at_its_limit_passes_and_one_byte_more_does_not() {
-    let world = world(|s| limits(s).max_payload_bytes = 14, echo());
-    assert!(matches!(world.call("demo.say", json!({ "text": "abc" })), Answer::Done(_)));
-    assert_eq!(world.refused("demo.say", json!({ "text": "abcd" })), ["payload_too_large"]);
-    let records = world.records.0.lock().unwrap();
-    assert_eq!(records.iter().map(|record| record.request_bytes).collect::<Vec<_>>(), [14, 15]);
-}
-
-#[test]
-fn a_response_over_its_limit_is_refused_with_both_sizes() {
-    let world = world(|s| limits(s).max_response_bytes = 64, echo());
-    let Answer::Refused(denial) = world.call("demo.say", json!({ "text": "x".repeat(64) })) else { panic!() };
-    assert_eq!(denial.reasons[0].to_string(), "the result has 103 bytes, and agent `laptop` may receive 64");
-}
-
-#[test]
-fn a_call_that_outlives_its_time_is_refused_with_the_limit() {
-    let world = world(|_| {}, answers(Err(InvokeError::TimedOut { seconds: 30 })));
-    let Answer::Refused(denial) = world.call("demo.say", json!({})) else { panic!() };
-    assert_eq!(
-        denial.reasons[0].to_string(),
-        "tool `demo.say` was still running after 30 s, the limit of agent `laptop`"
-    );
-    assert_eq!(world.outcomes(), [(true, "refused", "timed_out".to_owned())]);
-}
-
-#[test]
 fn what_a_plugin_gets_wrong_is_said_and_recorded_as_failed() {
     let error = OpError::new(ErrorCode::Panicked, "tool `demo.say` panicked");
     let lost = InvokeError::Lost { plugin: "demo".parse().unwrap(), reason: "it ended".to_owned() };
@@ -249,8 +209,8 @@ fn a_prompt_needs_its_required_arguments_and_no_others() {
 fn the_five_limits_are_for_tool_calls_only() {
     let answer = json!({ "messages": [], "contents": [{ "uri": "demo://fixed", "text": "x".repeat(500) }] });
     let tight = |s: &mut Settings| {
-        limits(s).max_response_bytes = 10;
-        limits(s).rate = "1/day".parse().unwrap();
+        limits_of(s).max_response_bytes = 10;
+        limits_of(s).rate = "1/day".parse().unwrap();
     };
     let world = world(tight, answers(Ok(answer)));
     for _ in 0..3 {

@@ -2,176 +2,210 @@
 //! snapshot, so that a reload neither refills nor forgets anything.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use crate::{id::AgentId, limits::Rate};
+use super::{
+    Rate, ToolLimits,
+    places::{Place, Places},
+};
+use crate::{id::AgentId, pattern::Pattern};
+use gauge::Gauge;
 
-/// Counters of every agent that has called.
+mod gauge;
+
+/// Counters of every agent that has called lately.
 #[derive(Debug)]
 pub struct Counters {
     start: Instant,
+    places: Places,
     agents: Mutex<HashMap<AgentId, Arc<Mutex<Usage>>>>,
 }
 
 #[derive(Debug, Default)]
 struct Usage {
-    running: u32,
-    /// GCRA's theoretical arrival time, in nanoseconds since `Counters::start`:
-    /// when the agent will have all of its burst again.
-    arrival: u64,
+    own: Gauge,
+    /// By the pattern of [`ToolLimits`], which is what stays the same of them when
+    /// the configuration changes.
+    tools: BTreeMap<Pattern, Gauge>,
+}
+
+/// What a call is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Quota<'q> {
+    /// Calls of the agent at the same time.
+    pub concurrency: u32,
+    /// Calls of the agent per time.
+    pub rate: Rate,
+    /// What is said of the tool in particular: each of these counts apart.
+    pub tools: &'q [&'q Arc<ToolLimits>],
+    /// Calls of everybody at the same time. `None`: this one takes nobody's place.
+    pub places: Option<u32>,
 }
 
 /// A running call. Dropping it ends the call, as far as counting goes.
 #[derive(Debug)]
-pub struct Slot(Arc<Mutex<Usage>>);
+pub struct Slot {
+    usage: Arc<Mutex<Usage>>,
+    tools: Vec<Arc<ToolLimits>>,
+    _place: Option<Place>,
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut usage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        usage.running = usage.running.saturating_sub(1);
+        let mut usage = lock(&self.usage);
+        usage.own.end();
+        for limits in &self.tools {
+            if let Some(gauge) = usage.tools.get_mut(&limits.tools) {
+                gauge.end();
+            }
+        }
     }
 }
 
+/// One thing that speaks against a call, as far as counters tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// As many calls run as may.
+    Running {
+        /// Of the tools of which this is said; of all, if of none.
+        tools: Option<Pattern>,
+        /// How many run.
+        running: u32,
+        /// How many may.
+        limit: u32,
+    },
+    /// There were too many.
+    Rate {
+        /// Of the tools of which this is said; of all, if of none.
+        tools: Option<Pattern>,
+        /// How many may come.
+        rate: Rate,
+        /// When one may come again.
+        retry_after_ms: u64,
+    },
+    /// There is no place.
+    Overload {
+        /// How many calls everybody has.
+        taken: u32,
+        /// How many they may have.
+        most: u32,
+        /// How many of them are the agent's.
+        own: u32,
+    },
+}
+
 impl Counters {
-    /// Nobody has used anything.
+    /// Nobody has used anything. Calls take their places among `places`, which
+    /// other counters may share.
     #[must_use]
-    pub fn new() -> Self {
-        Self { start: Instant::now(), agents: Mutex::default() }
+    pub fn new(places: Places) -> Self {
+        Self { start: Instant::now(), places, agents: Mutex::default() }
     }
 
     /// How many calls of each agent run that has some.
     #[must_use]
     pub fn running(&self) -> Vec<(AgentId, u32)> {
-        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = |usage: &Mutex<Usage>| usage.lock().unwrap_or_else(PoisonError::into_inner).running;
-        let all = agents.iter().map(|(agent, usage)| (agent.clone(), running(usage)));
+        let agents = lock(&self.agents);
+        let all = agents.iter().map(|(agent, usage)| (agent.clone(), lock(usage).own.running()));
         all.filter(|(_, running)| *running > 0).collect()
     }
 
-    /// Counts a call of `agent` at `now`, or says what speaks against it and counts
-    /// nothing. `blocked`: something else does already, so look, and do not count.
+    /// Counts a call of `agent` at `now`, or says everything that speaks against it
+    /// and counts nothing anywhere. `blocked`: something else does already, so look,
+    /// and do not count.
+    ///
+    /// # Errors
+    ///
+    /// What speaks against it; nothing, if only something else does.
     pub fn admit(
         &self,
         agent: &AgentId,
-        concurrency: u32,
-        rate: Rate,
+        quota: &Quota<'_>,
         blocked: bool,
         now: Instant,
-    ) -> Result<Slot, Excess> {
-        let shared = {
-            let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-            agents.entry(agent.clone()).or_default().clone()
-        };
-        let mut usage = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
-        let interval = rate.interval_nanos();
-        let burst = interval.saturating_mul(u64::from(rate.burst()));
-        // What was used under a slower rate weighs no more than a whole burst of
-        // this one, so that a raised limit helps at once.
-        let arrival = usage.arrival.min(now.saturating_add(burst));
-        let wait = arrival.saturating_sub(burst.saturating_sub(interval)).saturating_sub(now);
-        let excess = Excess {
-            running: (usage.running >= concurrency).then_some(usage.running),
-            retry_after_ms: (wait > 0).then(|| wait.div_ceil(1_000_000)),
-        };
-        if blocked || excess != Excess::default() {
+    ) -> Result<Slot, Vec<Excess>> {
+        let shared = lock(&self.agents).entry(agent.clone()).or_default().clone();
+        let now = self.nanos(now);
+        let mut usage = lock(&shared);
+        let excess = usage.excess(quota, &self.places, now);
+        if blocked || !excess.is_empty() {
             return Err(excess);
         }
-        usage.running += 1;
-        usage.arrival = arrival.max(now).saturating_add(interval);
+        // The last thing that can fail, since other agents take places too.
+        let place = quota.places.map(|most| {
+            let own = usage.own.running();
+            self.places.take(own, most).ok_or_else(|| vec![overload(&self.places, own, most)])
+        });
+        let place = place.transpose()?;
+        usage.count(quota, now);
         drop(usage);
-        Ok(Slot(shared))
+        let tools = quota.tools.iter().map(|limits| Arc::clone(limits)).collect();
+        Ok(Slot { usage: shared, tools, _place: place })
     }
-}
 
-/// What speaks against a call, as far as counters tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Excess {
-    /// As many calls run as may; so many.
-    pub running: Option<u32>,
-    /// There were too many; a call may come again after so many milliseconds.
-    pub retry_after_ms: Option<u64>,
+    /// Lets go of the counters that say no more than new ones would.
+    pub fn forget_idle(&self, now: Instant) {
+        let now = self.nanos(now);
+        lock(&self.agents).retain(|_, usage| {
+            // Who is about to count holds it, and gets it with `agents` locked.
+            let in_use = Arc::strong_count(usage) > 1;
+            let mut usage = lock(usage);
+            usage.tools.retain(|_, gauge| !gauge.is_idle(now));
+            in_use || !usage.own.is_idle(now) || !usage.tools.is_empty()
+        });
+    }
+
+    fn nanos(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self::new()
+        Self::new(Places::default())
     }
+}
+
+impl Usage {
+    fn excess(&self, quota: &Quota<'_>, places: &Places, now: u64) -> Vec<Excess> {
+        let mut excess = Vec::new();
+        self.own.excess(None, Some(quota.concurrency), Some(quota.rate), now, &mut excess);
+        for of in quota.tools {
+            if let Some(gauge) = self.tools.get(&of.tools) {
+                gauge.excess(Some(&of.tools), of.limits.concurrency, of.limits.rate, now, &mut excess);
+            }
+        }
+        let own = self.own.running();
+        let full = quota.places.filter(|most| !places.has_room(own, *most));
+        excess.extend(full.map(|most| overload(places, own, most)));
+        excess
+    }
+
+    fn count(&mut self, quota: &Quota<'_>, now: u64) {
+        self.own.begin(Some(quota.rate), now);
+        for of in quota.tools {
+            match self.tools.get_mut(&of.tools) {
+                Some(gauge) => gauge.begin(of.limits.rate, now),
+                None => {
+                    let mut gauge = Gauge::default();
+                    gauge.begin(of.limits.rate, now);
+                    self.tools.insert(of.tools.clone(), gauge);
+                }
+            }
+        }
+    }
+}
+
+fn overload(places: &Places, own: u32, most: u32) -> Excess {
+    Excess::Overload { taken: places.taken(), most, own }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn agent() -> AgentId {
-        "laptop".parse().unwrap()
-    }
-
-    fn rate(text: &str) -> Rate {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_burst_passes_and_the_next_call_waits_for_one_interval() {
-        let counters = Counters::new();
-        let now = Instant::now();
-        let call = |at| counters.admit(&agent(), 9, rate("3/min"), false, at).map(drop);
-        assert_eq!([call(now), call(now), call(now)], [Ok(()), Ok(()), Ok(())]);
-        let refused = call(now).unwrap_err();
-        assert_eq!(refused.running, None);
-        let wait = Duration::from_millis(refused.retry_after_ms.unwrap());
-        assert!(call(now + wait - Duration::from_millis(2)).is_err());
-        assert_eq!(call(now + wait), Ok(()));
-    }
-
-    #[test]
-    fn a_call_refused_by_one_limit_does_not_spend_the_other() {
-        let counters = Counters::new();
-        let now = Instant::now();
-        let call = |blocked| counters.admit(&agent(), 1, rate("2/day"), blocked, now);
-        assert_eq!(call(true).unwrap_err(), Excess::default());
-        let running = call(false).unwrap();
-        for _ in 0..5 {
-            assert_eq!(call(false).unwrap_err(), Excess { running: Some(1), retry_after_ms: None });
-        }
-        drop(running);
-        assert!(call(false).is_ok());
-    }
-
-    #[test]
-    fn every_limit_against_a_call_is_named() {
-        let counters = Counters::new();
-        let now = Instant::now();
-        let _running = counters.admit(&agent(), 1, rate("1/h"), false, now).unwrap();
-        let refused = counters.admit(&agent(), 1, rate("1/h"), false, now).unwrap_err();
-        assert_eq!(refused, Excess { running: Some(1), retry_after_ms: Some(3_600_000) });
-    }
-
-    #[test]
-    fn a_changed_limit_applies_to_the_next_call() {
-        let counters = Counters::new();
-        let now = Instant::now();
-        let call = |concurrency, text| counters.admit(&agent(), concurrency, rate(text), false, now);
-        let _slots: Vec<_> = (0..3).map(|_| call(8, "3/day").unwrap()).collect();
-        assert_eq!(call(2, "60/min").unwrap_err().running, Some(3));
-        assert!(call(8, "3/day").unwrap_err().retry_after_ms > Some(3_600_000));
-        let raised = call(8, "60/min").unwrap_err();
-        assert!(
-            raised.retry_after_ms <= Some(1000),
-            "a raised rate helps within its own interval: {raised:?}"
-        );
-    }
-
-    #[test]
-    fn agents_do_not_share_limits() {
-        let counters = Counters::new();
-        let now = Instant::now();
-        let _slot = counters.admit(&agent(), 1, rate("1/h"), false, now).unwrap();
-        assert!(counters.admit(&"other".parse().unwrap(), 1, rate("1/h"), false, now).is_ok());
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use super::Revoked;
 use crate::{
     egress,
     id::{AgentId, TenantId},
-    limits::Rate,
+    limits::{Level, Rate},
     llm::reason::LlmReason,
     pattern::Pattern,
 };
@@ -163,30 +163,38 @@ pub enum Reason {
         name: String,
     },
     /// The arguments are too large.
-    #[error("the arguments have {bytes} bytes, and agent `{agent}` may send {limit}")]
+    #[error("the arguments have {bytes} bytes, and agent `{agent}` may send {limit}{}", level.tools("to"))]
     PayloadTooLarge {
-        /// Whose limit.
+        /// Who calls.
         agent: AgentId,
+        /// Whose limit.
+        level: Level,
         /// How large.
         bytes: u64,
         /// How large they may be.
         limit: u64,
     },
     /// The result is too large.
-    #[error("the result has {bytes} bytes, and agent `{agent}` may receive {limit}")]
+    #[error("the result has {bytes} bytes, and agent `{agent}` may receive {limit}{}", level.tools("from"))]
     ResponseTooLarge {
-        /// Whose limit.
+        /// Who calls.
         agent: AgentId,
+        /// Whose limit.
+        level: Level,
         /// How large.
         bytes: u64,
         /// How large it may be.
         limit: u64,
     },
     /// Too many calls in a time.
-    #[error("agent `{agent}` may make {rate} calls; try again in {}", seconds(*retry_after_ms))]
+    #[error(
+        "agent `{agent}` may make {}; try again in {}", rate.in_words(&level.tools("of")), seconds(*retry_after_ms)
+    )]
     RateLimited {
-        /// Whose limit.
+        /// Who calls.
         agent: AgentId,
+        /// Whose limit.
+        level: Level,
         /// The limit.
         rate: Rate,
         /// When a call will be allowed.
@@ -201,20 +209,38 @@ pub enum Reason {
         retry_after_ms: u64,
     },
     /// Too many calls at the same time.
-    #[error("agent `{agent}` has {running} calls running, and may have {limit}")]
+    #[error("agent `{agent}` has {running} calls{} running, and may have {limit}", level.tools("of"))]
     TooManyCalls {
-        /// Whose limit.
+        /// Who calls.
         agent: AgentId,
+        /// Whose limit.
+        level: Level,
         /// How many run.
         running: u32,
         /// How many may.
         limit: u32,
     },
+    /// Too many calls of everybody's at the same time.
+    #[error(
+        "the server has {taken} calls running, of {most} that it may have, and {own} of them are agent `{agent}`'s; \
+         try again in {}",
+        seconds(RETRY_WHEN_BUSY_MS)
+    )]
+    Overloaded {
+        /// Who calls.
+        agent: AgentId,
+        /// How many run.
+        taken: u32,
+        /// How many may.
+        most: u32,
+        /// How many of them are the agent's.
+        own: u32,
+    },
     /// The tool did not finish in time.
-    #[error("tool `{tool}` was still running after {seconds} s, the limit of agent `{agent}`")]
+    #[error("tool `{tool}` was still running after {seconds} s, the limit of {level}")]
     TimedOut {
         /// Whose limit.
-        agent: AgentId,
+        level: Level,
         /// Which tool.
         tool: String,
         /// The limit.
@@ -223,6 +249,14 @@ pub enum Reason {
     /// A request that it made does not go out.
     #[error(transparent)]
     Egress(#[from] egress::Refusal),
+    /// The process that the tool ran in is gone.
+    #[error("plugin `{plugin}` stopped: {reason}")]
+    WorkerLost {
+        /// Whose it was.
+        plugin: PluginName,
+        /// What is known.
+        reason: String,
+    },
     /// What the call began by was taken back while it was in flight.
     #[error("the call was ended: {0}")]
     Revoked(Revoked),
@@ -230,6 +264,10 @@ pub enum Reason {
     #[error(transparent)]
     Llm(#[from] LlmReason),
 }
+
+/// When to try again where calls that run at the same time are too many: nobody
+/// knows when one of them ends.
+pub(crate) const RETRY_WHEN_BUSY_MS: u64 = 1000;
 
 /// Rounded up: whoever waits so long has waited long enough.
 fn seconds(ms: u64) -> String {
@@ -262,8 +300,10 @@ impl Reason {
             Self::RateLimited { .. } => "rate_limited",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::TooManyCalls { .. } => "too_many_calls",
+            Self::Overloaded { .. } => "server_overloaded",
             Self::TimedOut { .. } => "timed_out",
             Self::Egress(refusal) => refusal.code(),
+            Self::WorkerLost { .. } => "worker_lost",
             Self::Revoked(_) => "revoked",
             Self::Llm(reason) => reason.code(),
         }
@@ -303,21 +343,27 @@ impl Reason {
             Self::CapabilityNotDeclared { .. } => "only a tool can declare capabilities".to_owned(),
             Self::Withdrawn { .. } => "try again when the list shows it again".to_owned(),
             Self::InvalidArguments { name, .. } => format!("see the arguments that `{name}` lists"),
-            Self::PayloadTooLarge { agent, .. } => {
-                format!("send less, or raise `agents.{agent}.limits.max_payload_bytes`")
+            Self::PayloadTooLarge { level, .. } => {
+                format!("send less, or raise `{}`", level.key("max_payload_bytes"))
             }
-            Self::ResponseTooLarge { agent, .. } => {
-                format!("ask for less, or raise `agents.{agent}.limits.max_response_bytes`")
+            Self::ResponseTooLarge { level, .. } => {
+                format!("ask for less, or raise `{}`", level.key("max_response_bytes"))
             }
             Self::TooManyRequests { .. } => "wait; this bound is fixed".to_owned(),
-            Self::RateLimited { agent, .. } => format!("wait, or raise `agents.{agent}.limits.rate_limit`"),
-            Self::TooManyCalls { agent, .. } => {
-                format!("wait for a call to end, or raise `agents.{agent}.limits.concurrency`")
+            Self::RateLimited { level, .. } => format!("wait, or raise `{}`", level.key("rate_limit")),
+            Self::TooManyCalls { level, .. } => {
+                format!("wait for a call to end, or raise `{}`", level.key("concurrency"))
             }
-            Self::TimedOut { agent, .. } => {
-                format!("ask for less at a time, or raise `agents.{agent}.limits.timeout_seconds`")
+            Self::Overloaded { .. } => "wait for calls to end, or raise `server.max_calls`".to_owned(),
+            Self::TimedOut { level, .. } => {
+                format!("ask for less at a time, or raise `{}`", level.key("timeout_seconds"))
             }
             Self::Egress(refusal) => refusal.help(),
+            Self::WorkerLost { plugin, .. } => {
+                format!(
+                    "call again, unless it was this call that did it; the operator sees more in the log and in `status`, under `{plugin}`"
+                )
+            }
             Self::Revoked(revoked) => revoked.help(),
             Self::Llm(reason) => reason.help(),
         }
@@ -330,6 +376,7 @@ impl Reason {
             Self::RateLimited { retry_after_ms, .. } | Self::TooManyRequests { retry_after_ms, .. } => {
                 Some(*retry_after_ms)
             }
+            Self::TooManyCalls { .. } | Self::Overloaded { .. } => Some(RETRY_WHEN_BUSY_MS),
             Self::Egress(refusal) => refusal.retry_after_ms(),
             Self::Llm(reason) => reason.retry_after_ms(),
             _ => None,

@@ -1,25 +1,22 @@
 //! A plugin that runs on the server's own threads.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use plugin_abi::{PluginObject, abi_stable::std_types::RResult};
-use plugin_contract::{
-    PluginName,
-    op::{ErrorCode, Offered, OpError},
-};
+use plugin_contract::{PluginName, op::Offered};
 use server_core::{
     invocation::Invocation,
     registry::{Instance, InvokeError},
 };
-
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::plugin::services::{Calls, Withdrawn, Work};
+use crate::plugin::{
+    deadline::Deadline,
+    fault::error_of,
+    services::{Calls, Withdrawn, Work},
+};
 
 /// An [`Instance`] in the server's own process.
 pub(crate) struct InProcess(Arc<Code>);
@@ -47,7 +44,7 @@ impl Instance for InProcess {
         let code = self.0.clone();
         if invocation.inline {
             return Box::pin(async move {
-                let deadline = Instant::now() + invocation.timeout;
+                let deadline = Deadline::after(invocation.timeout);
                 code.run(invocation, deadline, CancellationToken::new())
             });
         }
@@ -65,7 +62,7 @@ impl Code {
     fn run(
         &self,
         invocation: Invocation,
-        deadline: Instant,
+        deadline: Deadline,
         abandoned: CancellationToken,
     ) -> Result<Vec<u8>, InvokeError> {
         let work = Work {
@@ -81,15 +78,8 @@ impl Code {
         let input = invocation.input.as_slice().into();
         match self.object.invoke(invocation.op.into(), call.token().into(), input) {
             RResult::ROk(answer) => Ok(answer.into_vec()),
-            RResult::RErr(error) => Err(InvokeError::Plugin(self.error(&error))),
+            RResult::RErr(error) => Err(InvokeError::Plugin(error_of(&self.plugin, &error))),
         }
-    }
-
-    fn error(&self, bytes: &[u8]) -> OpError {
-        serde_json::from_slice(bytes).unwrap_or_else(|_| {
-            let message = format!("plugin `{}` failed and did not say why", self.plugin);
-            OpError::new(ErrorCode::Failed, message)
-        })
     }
 
     fn lost(&self, reason: impl ToString) -> InvokeError {
@@ -101,12 +91,12 @@ impl Code {
 /// thread back: when time is up, the caller goes and the code runs on.
 async fn on_a_thread(code: Arc<Code>, invocation: Invocation) -> Result<Vec<u8>, InvokeError> {
     let timeout = invocation.timeout;
-    let deadline = Instant::now() + timeout;
+    let deadline = Deadline::after(timeout);
     let abandoned = CancellationToken::new();
     // Nobody waits any more when this future is dropped, or done.
     let _waiting = abandoned.clone().drop_guard();
     let running = {
-        let code = code.clone();
+        let (code, deadline) = (code.clone(), deadline.clone());
         tokio::task::spawn_blocking(move || {
             // All threads may have been busy until now.
             if abandoned.is_cancelled() {
@@ -115,10 +105,9 @@ async fn on_a_thread(code: Arc<Code>, invocation: Invocation) -> Result<Vec<u8>,
             code.run(invocation, deadline, abandoned)
         })
     };
-    match tokio::time::timeout(timeout, running).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => Err(code.lost(error)),
-        Err(_) => Err(timed_out(timeout)),
+    match deadline.until(running).await {
+        Some(ran) => ran.unwrap_or_else(|error| Err(code.lost(error))),
+        None => Err(timed_out(timeout)),
     }
 }
 

@@ -26,6 +26,15 @@ pub(crate) struct Library {
     file: ManuallyDrop<Sealed>,
 }
 
+/// Whether the linker might have answered with another library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It might: this process loads many.
+    Needed,
+    /// This process loads no other, and may not look any more.
+    Needless,
+}
+
 impl Library {
     /// Loads a library and runs its constructors.
     pub(crate) fn load(file: Sealed) -> Result<Self, Fault> {
@@ -54,7 +63,9 @@ impl Library {
     }
 
     /// The header that every plugin exports, not yet looked at.
-    pub(super) fn header(&self) -> Result<AbiHeaderRef, Fault> {
+    /// The linker knows libraries by name, so where there may have been another one
+    /// before, it is `looked` whether this is it.
+    pub(super) fn header(&self, looked: Look) -> Result<AbiHeaderRef, Fault> {
         let no_plugin = || {
             Fault::new(
                 "no_plugin",
@@ -70,7 +81,11 @@ impl Library {
         if address.is_null() || !address.is_aligned() {
             return Err(no_plugin());
         }
-        match mapping::is_from(address.addr(), size_of::<AbiHeader>(), self.file.as_fd()) {
+        let is_ours = match looked {
+            Look::Needless => Ok(true),
+            Look::Needed => mapping::is_from(address.addr(), size_of::<AbiHeader>(), self.file.as_fd()),
+        };
+        match is_ours {
             Ok(true) => {}
             Ok(false) => {
                 return Err(Fault::new(
@@ -94,6 +109,20 @@ impl Library {
         let header = unsafe { self.handle.get::<AbiHeaderRef>(name) }.map_err(|_| no_plugin())?;
         Ok(*header)
     }
+}
+
+/// Loads one of the C library's own libraries, before a plugin's that needs it.
+pub(crate) fn preload(name: &str) -> Result<(), Fault> {
+    // SAFETY: what plugins may link to is the C library's, and runs nothing when it
+    // is loaded. It stays.
+    let library = unsafe { unix::Library::open(Some(name), RTLD_NOW | RTLD_LOCAL) };
+    library.map(std::mem::forget).map_err(|error| {
+        Fault::new(
+            "library_unloadable",
+            format!("the dynamic linker refuses what it links to: {}", quote(&cause(&error))),
+            "build it on the oldest Linux it is to run on, without libraries that are missing here",
+        )
+    })
 }
 
 /// The linker's own words, which libloading keeps behind its own.

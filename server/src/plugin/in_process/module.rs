@@ -13,7 +13,7 @@ use tracing::debug;
 
 use crate::plugin::{
     fault::{Fault, quote},
-    in_process::Library,
+    in_process::{Library, library::Look},
 };
 
 /// The longest part of a layout error that is logged; whole, it can be 200 KB.
@@ -27,7 +27,16 @@ pub(crate) struct Module(PluginModRef);
 impl Module {
     /// Checks that a library speaks this server's ABI.
     pub(crate) fn of(library: &Library) -> Result<Self, Fault> {
-        let header = library.header()?.upgrade().map_err(|error| incompatible(&error))?;
+        Self::from(library, Look::Needed)
+    }
+
+    /// The same of the only library that this process ever loads.
+    pub(crate) fn of_the_only(library: &Library) -> Result<Self, Fault> {
+        Self::from(library, Look::Needless)
+    }
+
+    fn from(library: &Library, look: Look) -> Result<Self, Fault> {
+        let header = library.header(look)?.upgrade().map_err(|error| incompatible(&error))?;
         header.init_root_module().map(Self).map_err(|error| incompatible(&error))
     }
 

@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::plugin::{fault::Fault, image::LibraryImage};
+use crate::plugin::{elf::Facts, fault::Fault, image::LibraryImage};
 
 const SEALS: SealFlags =
     SealFlags::WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK).union(SealFlags::SEAL);
@@ -22,6 +22,8 @@ const SEALS: SealFlags =
 pub(crate) struct Sealed {
     fd: OwnedFd,
     size: u64,
+    /// What it links to, where that is known.
+    needed: Vec<String>,
 }
 
 impl Sealed {
@@ -42,7 +44,7 @@ impl Sealed {
             return Err(io::Error::other("it is not sealed"));
         }
         let size = u64::try_from(fstat(&fd)?.st_size).map_err(io::Error::other)?;
-        Ok(Self { fd, size })
+        Ok(Self { fd, size, needed: Vec::new() })
     }
 
     /// Its bytes, by number.
@@ -50,12 +52,18 @@ impl Sealed {
         self.size
     }
 
+    /// The C library's libraries that it links to.
+    pub(crate) fn needed(&self) -> &[String] {
+        &self.needed
+    }
+
     fn new(image: &LibraryImage) -> io::Result<Self> {
         let mut file = File::from(create()?);
         file.write_all(image.library().bytes())?;
         let fd = OwnedFd::from(file);
         fcntl_add_seals(&fd, SEALS)?;
-        Self::received(fd)
+        let needed = Facts::of(image.library().bytes()).map(|facts| facts.needed).unwrap_or_default();
+        Ok(Self { needed, ..Self::received(fd)? })
     }
 }
 

@@ -37,7 +37,8 @@ fn admit(state: &Path, candidates: Vec<Candidate>) -> (Vec<String>, Vec<String>,
     let (keys, _) = KeyRing::new(&settings, Path::new(""), None, today());
     let starter = Arc::new(Starter::new(services(), &Terms::default()));
     let names: Vec<_> = candidates.iter().map(|it| it.running.plugin.manifest.name.clone()).collect();
-    let mut round = Round::new(settings, keys, state, Loader::new(starter, 0, AllRunning::default()));
+    let loader = Loader::new(starter, &settings, AllRunning::default());
+    let mut round = Round::new(settings, keys, state, loader);
     round.candidates = candidates;
     let registry = round.settle();
     let (registry, running) = round.commit(registry, AllRunning::default());

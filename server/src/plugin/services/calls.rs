@@ -4,13 +4,15 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use plugin_contract::op::{ErrorCode, OpError};
 use server_core::{conversation::Conversation, gateway::Notes, policy::Permit};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+
+use crate::plugin::deadline::Deadline;
 
 /// Names a call for a plugin: random, so that none can be guessed.
 type Token = [u8; 16];
@@ -32,7 +34,7 @@ pub(crate) struct Work {
     /// Its thread may be blocked.
     pub(crate) may_wait: bool,
     /// Nobody waits for it after that.
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Deadline,
     /// Nobody waits for it any more.
     pub(crate) abandoned: CancellationToken,
     /// What is noted of it for its record.
@@ -49,7 +51,7 @@ impl Work {
 
     /// How long somebody waits for it.
     pub(crate) fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline.remaining()
     }
 
     /// Does `work` while the plugin's thread waits: until the call's deadline, and
@@ -67,7 +69,7 @@ impl Work {
             tokio::select! {
                 biased;
                 () = self.abandoned.cancelled() => in_vain("nobody waits for the call any more"),
-                () = tokio::time::sleep_until(self.deadline.into()) => in_vain("the call's time is up"),
+                () = self.deadline.passed() => in_vain("the call's time is up"),
                 done = work => Ok(done),
             }
         })

@@ -68,7 +68,8 @@ pub(super) fn ask(work: &Work, ask: Ask) -> Result<Answers, OpError> {
             "a tool that is `inline` cannot ask, since it must not wait: remove `.inline()`",
         ));
     }
-    work.conversation.ask(ask, work.deadline)
+    let (_asking, until) = work.deadline.ask();
+    work.conversation.ask(ask, until)
 }
 
 fn invalid(message: &str) -> OpError {

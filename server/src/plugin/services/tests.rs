@@ -21,7 +21,7 @@ fn asked(op: &'static str, input: &'static str) -> Result<Value, Value> {
         tell.lock().unwrap().send(ask(host, op, call, input.as_bytes())).unwrap();
         Ok(Vec::new())
     });
-    let mut invocation = invocation(permit(core.clone()), slot(&Counters::new()).unwrap());
+    let mut invocation = invocation(permit(core.clone()), slot(&Counters::default()).unwrap());
     invocation.inline = true;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(core.invoke(invocation)).unwrap();
@@ -79,8 +79,8 @@ fn only_a_call_in_flight_has_rights_and_only_for_its_own_plugin() {
     let core = instance(&services, |_, _, _| Ok(Vec::new()));
     let call = services.calls().begin(work(permit(core))).unwrap();
     let token = call.token().to_vec();
-    let own = services.for_plugin("core".parse().unwrap(), Withdrawn::default());
-    let others = services.for_plugin("weather".parse().unwrap(), Withdrawn::default());
+    let own = services.for_plugin("core".parse().unwrap(), Withdrawn::default()).object();
+    let others = services.for_plugin("weather".parse().unwrap(), Withdrawn::default()).object();
     let over = json!({ "code": "denied", "message": "there is no such call, or it is over already" });
     let foreign = json!({ "code": "denied", "message": "the call is another plugin's" });
     for op in [host::ABOUT_SERVER, host::ABOUT_AGENT] {
@@ -125,7 +125,7 @@ fn a_log_line_bears_the_plugins_name_and_during_a_call_the_agents() {
     let services = services();
     let core = instance(&services, |_, _, _| Ok(Vec::new()));
     let call = services.calls().begin(work(permit(core))).unwrap();
-    let host = services.for_plugin("core".parse().unwrap(), Withdrawn::default());
+    let host = services.for_plugin("core".parse().unwrap(), Withdrawn::default()).object();
     tracing::subscriber::with_default(subscriber, || {
         for (token, line) in [
             (call.token(), &br#"{"level": "warn", "message": "odd\nline"}"#[..]),
@@ -156,7 +156,7 @@ fn lines_that_are_too_many_are_lost_and_counted() {
     let subscriber =
         tracing_subscriber::fmt().json().without_time().with_writer(move || sink.clone()).finish();
     let services = services();
-    let host = services.for_plugin("core".parse().unwrap(), Withdrawn::default());
+    let host = services.for_plugin("core".parse().unwrap(), Withdrawn::default()).object();
     let line = br#"{"level": "info", "message": "again"}"#;
     let mut written: u64 = 0;
     tracing::subscriber::with_default(subscriber, || {

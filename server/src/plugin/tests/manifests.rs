@@ -71,10 +71,6 @@ fn a_capability_is_a_known_one_and_asked_for_openly() {
 #[test]
 fn running_in_the_servers_process_takes_both_the_operators_and_the_keys_word() {
     check(
-        |site| site.settings.entries.clear(),
-        "plugin refused: plugins.d/weather: plugin `weather` is to run in a worker process, and there are none yet; set `plugins.entries.weather.isolation: in_process` if you trust it like the server itself; key `acme` must allow it too [isolation_unavailable]",
-    );
-    check(
         |site| site.trusted().in_process = false,
         "plugin refused: plugins.d/weather: plugin `weather` is to run in the server's process, and key `acme` may not sign for that; set `plugins.trusted_keys.acme.in_process: true` if you trust its owner like the server itself [in_process_out_of_scope]",
     );

@@ -1,7 +1,5 @@
 //! A trial from within: the process that tries a plugin.
 
-#![allow(unsafe_code, reason = "no library closes descriptors that nobody here has opened")]
-
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -20,8 +18,9 @@ use super::{Report, Request, unavailable};
 use crate::plugin::{
     fault::Fault,
     in_process::{Library, Module, Sealed},
-    services::{HostServices, ServerFacts},
+    services::{HostServices, ServerFacts, Withdrawn},
     start,
+    worker::close_from,
 };
 
 /// This process was not started for a trial.
@@ -34,7 +33,7 @@ pub struct NoTrial;
 ///
 /// **This runs the library's code**, which may end this process.
 pub fn take_part() -> Result<(), NoTrial> {
-    close_what_was_inherited();
+    close_from(3);
     let library = Sealed::received(own(io::stdin())?).map_err(|_| NoTrial)?;
     let mut server = File::from(own(io::stdout())?);
     let confined = confine();
@@ -55,8 +54,10 @@ pub fn take_part() -> Result<(), NoTrial> {
 fn attempt(library: Sealed, request: Request) -> Result<(), Fault> {
     let attempt = thread::Builder::new().spawn(move || {
         let module = Module::of(&Library::load(library)?)?;
+        let plugin = request.manifest.name.clone();
+        let host = nobodys_services().for_plugin(plugin, Withdrawn::default()).object();
         // To end well is not what is tried here.
-        start::create(&module, &request.manifest, &request.config, &nobodys_services()).map(mem::forget)
+        start::make(&module, &request.manifest, &request.config, host).map(mem::forget)
     });
     attempt.map_err(|error| unavailable(&error))?.join().unwrap_or_else(|_| {
         Err(Fault::new(
@@ -79,15 +80,6 @@ fn nobodys_services() -> HostServices {
 
 fn own(stream: impl AsFd) -> Result<OwnedFd, NoTrial> {
     stream.as_fd().try_clone_to_owned().map_err(|_| NoTrial)
-}
-
-/// The server opens everything for itself alone; who started the server may not
-/// have. Kernels before 5.9 keep it open.
-fn close_what_was_inherited() {
-    let (first, last, flags): (libc::c_uint, libc::c_uint, libc::c_uint) = (3, libc::c_uint::MAX, 0);
-    // SAFETY: the process has just begun and has opened nothing itself, so nothing
-    // in it holds one of these descriptors.
-    unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
 }
 
 /// Ends with the server, gains no rights, leaves no memory image behind, and says

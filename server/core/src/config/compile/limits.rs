@@ -1,12 +1,26 @@
 //! `limits`, at every level.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use super::{Compiler, Place};
 use crate::{
     config::raw::RawLimits,
-    limits::{LimitCeilings, Limits},
+    limits::{EveryToolLimits, LimitCeilings, Limits, ToolLimits},
+    pattern::Pattern,
 };
 
 impl Compiler<'_> {
+    /// What is said of tools, by pattern.
+    pub(super) fn tool_limits(
+        &mut self,
+        place: &Place,
+        raw: &BTreeMap<String, RawLimits>,
+    ) -> EveryToolLimits {
+        let limits: BTreeMap<Pattern, _> =
+            self.named(place, raw, |compiler, place, raw| Some(compiler.limits(place, raw)));
+        limits.into_iter().map(|(tools, limits)| Arc::new(ToolLimits { tools, limits })).collect()
+    }
+
     /// Those limits that are set.
     pub(super) fn limits(&mut self, place: &Place, raw: &RawLimits) -> LimitCeilings {
         let rate = raw.rate_limit.as_deref();

@@ -9,10 +9,10 @@ use super::{Compiler, Place, default_patterns};
 use crate::{
     config::{
         mask::quoted,
-        raw::{RawEntry, RawIsolation, RawKey, RawPlugins, Texts},
+        raw::{RawEntry, RawIsolation, RawKey, RawPlugins, RawWorker, Texts},
     },
     id::KeyName,
-    settings::{Isolation, KeySource, PluginEntry, PluginSettings, TrustedKey},
+    settings::{Isolation, KeySource, PluginEntry, PluginSettings, TrustedKey, WorkerSettings},
 };
 
 /// Plugins that come with the server, and what each of them may do for agents that
@@ -43,6 +43,7 @@ impl Compiler<'_> {
             bundled_dir: self.path(&place.key("bundled_dir"), raw.bundled_dir.as_deref()),
             trusted_keys: keys.unwrap_or_else(default_keys),
             entries: default_entries().chain(entries).collect(),
+            require_landlock: raw.require_landlock.unwrap_or(true),
             max_retired_bytes: raw.max_retired_bytes.unwrap_or(PluginSettings::default().max_retired_bytes),
         }
     }
@@ -162,8 +163,20 @@ fn entry(bundled: Option<&[Capability]>, raw: &RawEntry) -> PluginEntry {
             None => bundled.unwrap_or_default().iter().copied().collect(),
             listed => Compiler::capabilities(listed.as_ref()),
         },
+        worker: worker(&raw.worker),
         config: raw.config.clone(),
         ..PluginEntry::default()
+    }
+}
+
+fn worker(raw: &RawWorker) -> WorkerSettings {
+    let default = WorkerSettings::default();
+    WorkerSettings {
+        processes: raw.processes.unwrap_or(default.processes),
+        concurrency: raw.concurrency.unwrap_or(default.concurrency),
+        memory_bytes: raw.memory_bytes.unwrap_or(default.memory_bytes),
+        threads: raw.threads.unwrap_or(default.threads),
+        cpu_seconds: raw.cpu_seconds.unwrap_or(default.cpu_seconds),
     }
 }
 

@@ -1,6 +1,9 @@
 //! `server`: where agents connect, and under which names.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use url::{Host, Url};
 
@@ -10,7 +13,7 @@ use crate::{
         mask::quoted,
         raw::{RawServer, Texts},
     },
-    settings::ServerSettings,
+    settings::{LoadSettings, ServerSettings},
 };
 
 impl Compiler<'_> {
@@ -26,6 +29,7 @@ impl Compiler<'_> {
                 Self::origin,
             ),
             public_url: url,
+            load: load(raw),
         }
     }
 
@@ -103,6 +107,19 @@ pub(in crate::config) fn default_server() -> ServerSettings {
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
         public_url: None,
+        load: LoadSettings::default(),
+    }
+}
+
+fn load(raw: &RawServer) -> LoadSettings {
+    let default = LoadSettings::default();
+    LoadSettings {
+        max_calls: raw.max_calls.unwrap_or(default.max_calls),
+        max_connections: raw.max_connections.unwrap_or(default.max_connections),
+        max_connections_per_address: raw
+            .max_connections_per_address
+            .unwrap_or(default.max_connections_per_address),
+        client_timeout: raw.client_timeout_seconds.map_or(default.client_timeout, Duration::from_secs),
     }
 }
 

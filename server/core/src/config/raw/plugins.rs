@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{DATE, MINISIGN, NAME, PATTERN, PLUGIN, RULE, RawEgressMode, Texts, capability_names};
+use super::{DATE, MINISIGN, NAME, PATTERN, PLUGIN, RULE, RawEgressMode, RawWorker, Texts, capability_names};
 
 /// Which plugins are loaded and what they may do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -35,6 +35,11 @@ pub(in crate::config) struct RawPlugins {
     /// is, until the server starts again. 268435456 unless set.
     #[schemars(range(max = 1_099_511_627_776u64), extend("examples" = [268_435_456]))]
     pub(in crate::config) max_retired_bytes: Option<u64>,
+    /// Whether no plugin runs in a process of its own where the kernel has no
+    /// Landlock, which keeps it from files. Switch it off only where the server's
+    /// user can read nothing that a plugin must not see.
+    #[schemars(extend("default" = true))]
+    pub(in crate::config) require_landlock: Option<bool>,
 }
 
 /// A key, and what its signature is worth.
@@ -98,6 +103,8 @@ pub(in crate::config) struct RawEntry {
     /// agent is granted them too. None by default.
     #[schemars(extend("examples" = [["jira"]]))]
     pub(in crate::config) secrets: Option<Texts>,
+    /// What the plugin's processes may have, if its isolation is `process`.
+    pub(in crate::config) worker: RawWorker,
     /// The plugin's own configuration. Its authors say what belongs here.
     pub(in crate::config) config: Map<String, Value>,
 }

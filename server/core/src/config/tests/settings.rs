@@ -68,6 +68,19 @@ fn profiles_add_to_what_an_agent_has_itself() {
 }
 
 #[test]
+fn what_is_said_of_tools_is_kept_by_pattern() {
+    let tools = "tool_limits: { \"jira.*\": { concurrency: 2, rate_limit: \"30/min burst 5\" }, jira.export: { timeout_seconds: 300 } }\nserver: { max_calls: 7, client_timeout_seconds: 9 }";
+    let settings = good(&with("", tools)).settings;
+    let said: Vec<_> = settings.tool_limits.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        ["jira.* (rate_limit 30/min burst 5 concurrency 2)", "jira.export (timeout_seconds 300)"]
+    );
+    let load = settings.server.load;
+    assert_eq!((load.max_calls, load.client_timeout.as_secs(), load.max_connections), (7, 9, 4096));
+}
+
+#[test]
 fn a_tenant_s_limits_are_a_ceiling_on_what_its_agents_say_and_do_not_say() {
     let tight = "{ max_payload_bytes: 10, max_response_bytes: 11, timeout_seconds: 1, concurrency: 2, rate_limit: \"3/h\" }";
     for limits in ["", "    limits: { max_payload_bytes: 1000, concurrency: 100, rate_limit: \"1000/min\" }"]

@@ -302,6 +302,7 @@ fn resources_and_prompts_end_too() {
 fn a_thousand_calls_end_in_one_go_and_leave_nothing_behind() {
     let world = World::new();
     let settings = |s: &mut Settings| {
+        s.server.load.max_calls = 2000;
         for agent in s.agents.values_mut() {
             (agent.limits.concurrency, agent.limits.rate) = (1000, "1000/s".parse().unwrap());
         }

@@ -99,7 +99,7 @@ fn text_that_the_server_adds_counts_as_it_goes_out() {
     let bytes = answer.to_string().len() + text.len();
     assert!(bytes > 2 * answer.to_string().len() + 200);
     let call = |limit| {
-        let world = with_schema(answer.clone(), |settings| limits(settings).max_response_bytes = limit);
+        let world = with_schema(answer.clone(), |settings| limits_of(settings).max_response_bytes = limit);
         world.call("demo.say", json!({}))
     };
     assert!(matches!(call(bytes as u64), Answer::Done(_)));

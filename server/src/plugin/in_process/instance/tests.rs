@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use plugin_contract::op::host;
+use plugin_contract::op::{ErrorCode, OpError, host};
 use server_core::limits::counters::Counters;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -65,7 +65,7 @@ fn a_call_answers_what_the_code_does() {
     let runtime = runtime();
     let gate = Gate::new();
     gate.end.send(()).unwrap();
-    let answer = runtime.block_on(async { gate.call(&Counters::new()).await.await.unwrap() });
+    let answer = runtime.block_on(async { gate.call(&Counters::default()).await.await.unwrap() });
     assert_eq!(answer, Ok(b"input".to_vec()));
 }
 
@@ -77,7 +77,7 @@ fn a_call_that_is_given_up_keeps_its_slot_and_its_rights_until_the_code_returns(
     for give_up in [aborted, timed_out] {
         let runtime = runtime();
         let gate = Gate::new();
-        let counters = Counters::new();
+        let counters = Counters::default();
         let outcome = runtime.block_on(async {
             let call = gate.call(&counters).await;
             gate.began.recv().unwrap();
@@ -102,7 +102,7 @@ fn a_call_that_is_given_up_keeps_its_slot_and_its_rights_until_the_code_returns(
 fn a_call_that_nobody_waits_for_any_more_does_not_begin() {
     let runtime = runtime();
     let gate = Gate::new();
-    let counters = [(); 3].map(|()| Counters::new());
+    let counters = [(); 3].map(|()| Counters::default());
     runtime.block_on(async {
         let first = gate.call(&counters[0]).await;
         gate.began.recv().unwrap();
@@ -125,7 +125,7 @@ fn only_a_call_that_may_block_gets_a_thread_of_its_own() {
     let core = instance(&services(), |_, _, _| Ok(format!("{:?}", thread::current().id()).into_bytes()));
     let here = format!("{:?}", thread::current().id()).into_bytes();
     for inline in [true, false] {
-        let mut invocation = invocation(permit(core.clone()), slot(&Counters::new()).unwrap());
+        let mut invocation = invocation(permit(core.clone()), slot(&Counters::default()).unwrap());
         invocation.inline = inline;
         let there = runtime.block_on(core.invoke(invocation)).unwrap();
         assert_eq!(there == here, inline);
@@ -143,7 +143,7 @@ fn an_error_is_the_plugins_own_or_one_that_says_it_had_none() {
         (&b"oops"[..], OpError::new(ErrorCode::Failed, "plugin `core` failed and did not say why")),
     ] {
         let core = instance(&services(), |_, _, _| Err(bytes.to_vec()));
-        let mut invocation = invocation(permit(core.clone()), slot(&Counters::new()).unwrap());
+        let mut invocation = invocation(permit(core.clone()), slot(&Counters::default()).unwrap());
         invocation.inline = true;
         let answer = runtime().block_on(core.invoke(invocation));
         assert_eq!(answer, Err(InvokeError::Plugin(error)));

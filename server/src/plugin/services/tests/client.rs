@@ -1,12 +1,12 @@
 //! What plugins may tell clients, and ask of them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plugin_contract::op::{Answers, Ask, ClientAbout, ClientLog, Offered, OpError, Progress};
 use server_core::conversation::Conversation;
 
 use super::*;
-use crate::plugin::services::Work;
+use crate::plugin::{deadline::Deadline, services::Work};
 
 /// Keeps what it hears, and knows the answer to everything.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ impl Bench {
         work.conversation = self.heard.clone();
         change(&mut work);
         let call = self.services.calls().begin(work).unwrap();
-        let host = self.services.for_plugin("core".parse().unwrap(), Withdrawn::default());
+        let host = self.services.for_plugin("core".parse().unwrap(), Withdrawn::default()).object();
         parsed(ask(&host, op, call.token(), input.to_string().as_bytes()))
     }
 
@@ -149,7 +149,7 @@ fn a_call_sees_that_it_is_in_vain() {
     assert_eq!(state["cancelled"], false);
     assert!(state["remaining_ms"].as_u64().unwrap() > 3_000_000, "{state}");
     let abandoned = |work: &mut Work| work.abandoned.cancel();
-    let over = |work: &mut Work| work.deadline = Instant::now();
+    let over = |work: &mut Work| work.deadline = Deadline::after(Duration::ZERO);
     assert_eq!(bench.asks(abandoned, host::CALL_STATE, &Value::Null).unwrap()["cancelled"], true);
     assert_eq!(
         bench.asks(over, host::CALL_STATE, &Value::Null),
@@ -181,7 +181,7 @@ fn a_plugin_that_withdraws_the_same_twice_tells_nobody_twice_and_cannot_go_on_fo
     work.conversation = heard.clone();
     let call = services.calls().begin(work).unwrap();
     let withdrawn = Withdrawn::default();
-    let own = services.for_plugin("core".parse().unwrap(), withdrawn.clone());
+    let own = services.for_plugin("core".parse().unwrap(), withdrawn.clone()).object();
     let offer = json!({ "thing": { "tool": "core.echo" }, "available": false }).to_string();
     let offers = || parsed(ask(&own, host::OFFER, call.token(), offer.as_bytes()));
     assert_eq!((offers(), offers()), (Ok(Value::Null), Ok(Value::Null)));

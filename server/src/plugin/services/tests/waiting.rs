@@ -1,15 +1,15 @@
 //! What services do that takes time, and what they may not do at all.
 
-use std::{
-    future,
-    time::{Duration, Instant},
-};
+use std::{future, time::Duration};
 
 use plugin_contract::Capability;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
-use crate::plugin::services::{PluginServices, Work};
+use crate::plugin::{
+    deadline::Deadline,
+    services::{PluginServices, Work},
+};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
@@ -35,7 +35,7 @@ fn a_service_stops_when_the_call_is_over_or_must_not_wait() {
     let runtime = runtime();
     for (change, message) in [
         (
-            (|work: &mut Work| work.deadline = Instant::now() + Duration::from_millis(10)) as fn(&mut Work),
+            (|work: &mut Work| work.deadline = Deadline::after(Duration::from_millis(10))) as fn(&mut Work),
             "the call's time is up",
         ),
         (|work| work.abandoned.cancel(), "nobody waits for the call any more"),
