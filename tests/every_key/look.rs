@@ -96,7 +96,9 @@ pub(super) fn known(pointer: &'static str) -> Look {
     Box::new(move |server| {
         let request = stateless(server, LAPTOP, "resources/read", json!({ "uri": "about://policies" }));
         Box::pin(async move {
-            let about: Value = serde_json::from_str(&told(request).await).unwrap_or_default();
+            let read: Value = serde_json::from_str(&told(request).await).unwrap_or_default();
+            let about = read["contents"][0]["text"].as_str().unwrap_or_default();
+            let about: Value = serde_json::from_str(about).unwrap_or_default();
             match about.pointer(pointer) {
                 None => "nothing".to_owned(),
                 Some(Value::String(text)) => text.rsplit('T').next().unwrap_or_default().to_owned(),

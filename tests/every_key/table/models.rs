@@ -9,7 +9,8 @@ use super::super::{
 
 /// Nobody is there.
 const NOWHERE: &str = "http://127.0.0.1:1/v1";
-const NOBODY: &str = "local/m: it could not be reached: no connection to `127.0.0.1:1`: connection refused";
+const NOBODY: &str =
+    "local/m: it could not be reached: no connection to `127.0.0.1:1`: it refuses connections";
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = providers();
@@ -48,7 +49,7 @@ fn providers() -> Vec<Case> {
         of("llm.providers.*.base_url", json!(NOWHERE), json!("http://127.0.0.2:1/v1")).shows(
             ask(vec!["hello".to_owned()]),
             NOBODY,
-            "egress_host_not_allowed egress_host_not_allowed",
+            "egress_host_not_allowed, egress_host_not_allowed",
         ),
         of("llm.providers.*.api_key", key, json!("${NOT_SET}")).shows(
             known("/llm/models/0/name"),
@@ -109,8 +110,11 @@ fn files(first: usize, count: usize) -> String {
 }
 
 fn guard() -> Vec<Case> {
-    let refused = "pasted_repository";
-    let guard = |key: &str, before, after| of(&format!("llm.paste_guard.{key}"), before, after);
+    let (refused, passed) = ("pasted_repository", "budget_exceeded");
+    // Whatever the guard lets through has no money.
+    let guard = |key: &str, before, after| {
+        of(&format!("llm.paste_guard.{key}"), before, after).with("agents.*.llm.max_cost_per_day", json!(0))
+    };
     let asks = |prompts: &[String]| -> Look { ask(prompts.to_vec()) };
     vec![
         guard("max_prompt_bytes", json!(1000), json!(2000)).shows(
@@ -119,11 +123,11 @@ fn guard() -> Vec<Case> {
             "2000",
         ),
         guard("warn_score", json!(50), json!(12)).shows(noted(files(0, 2)), "not noted", "noted"),
-        guard("deny_score", json!(50), json!(12)).shows(asks(&[files(0, 2)]), NOBODY, refused),
+        guard("deny_score", json!(50), json!(12)).shows(asks(&[files(0, 2)]), passed, refused),
         guard("window_seconds", json!(600), json!(0)).shows(
             asks(&[files(0, 7), files(7, 7)]),
             refused,
-            NOBODY,
+            passed,
         ),
     ]
 }

@@ -79,7 +79,7 @@ fn terms(was: &LlmSettings, is: &LlmSettings) -> bool {
 mod tests {
     use crate::diff::tests::check;
 
-    const BEFORE: &str = "version: 1
+    const BEFORE: &str = "
 llm:
   providers: { local: { models: { m: { input: 1, output: 5 } } } }
   aliases: { fast: local/m }

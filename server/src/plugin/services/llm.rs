@@ -1,5 +1,7 @@
 //! Models, as plugins may ask them through the host.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 use plugin_contract::op::{AgentAbout, ErrorCode, LlmAnswer, LlmQuery, OpError, Progress};
 use server_core::{about, budget, policy::Permit};
@@ -18,7 +20,7 @@ pub(super) fn query(work: &Work, models: &Models, query: &LlmQuery) -> Result<Ll
     if query.max_tokens == Some(0) {
         return Err(OpError::new(ErrorCode::InvalidInput, "`max_tokens` is at least 1"));
     }
-    let asking = models.query(&work.permit, query, work.deadline, work);
+    let asking = models.query(&work.permit, query, Instant::now() + work.remaining(), work);
     work.wait_for(asking)?.map_err(|why| match why {
         NoAnswer::Refused(reasons) => work.notes.refuse(reasons),
         NoAnswer::Failed(why) => OpError::new(ErrorCode::Failed, why),

@@ -82,20 +82,20 @@ fn keys_are_told_by_what_they_may_sign() {
 
 #[test]
 fn entries_are_told_without_the_values_of_their_configuration() {
-    let entry = |entry: &str| format!("plugins: {{ entries: {{ http: {{ {entry} }} }} }}");
+    let entry = |entry: &str| format!("plugins: {{ entries: {{ web: {{ {entry} }} }} }}");
     section(
         "",
         &entry("capabilities: [\"network:outbound\"]"),
-        &["plugin entry http: capabilities + network:outbound"],
+        &["plugin entry web: capabilities + network:outbound"],
     );
     section("", &entry(""), &[]);
     section(
         &entry("isolation: in_process, config: { key: one }"),
         &entry("enabled: false, config: { key: two }"),
         &[
-            "plugin entry http: enabled true → false",
-            "plugin entry http: isolation in_process → process",
-            "plugin entry http: its configuration changed",
+            "plugin entry web: enabled true → false",
+            "plugin entry web: isolation in_process → process",
+            "plugin entry web: its configuration changed",
         ],
     );
 }
