@@ -21,6 +21,7 @@ mod egress;
 mod every_key;
 mod include;
 mod limits;
+mod llm;
 mod logging;
 mod mcp;
 mod plugins;

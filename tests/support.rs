@@ -17,6 +17,7 @@ use server_core::settings::Isolation;
 pub(crate) mod bundled;
 pub(crate) mod client;
 pub(crate) mod conformance;
+pub(crate) mod models;
 pub(crate) mod output;
 pub(crate) mod outside;
 pub(crate) mod talkative;

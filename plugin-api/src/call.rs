@@ -10,7 +10,7 @@ use plugin_contract::op::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Answered, Ask, CallError, Databases, Files, HttpRequest, HttpResponse};
+use crate::{Answered, Ask, CallError, Databases, Files, HttpRequest, HttpResponse, LlmAnswer, LlmQuery};
 
 /// The call that a handler answers.
 pub struct Call {
@@ -166,6 +166,13 @@ impl Call {
     /// the plugin is loaded anew, so say it again where it matters.
     pub fn offer(&self, thing: Offered, available: bool) -> Result<(), HostError> {
         self.host(op::OFFER, &Offer { thing, available })
+    }
+
+    /// Has the host ask a model, within the calling agent's rights and budget, and
+    /// waits for the answer; the client sees how far it is. The error is a refusal
+    /// with its reasons, to be passed on with `?`, or says what went wrong.
+    pub fn llm(&self, query: &LlmQuery) -> Result<LlmAnswer, HostError> {
+        self.host(op::LLM_QUERY, query)
     }
 
     /// Has the host make a request, and waits for the answer. The error is a refusal

@@ -172,13 +172,13 @@ pub use tool::{IntoToolResult, Json, Output, Tool};
 pub use plugin_contract::{
     Capability, Manifest,
     op::{
-        AgentAbout, Annotations, ClientAbout, ClientLogLevel, Completion, Content, Database, DeniedTool,
-        Elicitation, Elicited, ErrorCode, FileEncoding, FileEntry, FileKind, FileList, FileMatch,
-        FileMatches, FilePart, FileRoot, HttpBody, HttpMethod, LimitsAbout, ListFiles, ListTables, LogLevel,
-        LogLine, Meta, Offered, OpError, PluginAbout, PromptMessage, PromptResult, Query, QueryEnd, Question,
-        ReadFile, ResourceContent, ResourceContents, ResourceLink, Role, Root, Roots, Rows, Sampled,
-        Sampling, SearchEnd, SearchFiles, ServerAbout, Skipped, Table, TableColumn, Tables, ToolAbout,
-        ToolResult,
+        AgentAbout, Annotations, BudgetAbout, ClientAbout, ClientLogLevel, Completion, Content, Database,
+        DeniedTool, Elicitation, Elicited, ErrorCode, FileEncoding, FileEntry, FileKind, FileList, FileMatch,
+        FileMatches, FilePart, FileRoot, HttpBody, HttpMethod, LimitsAbout, ListFiles, ListTables, LlmAbout,
+        LlmAnswer, LlmQuery, LlmUsage, LogLevel, LogLine, LongContextAbout, Meta, ModelAbout, Offered,
+        OpError, PluginAbout, PriceAbout, PromptMessage, PromptResult, Query, QueryEnd, Question, ReadFile,
+        ResourceContent, ResourceContents, ResourceLink, Role, Root, Roots, Rows, Sampled, Sampling,
+        SearchEnd, SearchFiles, ServerAbout, Skipped, Table, TableColumn, Tables, ToolAbout, ToolResult,
     },
 };
 

@@ -69,7 +69,10 @@ use plugin_contract::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{HttpRequest, HttpResponse, Plugin, call::Services, definition::Definition, instance::Instance};
+use crate::{
+    HttpRequest, HttpResponse, LlmAnswer, LlmQuery, Plugin, call::Services, definition::Definition,
+    instance::Instance,
+};
 
 /// A plugin with a scripted host.
 pub struct Harness {
@@ -93,10 +96,14 @@ struct Script {
     log: Vec<LogLine>,
     said: Vec<Said>,
     http: Option<Server>,
+    models: Option<Models>,
 }
 
 /// Answers the requests of a plugin.
 type Server = Box<dyn Fn(&HttpRequest) -> Result<HttpResponse, OpError> + Send + Sync>;
+
+/// Answers the questions of a plugin.
+type Models = Box<dyn Fn(&LlmQuery) -> Result<LlmAnswer, OpError> + Send + Sync>;
 
 /// What a plugin told somebody else than the server's log.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,6 +188,16 @@ impl Harness {
         server: impl Fn(&HttpRequest) -> Result<HttpResponse, OpError> + Send + Sync + 'static,
     ) -> Self {
         self.host.with(|script| script.http = Some(Box::new(server)));
+        self
+    }
+
+    /// What [`Call::llm`](crate::Call::llm) answers.
+    #[must_use]
+    pub fn llm(
+        self,
+        models: impl Fn(&LlmQuery) -> Result<LlmAnswer, OpError> + Send + Sync + 'static,
+    ) -> Self {
+        self.host.with(|script| script.models = Some(Box::new(models)));
         self
     }
 
@@ -284,6 +301,7 @@ pub fn agent() -> AgentAbout {
             concurrency: 8,
             rate_limit: "60/min".to_owned(),
         },
+        llm: None,
     }
 }
 
@@ -314,6 +332,10 @@ impl Script {
             host::HTTP => {
                 let server = self.http.as_ref().ok_or_else(|| missing("server"))?;
                 return server(&HttpRequest(read(input))).map(|response| write(&response));
+            }
+            host::LLM_QUERY => {
+                let models = self.models.as_ref().ok_or_else(|| missing("model"))?;
+                return models(&read(input)).map(|answer| write(&answer));
             }
             host::ASK => return self.asked(read(input)).map(|answers| write(&answers)),
             _ => return self.serve(op, input).unwrap_or_else(|| Err(missing("answer"))),

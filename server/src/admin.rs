@@ -1,4 +1,4 @@
-//! The operator's door: HTTP on `admin.listen`, for metrics, status, explanations,
+//! The operator's door: HTTP on `admin.listen`, for metrics, status, explanations, budgets,
 //! reload and rollback. Who comes in may change what every agent gets, so all of it asks for
 //! the admin token, and none of it is for web pages.
 
@@ -23,6 +23,7 @@ use serde::Serialize;
 use server_core::{gateway::Gateway, id::AgentId, secret::TokenDigest, snapshot::Live};
 
 use crate::{
+    budget::Ledger,
     readiness::Readiness,
     reload::{Control, ReloadStatus},
     transport::{
@@ -38,6 +39,7 @@ use crate::{
 };
 use problem::Problem;
 
+mod budgets;
 mod calls;
 mod explain;
 mod metrics;
@@ -59,6 +61,8 @@ pub struct Sources {
     pub reloads: Arc<ReloadStatus>,
     /// What became of calls.
     pub calls: Arc<CallMetrics>,
+    /// What was spent on models.
+    pub ledger: Ledger,
     /// How many sessions each agent has open.
     pub sessions: Box<dyn Fn() -> BTreeMap<AgentId, usize> + Send + Sync>,
     /// What is in memory for good although nothing uses it.
@@ -116,6 +120,9 @@ impl Admin {
             .route("/metrics", get(metrics::answer))
             .route("/status", get(status::answer))
             .route("/explain", post(explain::answer))
+            .route("/budgets", get(budgets::show))
+            .route("/budgets/release", post(budgets::release))
+            .route("/budgets/set", post(budgets::set))
             .route("/reload", post(orders::reload))
             .route("/rollback", post(orders::rollback))
             .method_not_allowed_fallback(async || Problem::METHOD)

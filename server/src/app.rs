@@ -16,15 +16,17 @@ use tokio::{
     task,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::{
     admin::{Admin, CallMetrics, Retired, Sources},
     audit::{Audit, JournalError},
+    budget::Ledger,
     call_log::{Each, LogLines},
     chronicle,
     database::Databases,
     egress::{Connector, OwnAddresses},
+    llm::Models,
     logging::{Level, Lines},
     mcp,
     plugin::{Change, HostServices, Installation, PluginHost, ServerFacts},
@@ -73,11 +75,13 @@ pub async fn serve(
     let connector = Connector::new(&EgressSettings::default(), own.clone()).map_err(ServeError::Egress)?;
     let services = HostServices::reaching_out(facts, connector.clone());
     let databases = services.databases();
-    let plugins = Arc::new(PluginHost::new(services, Installation::of_this_process()));
+    let plugins = Arc::new(PluginHost::new(services.clone(), Installation::of_this_process()));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone(), redaction.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
+    let ledger = open_ledger(&content.settings);
+    services.connect(Models::new(&connector, ledger.clone()));
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
     databases.follow(&snapshot.settings);
@@ -113,6 +117,7 @@ pub async fn serve(
         readiness: readiness.clone(),
         reloads: reloads.clone(),
         calls,
+        ledger,
         sessions,
         retired,
     };
@@ -177,6 +182,14 @@ pub async fn serve(
 fn witness(audit: &Audit, door: &'static str) -> Witness {
     let audit = audit.clone();
     Arc::new(move |address, reason| audit.auth_failure(address, door, reason))
+}
+
+/// The books of budgets. Without them the server runs, and nobody asks a model.
+fn open_ledger(settings: &Settings) -> Ledger {
+    Ledger::open(&settings.state_dir).unwrap_or_else(|error| {
+        error!(target: "budget", %error, "the books of budgets cannot be opened, so no model is asked");
+        Ledger::closed(error)
+    })
 }
 
 /// The parts that follow the configuration in force.

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod admin;
 mod audit;
+mod budget;
 mod check;
 mod completions;
 mod diff;
@@ -78,6 +79,9 @@ Example:
     Audit(audit::Command),
     /// Show how a running server is
     Status(status::Arguments),
+    /// Show and correct what was spent on models
+    #[command(subcommand)]
+    Budget(budget::Command),
     /// Have a running server read its configuration now, and say what came of it
     Reload(reload::Arguments),
     /// Put an earlier configuration in force, until the files change
@@ -154,6 +158,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Plugin(command) => plugin::run(command, config, &mut out),
         Command::Audit(command) => audit::run(&command, config, &mut out),
         Command::Status(arguments) => status::run(&arguments, config, &mut out),
+        Command::Budget(command) => budget::run(&command, config, &mut out),
         Command::Reload(arguments) => reload::run(&arguments, config, &mut out),
         Command::Rollback(arguments) => reload::roll_back(&arguments, config, &mut out),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments, config, &mut out),

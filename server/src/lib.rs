@@ -14,6 +14,7 @@ pub mod config_files;
 pub mod database;
 pub mod egress;
 mod files;
+pub mod llm;
 pub mod logging;
 pub mod mcp;
 pub mod plugin;

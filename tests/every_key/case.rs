@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 /// What `*` stands for, by what is before it.
-const NAMES: [(&str, &str); 9] = [
+const NAMES: [(&str, &str); 15] = [
     ("files.roots", "docs"),
     ("databases", "notes"),
     ("agents", "laptop"),
@@ -29,6 +29,12 @@ const NAMES: [(&str, &str); 9] = [
     ("plugins.trusted_keys", "acme"),
     ("plugins.entries", "bench"),
     ("redaction.patterns", "employee"),
+    ("llm.providers", "local"),
+    ("llm.providers.local.models", "m"),
+    ("llm.aliases", "fast"),
+    ("llm.routes", "smart"),
+    ("tenants.research.llm.models", "local"),
+    ("agents.laptop.llm.models", "local"),
 ];
 
 /// Stands for the folder of plugins, as a value.
@@ -227,7 +233,12 @@ fn set(config: &mut Value, place: &str, value: Value) {
     let last = maps.pop().unwrap();
     let mut map = config.as_object_mut().unwrap();
     for name in maps {
-        map = map.entry(name).or_insert_with(|| Map::new().into()).as_object_mut().unwrap();
+        // Of a list, the first item.
+        let value = match name.strip_suffix("[]") {
+            Some(name) => &mut map.entry(name).or_insert_with(|| json!([{}]))[0],
+            None => map.entry(name).or_insert_with(|| Map::new().into()),
+        };
+        map = value.as_object_mut().unwrap();
     }
     if value.is_null() {
         map.remove(last);

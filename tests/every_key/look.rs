@@ -116,6 +116,54 @@ pub(super) fn read(uri: &'static str) -> Look {
     })
 }
 
+/// What an agent may know of itself, at a JSON pointer; of a time, its hours.
+pub(super) fn known(pointer: &'static str) -> Look {
+    Box::new(move |server| {
+        let request = stateless(server, LAPTOP, "resources/read", json!({ "uri": "about://policies" }));
+        Box::pin(async move {
+            let read: Value = serde_json::from_str(&told(request).await).unwrap_or_default();
+            let about = read["contents"][0]["text"].as_str().unwrap_or_default();
+            let about: Value = serde_json::from_str(about).unwrap_or_default();
+            match about.pointer(pointer) {
+                None => "nothing".to_owned(),
+                Some(Value::String(text)) => text.rsplit('T').next().unwrap_or_default().to_owned(),
+                Some(value) => value.to_string(),
+            }
+        })
+    })
+}
+
+/// What becomes of questions to a model that is nowhere, the last of them.
+pub(super) fn ask(prompts: Vec<String>) -> Look {
+    let asks: Vec<_> = prompts
+        .into_iter()
+        .map(|prompt| call("llm.query", json!({ "model": "local/m", "prompt": prompt })))
+        .collect();
+    Box::new(move |server| {
+        let asked: Vec<_> = asks.iter().map(|ask| ask(server)).collect();
+        Box::pin(async {
+            let mut last = String::new();
+            for asked in asked {
+                last = asked.await;
+            }
+            last
+        })
+    })
+}
+
+/// Whether the log notes a question as much like a pasted repository.
+pub(super) fn noted(prompt: String) -> Look {
+    let ask = ask(vec![prompt]);
+    Box::new(move |server| {
+        let asked = ask(server);
+        Box::pin(async move {
+            asked.await;
+            let found = server.logged(|line| line["target"] == "llm" && line["score"].is_number());
+            if found.is_some() { "noted" } else { "not noted" }.to_owned()
+        })
+    })
+}
+
 /// What getting a prompt gives.
 pub(super) fn get(prompt: &'static str) -> Look {
     Box::new(move |server| {

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::support::{LAPTOP, REVIEWER, testbench::build};
 
+mod models;
 mod stores;
 
 /// A key that no plugin is signed with.
@@ -40,6 +41,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(tenants());
     cases.extend(agents());
     cases.extend(stores::cases());
+    cases.extend(models::cases());
     for (level, whose) in [("agents.*", "agent"), ("tenants.*", "tenant"), ("profiles.*", "agent")] {
         cases.extend(grants(level, whose));
         cases.extend(stores::grants(level, whose));

@@ -11,7 +11,7 @@ use std::{
 
 use super::PROGRAM;
 
-const NAMES: [&str; 6] = ["about", "core", "database", "files", "http", "prompts"];
+const NAMES: [&str; 7] = ["about", "core", "database", "files", "http", "llm", "prompts"];
 
 /// A folder with the bundled plugins and their public key, made once for every
 /// build of them.

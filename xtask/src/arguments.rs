@@ -45,7 +45,8 @@ cargo xtask soak [--rounds N] [--seed N]
     Edits configurations by chance while a server runs on them, and holds the
     server against a model: 1000 edits, or N, and other ones every time unless a
     seed is given. For every ten edits, a server under load is killed, which must
-    lose no record of its audit.
+    lose no record of its audit, and for every five a process that keeps the books
+    of budgets, which must lose no charge.
 
 cargo xtask bench [calls | plugins | redaction | reload] [--seconds N] [--smoke]
     Builds with optimisation and measures, beside what the server is built on or

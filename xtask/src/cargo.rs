@@ -14,7 +14,7 @@ use crate::Failure;
 const SERVER: &str = "mcp-universal-server";
 
 /// The plugins that every installation has: the packages `plugin-…`.
-const BUNDLED: &[&str] = &["about", "core", "database", "files", "http", "prompts"];
+const BUNDLED: &[&str] = &["about", "core", "database", "files", "http", "llm", "prompts"];
 
 /// How to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,8 +14,12 @@ mod content;
 mod database;
 mod files;
 mod http;
+mod llm;
 
-pub use about::{AgentAbout, DeniedTool, LimitsAbout, PluginAbout, ServerAbout, ToolAbout};
+pub use about::{
+    AgentAbout, BudgetAbout, DeniedTool, LimitsAbout, LlmAbout, LongContextAbout, ModelAbout, PluginAbout,
+    PriceAbout, ServerAbout, ToolAbout,
+};
 pub use client::{
     Answers, Ask, ClientAbout, ClientLog, ClientLogLevel, Elicitation, Elicited, Form, Progress, Question,
     Root, Roots, Sampled, Sampling,
@@ -30,6 +34,7 @@ pub use files::{
 };
 
 pub use http::{HttpBody, HttpMethod, HttpRequest, HttpResponse};
+pub use llm::{LlmAnswer, LlmQuery, LlmUsage};
 
 /// Operations of a plugin.
 pub mod plugin {
@@ -83,6 +88,8 @@ pub mod host {
     pub const QUERY: &str = "database/query";
     /// [`super::HttpRequest`] → [`super::HttpResponse`]. Needs `network:outbound`.
     pub const HTTP: &str = "http/request";
+    /// [`super::LlmQuery`] → [`super::LlmAnswer`]. Needs `llm:query`.
+    pub const LLM_QUERY: &str = "llm/query";
 }
 
 /// Why an operation failed, in either direction.

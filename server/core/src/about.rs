@@ -4,12 +4,26 @@ use std::sync::Arc;
 
 use plugin_contract::{
     Capability,
-    op::{AgentAbout, DeniedTool, LimitsAbout, PluginAbout, ToolAbout},
+    op::{
+        AgentAbout, BudgetAbout, DeniedTool, LimitsAbout, LlmAbout, LongContextAbout, ModelAbout,
+        PluginAbout, PriceAbout, ToolAbout,
+    },
 };
 use serde_json::{Map, Value};
 
 use crate::{
-    limits::Limits, pattern::Patterns, policy, principal::Principal, registry::Plugin, settings::Disclosure,
+    budget::{Scope, Standing},
+    limits::Limits,
+    llm::{
+        ModelRef, ModelSettings,
+        choice::Asker,
+        price::{Rates, Tier},
+    },
+    pattern::Patterns,
+    policy,
+    principal::Principal,
+    registry::Plugin,
+    settings::{Agent, Disclosure, Grant, Tenant},
     snapshot::Snapshot,
 };
 
@@ -54,6 +68,7 @@ pub fn agent(snapshot: &Arc<Snapshot>, principal: &Principal) -> Option<AgentAbo
         files: texts(&agent.grant.files.intersection(&ceiling.files)),
         databases: texts(&agent.grant.databases.intersection(&ceiling.databases)),
         limits: limits(&agent.limits),
+        llm: models(snapshot, principal, agent, tenant),
     })
 }
 
@@ -86,6 +101,61 @@ fn uses(snapshot: &Arc<Snapshot>, principal: &Principal, plugin: &Arc<Plugin>) -
         || registry
             .prompts()
             .any(|prompt| its(&prompt.plugin) && policy::prompt(snapshot, principal, prompt).is_ok())
+}
+
+/// What it may ask of models. What is left to spend is in the books, which are not
+/// here.
+fn models(snapshot: &Snapshot, principal: &Principal, agent: &Agent, tenant: &Tenant) -> Option<LlmAbout> {
+    let may_ask = |grant: &Grant| grant.capabilities.contains(&Capability::LlmQuery);
+    if !may_ask(&agent.grant) || !may_ask(&tenant.grant) {
+        return None;
+    }
+    let llm = &snapshot.settings.llm;
+    let asker = Asker { llm, principal, agent, tenant };
+    let model = |(model, settings, max_tokens): (ModelRef, &ModelSettings, Option<u64>)| {
+        let price = settings.price.as_ref()?;
+        let tier = |tier: &Tier| LongContextAbout {
+            above_input_tokens: tier.above_input_tokens,
+            per_million: per_million(&tier.rates),
+        };
+        Some(ModelAbout {
+            name: model.to_string(),
+            max_tokens,
+            per_million: per_million(price.base()),
+            long_context: price.tiers().iter().map(tier).collect(),
+        })
+    };
+    let models: Vec<_> = asker.usable().filter_map(model).collect();
+    let usable = |name: &ModelRef| models.iter().any(|model| model.name == name.to_string());
+    let routes = llm.routes.iter().filter_map(|(route, leads_to)| {
+        let models: Vec<_> = leads_to.iter().filter(|it| usable(it)).map(ToString::to_string).collect();
+        (!models.is_empty()).then(|| (route.to_string(), models))
+    });
+    let routes = routes.collect();
+    let max_prompt_bytes = u64::try_from(llm.paste_guard.max_prompt_bytes).unwrap_or(u64::MAX);
+    let budget_wait_ms = u64::try_from(llm.budget_wait.as_millis()).unwrap_or(u64::MAX);
+    Some(LlmAbout { routes, models, max_prompt_bytes, budget_wait_ms, budgets: Vec::new() })
+}
+
+fn per_million(rates: &Rates) -> PriceAbout {
+    let Rates { input, cached_input, cache_write, output } = rates;
+    let [input, cached_input, cache_write, output] =
+        [input, cached_input, cache_write, output].map(|price| price.0.decimal());
+    PriceAbout { input, cached_input, cache_write, output }
+}
+
+/// How much is left in a scope, if it has a limit.
+#[must_use]
+pub fn budget(scope: &Scope, standing: Standing) -> Option<BudgetAbout> {
+    let limit = scope.limit?;
+    Some(BudgetAbout {
+        owner: scope.owner.kind().to_owned(),
+        period: scope.period.to_string(),
+        mode: scope.mode.as_str().to_owned(),
+        limit: limit.decimal(),
+        remaining: standing.remaining(limit).decimal(),
+        resets_at: scope.window.resets_at.map(|at| at.to_string()),
+    })
 }
 
 fn texts(patterns: &Patterns) -> Vec<String> {

@@ -10,6 +10,7 @@ use crate::settings::Settings;
 
 mod agents;
 mod change;
+mod models;
 mod names;
 mod operator;
 mod pairs;
@@ -61,6 +62,7 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(stores::roots(old.settings, new.settings));
     changes.extend(stores::databases(old.settings, new.settings));
     changes.extend(operator::server(old.settings, new.settings));
+    changes.extend(models::offered(old.settings, new.settings));
     Diff { changes, agents }
 }
 

@@ -50,6 +50,12 @@ impl NanoDollars {
         Self(self.0.saturating_sub(other.0).max(0))
     }
 
+    /// As a number of dollars for programs: `2.50`.
+    #[must_use]
+    pub fn decimal(self) -> String {
+        self.to_string().replace('$', "")
+    }
+
     /// So many thousandths of it, rounded up.
     #[must_use]
     pub fn per_mille(self, thousandths: u32) -> Self {

@@ -123,7 +123,7 @@ fn unknown(name: &str, known: &str) -> Problem {
 }
 
 /// Whoever sends a body means it to count, and it would not.
-async fn without_body(body: Body) -> Result<(), Problem> {
+pub(super) async fn without_body(body: Body) -> Result<(), Problem> {
     let read = timeout(PATIENCE, Limited::new(body, BODY).collect()).await;
     let is_empty = read.is_ok_and(|read| read.is_ok_and(|body| body.to_bytes().is_empty()));
     if is_empty { Ok(()) } else { Err(Problem::BODY) }

@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
 
+use crate::budget::Unavailable;
+
 /// A request that cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -18,12 +20,12 @@ impl Problem {
     pub(super) const NOT_FOUND: Self = Self::fixed(
         StatusCode::NOT_FOUND,
         "not_found",
-        "there are GET /metrics and /status, and POST /explain, /reload and /rollback here",
+        "there are GET /metrics, /status and /budgets, and POST /explain, /reload, /rollback, /budgets/release and /budgets/set here",
     );
     pub(super) const METHOD: Self = Self::fixed(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        "/metrics and /status take GET, /explain, /reload and /rollback take POST",
+        "/metrics, /status and /budgets take GET, the others take POST",
     );
     pub(super) const WEB_PAGE: Self = Self::fixed(
         StatusCode::FORBIDDEN,
@@ -50,6 +52,12 @@ impl Problem {
     /// Of what the body asks.
     pub(super) fn question(message: String) -> Self {
         Self { status: StatusCode::BAD_REQUEST, error: "bad_question", message: message.into() }
+    }
+
+    /// The books of budgets cannot be read or written.
+    pub(super) fn books(why: &Unavailable) -> Self {
+        let message = format!("the budgets cannot be read or written: {why}").into();
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: "budgets_unavailable", message }
     }
 
     /// Of what follows `?`.

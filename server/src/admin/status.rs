@@ -29,6 +29,7 @@ impl Shared {
         let loaded: Vec<_> = snapshot.registry.plugins().map(|plugin| described(plugin)).collect();
         let retired = (sources.retired)();
         let audit = sources.gateway.audit().status();
+        let budgets = self.budgets(snapshot).unwrap_or_else(|why| json!({ "trouble": why.0 }));
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.begun.elapsed().as_secs(),
@@ -46,6 +47,7 @@ impl Shared {
             "rollback_to": state.kept,
             "plugins": { "loaded": loaded, "refused": state.plugins_refused },
             "retired": retired,
+            "budgets": budgets,
             "secrets": snapshot.settings.secrets,
             "listeners": Map::from_iter(listeners),
             "sessions": (sources.sessions)(),

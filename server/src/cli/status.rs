@@ -13,6 +13,7 @@ use server_core::{
 use crate::cli::{
     Failure,
     admin::{Door, DoorArguments},
+    budget::Budgets,
     reload::{RefusedPlugin, Report, short},
 };
 
@@ -36,6 +37,7 @@ struct Status {
     rollback_to: Vec<Kept>,
     plugins: Plugins,
     retired: Retired,
+    budgets: Budgets,
     secrets: Vec<SecretUse>,
     listeners: BTreeMap<String, String>,
     sessions: BTreeMap<String, u64>,
@@ -135,6 +137,8 @@ impl Status {
         for plugin in &self.plugins.refused {
             plugin.write(out)?;
         }
+
+        self.budgets.write(out)?;
 
         writeln!(out, "\nsecrets:")?;
         for secret in &self.secrets {

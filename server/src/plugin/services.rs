@@ -4,7 +4,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -28,13 +28,14 @@ use server_core::{
     policy::{self, Permit},
 };
 
-use crate::{allowance::Allowance, database::Databases, egress::Connector};
+use crate::{allowance::Allowance, database::Databases, egress::Connector, llm::Models};
 
 mod calls;
 mod client;
 mod database;
 mod files;
 mod http;
+mod llm;
 mod log;
 mod offers;
 
@@ -86,21 +87,33 @@ struct Shared {
     calls: Arc<Calls>,
     /// `None` where no call ever comes, as in a trial.
     connector: Option<Connector>,
+    /// Where their books are, only the configuration says.
+    models: OnceLock<Models>,
 }
 
 impl HostServices {
     /// Services of a server that starts now. No request goes out through them.
     #[must_use]
     pub fn new(server: ServerFacts) -> Self {
-        let (started, databases, calls) = (Instant::now(), Arc::default(), Arc::default());
-        Self(Arc::new(Shared { server, started, databases, calls, connector: None }))
+        Self::with(server, None)
     }
 
     /// The same, with a way out.
     #[must_use]
     pub fn reaching_out(server: ServerFacts, connector: Connector) -> Self {
+        Self::with(server, Some(connector))
+    }
+
+    fn with(server: ServerFacts, connector: Option<Connector>) -> Self {
         let (started, databases, calls) = (Instant::now(), Arc::default(), Arc::default());
-        Self(Arc::new(Shared { server, started, databases, calls, connector: Some(connector) }))
+        let models = OnceLock::new();
+        Self(Arc::new(Shared { server, started, databases, calls, connector, models }))
+    }
+
+    /// The way to models. Once, and before any call.
+    pub fn connect(&self, models: Models) {
+        // A second one would keep books of its own, which there are not.
+        let _ = self.0.models.set(models);
     }
 
     /// What one plugin gets. It knows whose it is, and notes there what the plugin
@@ -190,7 +203,11 @@ impl PluginServices {
             op::host::ABOUT_AGENT => {
                 let permit = &self.caller(call)?.permit;
                 match about::agent(permit.snapshot(), permit.principal()) {
-                    Some(about) => encode(&about),
+                    Some(about) => encode(&llm::with_budgets(
+                        about,
+                        permit,
+                        self.shared.models.get().map(Models::ledger),
+                    )),
                     None => Err(OpError::new(ErrorCode::Denied, "the agent was removed")),
                 }
             }
@@ -236,6 +253,11 @@ impl PluginServices {
                 let work = self.capable(call, Capability::NetworkOutbound)?;
                 let connector = self.shared.connector.as_ref().ok_or_else(over)?;
                 encode(&http::request(&work, connector, decode("request", input)?)?)
+            }
+            op::host::LLM_QUERY => {
+                let work = self.capable(call, Capability::LlmQuery)?;
+                let models = self.shared.models.get().ok_or_else(over)?;
+                encode(&llm::query(&work, models, &decode("question", input)?)?)
             }
             _ => Err(OpError::new(
                 ErrorCode::Unsupported,

@@ -1,5 +1,7 @@
 //! What a plugin may know of the server and of the agent that it works for.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Capability;
@@ -61,6 +63,9 @@ pub struct AgentAbout {
     pub databases: Vec<String>,
     /// The limits on its calls.
     pub limits: LimitsAbout,
+    /// What it may ask of models. `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm: Option<LlmAbout>,
 }
 
 /// A tool that the agent may call.
@@ -96,4 +101,75 @@ pub struct LimitsAbout {
     pub concurrency: u32,
     /// Calls per time, e.g. `60/min`.
     pub rate_limit: String,
+}
+
+/// What an agent may ask of models, and spend on them. Amounts are US dollars, as
+/// decimals: `2.50`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LlmAbout {
+    /// The operator's own names, each for the models that are asked in turn.
+    pub routes: BTreeMap<String, Vec<String>>,
+    /// Those it may ask.
+    pub models: Vec<ModelAbout>,
+    /// Bytes of a prompt and its instructions together.
+    pub max_prompt_bytes: u64,
+    /// Milliseconds that a request waits for money that others have reserved.
+    pub budget_wait_ms: u64,
+    /// What is left to spend, where there is a limit.
+    pub budgets: Vec<BudgetAbout>,
+}
+
+/// A model that an agent may ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelAbout {
+    /// `provider/model`.
+    pub name: String,
+    /// The most tokens of one answer, if there is a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// What a million tokens cost.
+    pub per_million: PriceAbout,
+    /// What they cost instead in requests with much input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub long_context: Vec<LongContextAbout>,
+}
+
+/// What a million tokens cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceAbout {
+    /// Of input.
+    pub input: String,
+    /// Of input that the provider's cache knows.
+    pub cached_input: String,
+    /// Of input that is put into it.
+    pub cache_write: String,
+    /// Of output.
+    pub output: String,
+}
+
+/// What tokens cost in requests with much input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LongContextAbout {
+    /// Above so many tokens of it.
+    pub above_input_tokens: u64,
+    /// What a million tokens cost then.
+    pub per_million: PriceAbout,
+}
+
+/// What is left of a budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetAbout {
+    /// `agent` or `tenant`: whose it is.
+    pub owner: String,
+    /// `day` or `month`.
+    pub period: String,
+    /// `strict` or `fair`: what is reserved for a request.
+    pub mode: String,
+    /// How much there is.
+    pub limit: String,
+    /// How much of it is neither spent nor reserved by requests that run.
+    pub remaining: String,
+    /// When it starts again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets_at: Option<String>,
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::{
     Counts, Side,
     change::{Change, Subject, What},
+    models,
     names::Name,
     pairs::{Pair, paired},
     rights::{Rights, RightsChanges},
@@ -64,6 +65,7 @@ fn own_changes(was: &Agent, is: &Agent) -> Vec<What> {
     if was.limits != is.limits {
         changes.extend(limits(&was.limits, &is.limits));
     }
+    changes.extend(models::grant((&was.llm, &was.budget), (&is.llm, &is.budget)));
     changes
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Display, path::PathBuf, time::Duration};
 
 use super::{
     change::{Change, Subject, What},
+    models,
     names::{Names, Release},
     pairs::{Pair, paired},
 };
@@ -32,9 +33,10 @@ fn tenant(was: &Tenant, is: &Tenant) -> Vec<What> {
         Disclosure::Reasons => "reasons",
         Disclosure::Opaque => "opaque",
     };
-    let disclosure = What::value("disclosure", disclosure(was), disclosure(is));
-    let results = What::value("filters.results", was.filters.results(), is.filters.results());
-    disclosure.into_iter().chain(results).collect()
+    let mut changes = models::grant((&was.llm, &was.budget), (&is.llm, &is.budget));
+    changes.extend(What::value("disclosure", disclosure(was), disclosure(is)));
+    changes.extend(What::value("filters.results", was.filters.results(), is.filters.results()));
+    changes
 }
 
 /// Trusted keys.

@@ -68,7 +68,7 @@ fn sentences(diff: &Diff) -> Vec<String> {
 }
 
 /// What is said of an edit, word for word.
-fn check(old: &str, new: &str, expected: &[&str]) {
+pub(super) fn check(old: &str, new: &str, expected: &[&str]) {
     assert_eq!(sentences(&compare(old, new, &manifests(), &manifests())), expected, "{old}\n→ {new}");
 }
 

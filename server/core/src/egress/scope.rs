@@ -28,6 +28,8 @@ pub struct Scope<'a> {
     tenant: &'a Tenant,
     plugin: &'a Plugin,
     entry: Option<&'a PluginEntry>,
+    /// Whether the plugin decides where to, and its own lists count too.
+    is_plugins: bool,
 }
 
 /// A request whose host, port and scheme are allowed. Its addresses have yet to be
@@ -62,7 +64,14 @@ impl<'a> Scope<'a> {
             standing.ok_or_else(|| vec![Reason::AgentRemoved { agent: principal.agent.clone() }])?;
         let plugin = permit.plugin();
         let entry = settings.plugins.entries.get(&plugin.manifest.name);
-        Ok(Self { settings, agent: (&principal.agent, agent), tenant, plugin, entry })
+        Ok(Self { settings, agent: (&principal.agent, agent), tenant, plugin, entry, is_plugins: true })
+    }
+
+    /// The same for a request to where the operator says, such as a provider of
+    /// models: agent and tenant must be allowed to go there, and what the plugin may
+    /// do on its own does not matter.
+    pub fn for_agent(permit: &'a Permit) -> Result<Self, Vec<Reason>> {
+        Ok(Self { is_plugins: false, ..Self::of(permit)? })
     }
 
     /// Whether a request may go there, by its URL alone.
@@ -111,6 +120,7 @@ impl<'a> Scope<'a> {
         let (id, agent) = self.agent;
         let plugin = &self.plugin.manifest.name;
         let declared = self.plugin.egress();
+        let is_plugins = self.is_plugins;
         let principals = [
             (Owner::Agent(id.clone()), List::of(&agent.grant.egress)),
             (Owner::Tenant(agent.tenant.clone()), List::of(&self.tenant.grant.egress)),
@@ -121,7 +131,8 @@ impl<'a> Scope<'a> {
         let declared = (!declared.is_empty()).then(|| {
             (Owner::Manifest(plugin.clone()), List { allow: declared, deny: &[], mode: Mode::Enforce })
         });
-        principals.into_iter().chain(entry).chain(declared)
+        let of_plugin = entry.into_iter().chain(declared).filter(move |_| is_plugins);
+        principals.into_iter().chain(of_plugin)
     }
 
     /// The secrets that each has whose grant is needed.

@@ -73,6 +73,15 @@ impl Asker<'_> {
         routes.chain(models).collect()
     }
 
+    /// Which models may be asked, with the most tokens that they may answer with.
+    pub fn usable(&self) -> impl Iterator<Item = (ModelRef, &ModelSettings, Option<u64>)> {
+        let usable = self.models().filter_map(|model| {
+            let settings = self.judge(&model).ok()?;
+            Some((model, settings, self.bound(settings)))
+        });
+        usable
+    }
+
     fn meant(&self, provider: Option<&str>, name: &str) -> Result<Vec<ModelRef>, Vec<LlmReason>> {
         let Some(provider) = provider else { return self.meant_alone(name) };
         let model = format!("{provider}/{name}").parse().ok().filter(|model| self.llm.model(model).is_some());
@@ -154,10 +163,14 @@ impl Asker<'_> {
     /// The lowest of what agent, tenant and model allow. Where a request says
     /// nothing, it does not reserve all of that.
     fn max_tokens(&self, model: &ModelSettings, asked: Option<u64>) -> u64 {
+        let bound = self.bound(model).unwrap_or(u64::from(u32::MAX));
+        asked.unwrap_or(USUAL_MAX_TOKENS).min(bound)
+    }
+
+    fn bound(&self, model: &ModelSettings) -> Option<u64> {
         let bounds =
             [self.agent.llm.max_tokens_per_request, self.tenant.llm.max_tokens_per_request, model.max_output];
-        let bound = bounds.into_iter().flatten().min().unwrap_or(u64::from(u32::MAX));
-        asked.unwrap_or(USUAL_MAX_TOKENS).min(bound)
+        bounds.into_iter().flatten().min()
     }
 }
 

@@ -62,6 +62,18 @@ impl Price {
         Self { base, tiers }
     }
 
+    /// What tokens usually cost.
+    #[must_use]
+    pub fn base(&self) -> &Rates {
+        &self.base
+    }
+
+    /// What holds instead for much input, ascending.
+    #[must_use]
+    pub fn tiers(&self) -> &[Tier] {
+        &self.tiers
+    }
+
     /// What a request cost that used so many tokens.
     #[must_use]
     pub fn cost(&self, usage: Usage) -> NanoDollars {

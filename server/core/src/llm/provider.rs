@@ -11,8 +11,8 @@ use crate::policy::{Permit, Reason};
 pub trait Provider: Send + Sync {
     /// Asks a model. Dropping the future ends the request.
     ///
-    /// Whoever implements it tells the listener at once when the request may have
-    /// reached the provider, since from then on it may cost something.
+    /// Whoever implements it tells the listener before the request goes out, since
+    /// from then on it may cost something.
     fn ask<'a>(
         &'a self,
         question: &'a Question<'a>,
@@ -44,8 +44,8 @@ pub struct Question<'a> {
 
 /// Hears of a request while it runs.
 pub trait Listener: Send + Sync {
-    /// The request may have reached the provider.
-    fn sent(&self);
+    /// The request goes there now, and may reach it.
+    fn sent(&self, destination: &str);
 
     /// A piece of the answer.
     fn text(&self, piece: &str);

@@ -60,20 +60,21 @@ impl Router {
         if now > last_start {
             return Next::GiveUp;
         }
-        let left = self.candidates.iter_mut().filter(|it| !it.is_out && it.attempts < ATTEMPTS);
-        let mut soonest: Option<Instant> = None;
-        for candidate in left {
+        let when = |candidate: &Candidate| {
             let shut = breakers.shut_until(&candidate.model.provider, now);
-            let ready_at = candidate.ready_at.into_iter().chain(shut).max().filter(|at| *at > now);
-            match ready_at {
-                None => {
-                    candidate.attempts += 1;
-                    return Next::Ask(candidate.model.clone());
-                }
-                Some(at) => soonest = Some(soonest.map_or(at, |soonest| soonest.min(at))),
+            candidate.ready_at.into_iter().chain(shut).max().unwrap_or(now)
+        };
+        let left = self.candidates.iter_mut().filter(|it| !it.is_out && it.attempts < ATTEMPTS);
+        // Of those that are ready, the ones that were not asked yet come first.
+        let best = left.map(|it| (when(it).max(now), it)).min_by_key(|(at, it)| (*at, it.attempts));
+        match best {
+            Some((at, candidate)) if at <= now => {
+                candidate.attempts += 1;
+                Next::Ask(candidate.model.clone())
             }
+            Some((at, _)) if at <= last_start => Next::Wait(at),
+            _ => Next::GiveUp,
         }
-        soonest.filter(|at| *at <= last_start).map_or(Next::GiveUp, Next::Wait)
     }
 
     /// A model failed: it is asked again later, or not at all, or nobody is.

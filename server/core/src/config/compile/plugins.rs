@@ -17,12 +17,13 @@ use crate::{
 
 /// Plugins that come with the server, and what each of them may do for agents that
 /// may too. None holds up more than the thread it has.
-const BUNDLED: [(&str, &[Capability]); 6] = [
+const BUNDLED: [(&str, &[Capability]); 7] = [
     ("about", &[]),
     ("core", &[]),
     ("database", &[Capability::DbRead]),
     ("files", &[Capability::FsRead]),
     ("http", &[Capability::NetworkOutbound]),
+    ("llm", &[Capability::LlmQuery]),
     ("prompts", &[]),
 ];
 
@@ -70,8 +71,8 @@ impl Compiler<'_> {
         if !raw.values().any(|key| key.minisign.as_deref() == Some("installed")) {
             let message = "no key is `installed`, so the bundled plugins will not be loaded".to_owned();
             let help = "to load them, add `bundled: { minisign: installed, plugins: [\"*\"], names: [\"core.*\", \
-                        \"db.*\", \"fs.*\", \"http.*\", \"about://*\", \"review_pr\", \"tool_usage\"], capabilities: \
-                        [\"network:outbound\", \"fs:read\", \"db:read\"], in_process: true }`";
+                        \"db.*\", \"fs.*\", \"http.*\", \"llm.*\", \"about://*\", \"review_pr\", \"tool_usage\"], capabilities: \
+                        [\"llm:query\", \"network:outbound\", \"fs:read\", \"db:read\"], in_process: true }`";
             self.report.warning(place, "no_installed_key", message, Some(help.to_owned()));
         }
         keys

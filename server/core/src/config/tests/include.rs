@@ -92,7 +92,7 @@ fn files_together_are_one_configuration() {
     assert_eq!(names(settings.tenants.keys().map(|id| id.as_str()).collect()), "other research");
     assert_eq!(
         names(settings.plugins.entries.keys().map(|id| id.as_str()).collect()),
-        "about acme core database files http prompts"
+        "about acme core database files http llm prompts"
     );
     assert_eq!(names(settings.plugins.trusted_keys.keys().map(|id| id.as_str()).collect()), "bundled");
     assert_eq!(settings.plugins.dir.as_deref(), Some(Path::new("/etc/mus/plugins.d")));

@@ -87,7 +87,7 @@ fn patterns_and_names_of_our_own_are_valid() {
     let plugins = default_plugins();
     let key = &plugins.trusted_keys["bundled"];
     assert_eq!(key.names.as_ref().unwrap().iter().count(), 8);
-    assert_eq!(plugins.entries.len(), 6);
+    assert_eq!(plugins.entries.len(), 7);
 }
 
 /// Calls `visit` with every property of a schema and its path.

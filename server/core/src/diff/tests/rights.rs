@@ -47,7 +47,9 @@ fn what_the_tenant_or_the_plugin_forbids_anyway_is_nothing_to_lose() {
         &with_tenant(tenant, "tools: [\"*\"], deny: [core.sum]"),
         &[],
     );
-    let withheld = |rights: &str| laptop(rights).replace("llm: { capabilities: [\"llm:query\"] }", "llm: {}");
+    let withheld = |rights: &str| {
+        laptop(rights).replace("llm: { capabilities: [\"llm:query\"] }", "llm: { capabilities: [] }")
+    };
     check(
         &withheld("tools: [], capabilities: [\"llm:query\"]"),
         &withheld("tools: [llm.query], capabilities: [\"llm:query\"]"),
@@ -96,7 +98,7 @@ fn a_plugin_that_goes_comes_or_is_withheld_shows_as_what_agents_gain_and_lose() 
     );
     check(
         &yaml,
-        &yaml.replace("llm: { capabilities: [\"llm:query\"] }", "llm: {}"),
+        &yaml.replace("llm: { capabilities: [\"llm:query\"] }", "llm: { capabilities: [] }"),
         &["agent laptop loses llm.query", "plugin entry llm: capabilities - llm:query"],
     );
 }

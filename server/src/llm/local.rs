@@ -1,0 +1,134 @@
+//! OpenAI's Chat Completions, as Ollama, vLLM and llama.cpp speak it too.
+
+use futures::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use server_core::llm::{
+    price::Usage,
+    provider::{Listener, Provider, ProviderError, Question, Reply},
+};
+
+use super::exchange::{Reading, Speech, exchange, malformed, message, readable};
+use crate::egress::Connector;
+
+/// Speaks to servers of that interface.
+pub(super) struct Local(pub(super) Connector);
+
+impl Provider for Local {
+    fn ask<'a>(
+        &'a self,
+        question: &'a Question<'a>,
+        listener: &'a dyn Listener,
+    ) -> BoxFuture<'a, Result<Reply, ProviderError>> {
+        let speech = Speech {
+            path: "chat/completions",
+            key: ("authorization", "Bearer "),
+            headers: &[],
+            body: body(question),
+        };
+        Box::pin(exchange(&self.0, question, listener, speech, Chat::default()))
+    }
+}
+
+fn body(question: &Question<'_>) -> Value {
+    let system = question.system.map(|system| json!({ "role": "system", "content": system }));
+    let messages: Vec<_> =
+        system.into_iter().chain([json!({ "role": "user", "content": question.prompt })]).collect();
+    let mut body = json!({
+        "model": question.model,
+        "messages": messages,
+        "max_tokens": question.max_tokens,
+        "stream": true,
+        // Without it, a stream does not say what was used.
+        "stream_options": { "include_usage": true },
+    });
+    if let Some(temperature) = question.temperature {
+        body["temperature"] = json!(temperature);
+    }
+    body
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    usage: Option<Used>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    delta: Delta,
+    finish_reason: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Delta {
+    content: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Used {
+    #[serde(default)]
+    prompt_tokens: u64,
+    #[serde(default)]
+    completion_tokens: u64,
+    prompt_tokens_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+}
+
+impl Used {
+    /// Its input includes what the cache knew.
+    fn usage(&self) -> Usage {
+        let cached = self.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
+        let cached = cached.unwrap_or_default().min(self.prompt_tokens);
+        Usage {
+            input: self.prompt_tokens - cached,
+            cached_input: cached,
+            cache_write: 0,
+            output: self.completion_tokens,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Chat {
+    reply: Reply,
+    is_done: bool,
+}
+
+impl Reading for Chat {
+    fn event(&mut self, data: &str, listener: &dyn Listener) -> Result<(), ProviderError> {
+        if data == "[DONE]" {
+            self.is_done = true;
+            return Ok(());
+        }
+        let chunk: Chunk = serde_json::from_str(data).map_err(|_| malformed("an event is no chunk"))?;
+        if let Some(error) = chunk.error {
+            return Err(ProviderError::CutOff(readable(message(&error).unwrap_or("no reason given"), None)));
+        }
+        for choice in chunk.choices.iter().take(1) {
+            if let Some(text) = choice.delta.content.as_deref().filter(|text| !text.is_empty()) {
+                self.reply.text.push_str(text);
+                listener.text(text);
+            }
+            // Not every server says [DONE].
+            self.is_done |= choice.finish_reason.is_some();
+            self.reply.is_cut |= choice.finish_reason.as_deref() == Some("length");
+        }
+        if let Some(used) = chunk.usage {
+            self.reply.usage = Some(used.usage());
+            listener.used(used.usage());
+        }
+        Ok(())
+    }
+
+    fn reply(self) -> Option<Reply> {
+        self.is_done.then_some(self.reply)
+    }
+}

@@ -1,0 +1,160 @@
+//! OpenAI's Responses.
+
+use futures::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use server_core::llm::{
+    price::Usage,
+    provider::{Listener, Provider, ProviderError, Question, Reply},
+};
+
+use super::exchange::{Reading, Speech, exchange, malformed, readable};
+use crate::egress::Connector;
+
+/// Speaks to OpenAI.
+pub(super) struct OpenAi(pub(super) Connector);
+
+impl Provider for OpenAi {
+    fn ask<'a>(
+        &'a self,
+        question: &'a Question<'a>,
+        listener: &'a dyn Listener,
+    ) -> BoxFuture<'a, Result<Reply, ProviderError>> {
+        let speech = Speech {
+            path: "responses",
+            key: ("authorization", "Bearer "),
+            headers: &[],
+            body: body(question),
+        };
+        Box::pin(exchange(&self.0, question, listener, speech, Responses::default()))
+    }
+}
+
+fn body(question: &Question<'_>) -> Value {
+    let mut body = json!({
+        "model": question.model,
+        "input": question.prompt,
+        "max_output_tokens": question.max_tokens,
+        "stream": true,
+        // What agents ask is kept by nobody who need not.
+        "store": false,
+    });
+    if let Some(system) = question.system {
+        body["instructions"] = json!(system);
+    }
+    if let Some(temperature) = question.temperature {
+        body["temperature"] = json!(temperature);
+    }
+    body
+}
+
+/// The events that matter; there are many others.
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Event {
+    #[serde(rename = "response.output_text.delta", alias = "response.refusal.delta")]
+    Text { delta: String },
+    #[serde(rename = "response.completed")]
+    Completed { response: Response },
+    #[serde(rename = "response.incomplete")]
+    Incomplete { response: Response },
+    #[serde(rename = "response.failed")]
+    Failed { response: Response },
+    #[serde(rename = "error")]
+    Error { message: Option<String> },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    usage: Option<Used>,
+    error: Option<Said>,
+    incomplete_details: Option<Incomplete>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Incomplete {
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Used {
+    input_tokens: u64,
+    output_tokens: u64,
+    input_tokens_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+}
+
+impl Used {
+    /// Its input includes what the cache knew.
+    fn usage(&self) -> Usage {
+        let cached = self.input_tokens_details.as_ref().and_then(|details| details.cached_tokens);
+        let cached = cached.unwrap_or_default().min(self.input_tokens);
+        Usage {
+            input: self.input_tokens - cached,
+            cached_input: cached,
+            cache_write: 0,
+            output: self.output_tokens,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Responses {
+    reply: Reply,
+    is_done: bool,
+}
+
+impl Responses {
+    fn end(&mut self, response: &Response, listener: &dyn Listener) {
+        self.is_done = true;
+        if let Some(used) = &response.usage {
+            self.reply.usage = Some(used.usage());
+            listener.used(used.usage());
+        }
+    }
+}
+
+impl Reading for Responses {
+    fn event(&mut self, data: &str, listener: &dyn Listener) -> Result<(), ProviderError> {
+        if data == "[DONE]" {
+            return Ok(());
+        }
+        let broke = |message: Option<String>| {
+            Err(ProviderError::CutOff(readable(message.as_deref().unwrap_or("no reason given"), None)))
+        };
+        match serde_json::from_str(data).map_err(|_| malformed("an event is none of Responses"))? {
+            Event::Text { delta } => {
+                self.reply.text.push_str(&delta);
+                listener.text(&delta);
+            }
+            Event::Completed { response } => self.end(&response, listener),
+            Event::Incomplete { response } => {
+                let reason = response.incomplete_details.as_ref().and_then(|it| it.reason.as_deref());
+                self.reply.is_cut = reason == Some("max_output_tokens");
+                self.end(&response, listener);
+            }
+            Event::Failed { response } => {
+                self.end(&response, listener);
+                return broke(response.error.and_then(|error| error.message));
+            }
+            Event::Error { message } => return broke(message),
+            Event::Other => {}
+        }
+        Ok(())
+    }
+
+    fn reply(self) -> Option<Reply> {
+        self.is_done.then_some(self.reply)
+    }
+}
