@@ -8,7 +8,7 @@ use server_core::llm::{
     provider::{Listener, Provider, ProviderError, Question, Reply},
 };
 
-use super::exchange::{Reading, Speech, exchange, malformed, readable};
+use super::exchange::{Reading, Speech, exchange, malformed, readable, set};
 use crate::egress::Connector;
 
 /// Speaks to Anthropic.
@@ -37,12 +37,8 @@ fn body(question: &Question<'_>) -> Value {
         "messages": [{ "role": "user", "content": question.prompt }],
         "stream": true,
     });
-    if let Some(system) = question.system {
-        body["system"] = json!(system);
-    }
-    if let Some(temperature) = question.temperature {
-        body["temperature"] = json!(temperature);
-    }
+    set(&mut body, "system", question.system);
+    set(&mut body, "temperature", question.temperature);
     body
 }
 

@@ -50,6 +50,13 @@ pub(super) trait Reading {
     fn reply(self) -> Option<Reply>;
 }
 
+/// Adds a field to a request's body, where there is something to say.
+pub(super) fn set(body: &mut Value, name: &str, value: Option<impl Into<Value>>) {
+    if let (Value::Object(body), Some(value)) = (body, value) {
+        body.insert(name.to_owned(), value.into());
+    }
+}
+
 /// Asks, and reads the answer as it comes.
 pub(super) async fn exchange(
     connector: &Connector,

@@ -8,7 +8,7 @@ use server_core::llm::{
     provider::{Listener, Provider, ProviderError, Question, Reply},
 };
 
-use super::exchange::{Reading, Speech, exchange, malformed, message, readable};
+use super::exchange::{Reading, Speech, exchange, malformed, message, readable, set};
 use crate::egress::Connector;
 
 /// Speaks to servers of that interface.
@@ -42,9 +42,7 @@ fn body(question: &Question<'_>) -> Value {
         // Without it, a stream does not say what was used.
         "stream_options": { "include_usage": true },
     });
-    if let Some(temperature) = question.temperature {
-        body["temperature"] = json!(temperature);
-    }
+    set(&mut body, "temperature", question.temperature);
     body
 }
 

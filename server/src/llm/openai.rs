@@ -8,7 +8,7 @@ use server_core::llm::{
     provider::{Listener, Provider, ProviderError, Question, Reply},
 };
 
-use super::exchange::{Reading, Speech, exchange, malformed, readable};
+use super::exchange::{Reading, Speech, exchange, malformed, readable, set};
 use crate::egress::Connector;
 
 /// Speaks to OpenAI.
@@ -39,12 +39,8 @@ fn body(question: &Question<'_>) -> Value {
         // What agents ask is kept by nobody who need not.
         "store": false,
     });
-    if let Some(system) = question.system {
-        body["instructions"] = json!(system);
-    }
-    if let Some(temperature) = question.temperature {
-        body["temperature"] = json!(temperature);
-    }
+    set(&mut body, "instructions", question.system);
+    set(&mut body, "temperature", question.temperature);
     body
 }
 

@@ -156,10 +156,15 @@ fn missing(dropped: u64) -> Vec<u8> {
 }
 
 /// A line of the log about the log.
-fn notice(level: &str, mut line: Value) -> Vec<u8> {
-    line["timestamp"] = Timestamp::now().to_string().into();
-    line["level"] = level.into();
-    line["target"] = "server".into();
+fn notice(level: &str, more: Value) -> Vec<u8> {
+    let mut line = json!({
+        "timestamp": Timestamp::now().to_string(),
+        "level": level,
+        "target": "server",
+    });
+    if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
+        line.extend(more);
+    }
     format!("{line}\n").into_bytes()
 }
 

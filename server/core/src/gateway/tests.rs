@@ -147,17 +147,23 @@ fn arguments_that_do_not_fit_the_schema_never_reach_the_plugin() {
 #[test]
 fn what_a_plugin_gets_wrong_is_said_and_recorded_as_failed() {
     let error = OpError::new(ErrorCode::Panicked, "tool `demo.say` panicked");
-    let lost = InvokeError::Lost { plugin: "demo".parse().unwrap(), reason: "it ended".to_owned() };
     let senseless = "plugin `demo` answered something that this server does not understand";
     for (answer, said) in [
         (Err(InvokeError::Plugin(error)), Answer::Broken("tool `demo.say` panicked".to_owned())),
-        (Err(lost), Answer::Broken("plugin `demo` stopped: it ended".to_owned())),
         (Ok(json!({ "no": "content" })), Answer::Failed(senseless.to_owned())),
     ] {
         let world = world(|_| {}, answers(answer));
         assert_eq!(world.call("demo.say", json!({})), said);
         assert_eq!(world.outcomes(), [(true, "failed", String::new())]);
     }
+}
+
+#[test]
+fn a_call_whose_worker_ends_is_refused_and_may_be_made_again() {
+    let lost = InvokeError::Lost { plugin: "demo".parse().unwrap(), reason: "it ended".to_owned() };
+    let world = world(|_| {}, answers(Err(lost)));
+    assert_eq!(world.refused("demo.say", json!({})), ["worker_lost"]);
+    assert_eq!(world.outcomes(), [(true, "refused", "worker_lost".to_owned())]);
 }
 
 #[test]

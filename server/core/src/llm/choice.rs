@@ -75,11 +75,10 @@ impl Asker<'_> {
 
     /// Which models may be asked, with the most tokens that they may answer with.
     pub fn usable(&self) -> impl Iterator<Item = (ModelRef, &ModelSettings, Option<u64>)> {
-        let usable = self.models().filter_map(|model| {
+        self.models().filter_map(|model| {
             let settings = self.judge(&model).ok()?;
             Some((model, settings, self.bound(settings)))
-        });
-        usable
+        })
     }
 
     fn meant(&self, provider: Option<&str>, name: &str) -> Result<Vec<ModelRef>, Vec<LlmReason>> {

@@ -31,7 +31,7 @@ pub(in crate::config) struct RawAudit {
     #[schemars(range(min = 1, max = 36_500), extend("default" = 400, "examples" = [400]))]
     pub(in crate::config) keep_days: Option<u64>,
     /// Bytes that all segments have before the oldest goes.
-    #[schemars(range(min = 131_072), extend("default" = 8_589_934_592_u64, "examples" = [8_589_934_592_u64]))]
+    #[schemars(range(min = 131_072, max = 1_125_899_906_842_624u64), extend("default" = 8_589_934_592_u64, "examples" = [8_589_934_592_u64]))]
     pub(in crate::config) keep_bytes: Option<u64>,
 }
 
