@@ -243,7 +243,7 @@ async fn the_status_tells_everything_but_secrets() {
     );
     let names: Vec<_> =
         status["plugins"]["loaded"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
-    assert_eq!(names, ["about", "core", "database", "files", "prompts"]);
+    assert_eq!(names, ["about", "core", "database", "files", "http", "llm", "prompts"]);
     assert_eq!(
         status["secrets"],
         json!([

@@ -35,7 +35,7 @@ fn written(secret: &str) -> Vec<String> {
         let _ = write!(hex, "{byte:02x}");
         hex
     });
-    let each = |write: &dyn Fn(u8) -> String| secret.bytes().map(|byte| write(byte)).collect::<String>();
+    let each = |write: &dyn Fn(u8) -> String| secret.bytes().map(write).collect::<String>();
     let mut all = vec![
         secret.to_owned(),
         hex.to_uppercase(),

@@ -157,7 +157,11 @@ pub(super) fn noted(prompt: String) -> Look {
     Box::new(move |server| {
         let asked = ask(server);
         Box::pin(async move {
+            let calls = || server.log().iter().filter(|line| line["target"] == "call").count();
+            let before = calls();
             asked.await;
+            // Calls are logged always, and lines in their order.
+            eventually_async("the call's line", || async { (calls() > before).then_some(()) }).await;
             let found = server.logged(|line| line["target"] == "llm" && line["score"].is_number());
             if found.is_some() { "noted" } else { "not noted" }.to_owned()
         })

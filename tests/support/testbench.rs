@@ -106,7 +106,7 @@ impl Testbench {
 plugins:
   dir: {plugins}
   trusted_keys:
-    bundled: {{ minisign: installed, plugins: ["*"], names: ["core.*", "about://*", "review_pr", "tool_usage"], in_process: true }}
+    bundled: {{ minisign: installed, plugins: ["*"], names: ["core.*", "db.*", "fs.*", "http.*", "llm.*", "about://*", "review_pr", "tool_usage"], capabilities: ["network:outbound", "llm:query", "fs:read", "db:read"], in_process: true }}
     acme: {{ minisign: "{key}", plugins: ["bench"], in_process: true }}
   entries:
     bench: {{ isolation: {isolation}, worker: {worker}, config: {config} }}

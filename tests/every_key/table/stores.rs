@@ -59,7 +59,8 @@ fn reading(mut case: Case, itself: &[&str]) -> Case {
         case = case.with(&format!("{holder}.capabilities"), capabilities.clone());
         for key in ["files", "databases"] {
             let place = format!("{holder}.{key}");
-            if !case.has(&place) && !(itself.contains(&key) && case.key == place) {
+            let is_itself = itself.contains(&key) && case.key == place;
+            if !is_itself && !case.has(&place) {
                 case = case.with(&place, json!(["*"]));
             }
         }

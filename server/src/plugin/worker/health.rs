@@ -45,7 +45,7 @@ impl Health {
         self.lost += 1;
         self.last = Some(reason.to_owned());
         self.recent.push_back(now);
-        self.recent.retain(|then| now.duration_since(*then) < WINDOW);
+        self.recent.retain(|then| now.duration_since(*then) <= WINDOW);
         let count = self.recent.len();
         // The one that was to show whether it is better now.
         if let Some((end, length)) = self.quarantine
