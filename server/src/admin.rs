@@ -23,6 +23,7 @@ use serde::Serialize;
 use server_core::{gateway::Gateway, id::AgentId, secret::TokenDigest, snapshot::Live};
 
 use crate::{
+    audit::Audit,
     budget::Ledger,
     readiness::Readiness,
     reload::{Control, ReloadStatus},
@@ -63,6 +64,8 @@ pub struct Sources {
     pub calls: Arc<CallMetrics>,
     /// What was spent on models.
     pub ledger: Ledger,
+    /// Hears what an operator does about it.
+    pub audit: Audit,
     /// How many sessions each agent has open.
     pub sessions: Box<dyn Fn() -> BTreeMap<AgentId, usize> + Send + Sync>,
     /// What is in memory for good although nothing uses it.

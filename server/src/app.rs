@@ -118,6 +118,7 @@ pub async fn serve(
         reloads: reloads.clone(),
         calls,
         ledger,
+        audit: audit.clone(),
         sessions,
         retired,
     };

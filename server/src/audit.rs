@@ -168,6 +168,11 @@ impl Audit {
         self.note(Event::Revocation, says);
     }
 
+    /// An operator changed what counts as spent on models.
+    pub fn budget(&self, says: &impl Serialize) {
+        self.note(Event::Budget, says);
+    }
+
     fn note(&self, event: Event, says: &impl Serialize) {
         let redactor = self.0.keeper.redaction.load();
         self.0.keeper.note(event, record::redacted(event, says, &redactor));

@@ -20,6 +20,7 @@ use server_core::{
         reason::LlmReason,
         router::{Next, Router},
     },
+    money::NanoDollars,
     paste_guard,
     policy::{Permit, Reason},
 };
@@ -63,6 +64,9 @@ pub trait Watcher: Send + Sync {
 
     /// A request goes to this `host:port`.
     fn reached(&self, destination: &str);
+
+    /// An answer cost this.
+    fn charged(&self, cost: NanoDollars);
 }
 
 impl Models {

@@ -3,9 +3,12 @@
 use std::process::{Command, Output};
 
 use super::*;
-use crate::support::{
-    PROGRAM, REVIEWER,
-    output::{code, stderr, stdout},
+use crate::{
+    audit::records,
+    support::{
+        PROGRAM, REVIEWER,
+        output::{code, stderr, stdout},
+    },
 };
 
 impl World {
@@ -78,6 +81,18 @@ async fn a_spent_budget_denies_until_the_operator_says_otherwise() {
     assert_eq!(world.models.asked().len(), 0);
     world.says(&["budget", "set", "--agent", "laptop", "0"]);
     assert_eq!(world.ask(question("fast", "hello")).await[0], "Hello!");
+    let folder = world.server.config().with_file_name("state").join("audit");
+    // The outcome is written once the answer is on its way.
+    let cost = eventually("the cost to be on record", || {
+        records(&folder).into_iter().find_map(|it| it["cost_nano_usd"].as_i64())
+    });
+    assert_eq!(cost, 3_320_000);
+    let set: Vec<_> = records(&folder).into_iter().filter(|it| it["event"] == "budget").collect();
+    assert_eq!(set.len(), 2);
+    assert_eq!(
+        (&set[0]["change"], &set[0]["name"], &set[0]["what"]["spent"]),
+        (&json!("set"), &json!("laptop"), &json!("0.999"))
+    );
     let unknown = world.run(&["budget", "set", "--agent", "lptop", "0"]);
     assert_eq!(
         (code(&unknown), stderr(&unknown).as_str()),

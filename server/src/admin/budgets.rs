@@ -39,7 +39,7 @@ pub(super) async fn release(State(shared): State<Arc<Shared>>, request: Request)
     let released = shared.sources.ledger.release(only).await;
     respond(released.map(|released| {
         for charge in &released {
-            audit(
+            shared.on_record(
                 "released",
                 &charge.agent,
                 &json!({ "charge": charge.id, "reserved": charge.reserved.decimal() }),
@@ -68,7 +68,7 @@ pub(super) async fn set(State(shared): State<Arc<Shared>>, request: Request) -> 
     respond(before.map(|before| {
         let (before, spent) = (before.decimal(), spent.decimal());
         let what = json!({ "period": period, "window": window.label, "before": before, "spent": spent });
-        audit("set", owner.name(), &what);
+        shared.on_record("set", owner.name(), &what);
         json!({
             "owner": owner.kind(), "name": owner.name(), "period": period, "window": window.label,
             "before": before, "spent": spent,
@@ -76,12 +76,13 @@ pub(super) async fn set(State(shared): State<Arc<Shared>>, request: Request) -> 
     }))
 }
 
-/// The one place that hears what an operator changed.
-fn audit(action: &str, name: &str, what: &Value) {
-    warn!(target: "budget", action, name, %what, "the operator changed what counts as spent");
-}
-
 impl Shared {
+    /// The one place that hears what an operator changed.
+    fn on_record(&self, change: &str, name: &str, what: &Value) {
+        self.sources.audit.budget(&json!({ "change": change, "name": name, "what": what }));
+        warn!(target: "budget", change, name, %what, "the operator changed what counts as spent");
+    }
+
     /// Every budget that is set, and how it stands; and what a crash left.
     pub(super) fn budgets(&self, snapshot: &Snapshot) -> Result<Value, Unavailable> {
         let ledger = &self.sources.ledger;

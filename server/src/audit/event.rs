@@ -29,6 +29,8 @@ pub(crate) enum Event {
     PluginRefused,
     /// What agents began by was taken back.
     Revocation,
+    /// An operator changed what counts as spent on models.
+    Budget,
     /// Somebody had no valid token.
     AuthFailure,
     /// Many had none.
@@ -43,7 +45,7 @@ pub(crate) enum Event {
 
 impl Event {
     /// All of them.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Segment,
         Self::Checkpoint,
         Self::Key,
@@ -57,6 +59,7 @@ impl Event {
         Self::Plugin,
         Self::PluginRefused,
         Self::Revocation,
+        Self::Budget,
         Self::AuthFailure,
         Self::AuthFailures,
         Self::Decision,
@@ -89,6 +92,7 @@ impl Event {
             Self::Plugin => "plugin",
             Self::PluginRefused => "plugin_refused",
             Self::Revocation => "revocation",
+            Self::Budget => "budget",
             Self::AuthFailure => "auth_failure",
             Self::AuthFailures => "auth_failures",
             Self::Decision => "decision",

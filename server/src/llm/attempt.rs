@@ -79,7 +79,7 @@ impl Models {
         match replied {
             Ok(reply) => {
                 self.0.breakers.answered(&model.provider);
-                Ok(charge(reply, reservation, price, worst, candidate).await)
+                Ok(charge(reply, reservation, price, worst, attempt).await)
             }
             Err(error) => {
                 if error.is_outage() {
@@ -129,8 +129,9 @@ async fn charge(
     reservation: Reservation,
     price: &Price,
     worst: NanoDollars,
-    candidate: &Candidate,
+    attempt: &Attempt<'_>,
 ) -> LlmAnswer {
+    let candidate = attempt.candidate;
     let (model, id) = (&candidate.model, reservation.id().clone());
     let cost = reply.usage.map(|usage| price.cost(usage));
     let settling = match cost {
@@ -142,6 +143,7 @@ async fn charge(
     }
     let _ = settling.written().await;
     let cost = cost.unwrap_or(worst);
+    attempt.watcher.charged(cost);
     info!(target: "llm", %model, charge = %id, %cost, usage = ?reply.usage, "a model answered");
     LlmAnswer {
         text: reply.text,

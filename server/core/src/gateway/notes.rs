@@ -27,6 +27,7 @@ struct Noted {
     refusals: VecDeque<Refused>,
     codes: Vec<&'static str>,
     egress: Vec<String>,
+    cost_nano_usd: Option<i64>,
 }
 
 /// A service said no.
@@ -64,6 +65,12 @@ impl Notes {
         }
     }
 
+    /// Notes what an answer of a model's cost.
+    pub fn charged(&self, nano_usd: i64) {
+        let cost = &mut self.noted().cost_nano_usd;
+        *cost = Some(cost.unwrap_or_default().saturating_add(nano_usd));
+    }
+
     /// The reasons of the refusal that the plugin passes on, if it is one: a plugin
     /// may have gone on after a refusal, and say no for reasons of its own.
     pub(super) fn refusal(&self, error: &OpError) -> Option<Vec<Reason>> {
@@ -76,10 +83,10 @@ impl Notes {
         noted.refusals.remove(at).map(|refused| refused.reasons)
     }
 
-    /// The codes of all refusals, and the destinations, for the record.
-    pub(super) fn take(&self) -> (Vec<&'static str>, Vec<String>) {
+    /// The codes of all refusals, the destinations and the cost, for the record.
+    pub(super) fn take(&self) -> (Vec<&'static str>, Vec<String>, Option<i64>) {
         let mut noted = self.noted();
-        (mem::take(&mut noted.codes), mem::take(&mut noted.egress))
+        (mem::take(&mut noted.codes), mem::take(&mut noted.egress), noted.cost_nano_usd.take())
     }
 
     fn noted(&self) -> MutexGuard<'_, Noted> {

@@ -214,13 +214,14 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.record.duration = self.start.elapsed();
-        let (refused, egress) = self.notes.take();
+        let (refused, egress, cost) = self.notes.take();
         for code in refused {
             if !self.record.reasons.contains(&code) {
                 self.record.reasons.push(code);
             }
         }
         self.record.egress = egress;
+        self.record.cost_nano_usd = cost;
         self.audit.ended(&self.record, &self.arguments);
         self.log.record(&self.record);
     }

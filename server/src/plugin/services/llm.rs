@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use plugin_contract::op::{AgentAbout, ErrorCode, LlmAnswer, LlmQuery, OpError, Progress};
-use server_core::{about, budget, policy::Permit};
+use server_core::{about, budget, money::NanoDollars, policy::Permit};
 
 use super::calls::Work;
 use crate::{
@@ -37,6 +37,10 @@ impl Watcher for Work {
 
     fn reached(&self, destination: &str) {
         self.notes.reached(destination);
+    }
+
+    fn charged(&self, cost: NanoDollars) {
+        self.notes.charged(cost.nanos());
     }
 }
 
