@@ -239,3 +239,14 @@ async fn a_call_that_is_cancelled_ends_the_request_to_the_provider() {
         eventually("the provider to notice", || (world.models.hung_up() == 1).then_some(()));
     });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_looks_much_like_a_pasted_repository_is_noted() {
+    let world =
+        World::with(|config| config.replace("  aliases:", "  paste_guard: { warn_score: 12 }\n  aliases:"));
+    world.ask(question("fast", "==> src/0.rs <==\n==> src/1.rs <==\n")).await;
+    let line = eventually("the note", || {
+        world.server.logged(|line| line["target"] == "llm" && !line["score"].is_null())
+    });
+    assert_eq!(line["score"], 12, "{line}");
+}

@@ -23,8 +23,22 @@ pub use lines::Lines;
 
 /// Targets of our own. What other crates log below `warn` may hold arguments,
 /// headers and tokens.
-const OURS: [&str; 9] =
-    ["audit", "auth", "call", "config", "mcp", "plugin", "server", "mcp_universal_server", "server_core"];
+const OURS: [&str; 14] = [
+    "audit",
+    "auth",
+    "budget",
+    "call",
+    "config",
+    "database",
+    "egress",
+    "files",
+    "llm",
+    "mcp",
+    "plugin",
+    "server",
+    "mcp_universal_server",
+    "server_core",
+];
 
 /// The running log. To drop it waits until its lines are written, but not for
 /// ever.

@@ -144,7 +144,10 @@ mod tests {
         Some build script wrote this line.
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_core"},"filenames":["/t/libplugin_core.rlib","/t/libplugin_core.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_about"},"filenames":["/t/libplugin_about.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_database"},"filenames":["/t/libplugin_database.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_files"},"filenames":["/t/libplugin_files.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_http"},"filenames":["/t/libplugin_http.so"],"executable":null}
+        {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_llm"},"filenames":["/t/libplugin_llm.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_prompts"},"filenames":["/t/libplugin_prompts.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"],"name":"plugin_extra"},"filenames":["/t/libplugin_extra.so"],"executable":null}
         {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"measure"},"filenames":["/t/measure"],"executable":"/t/measure"}
@@ -160,7 +163,10 @@ mod tests {
         let plugins = [
             "/t/libplugin_about.so",
             "/t/libplugin_core.so",
+            "/t/libplugin_database.so",
+            "/t/libplugin_files.so",
             "/t/libplugin_http.so",
+            "/t/libplugin_llm.so",
             "/t/libplugin_prompts.so",
         ];
         assert_eq!(built.plugins, plugins.map(PathBuf::from));

@@ -78,9 +78,9 @@ fn plugins_are_written_without_unsafe_code() {
     }
 }
 
-/// Where the server may begin a connection: the connector, and the commands that
-/// speak to a server of their own.
-const CONNECTS: &[&str] = &["server/src/egress/", "server/src/cli/"];
+/// Where the server may begin a connection: the connector, the databases that the
+/// operator names, and the commands that speak to a server of their own.
+const CONNECTS: &[&str] = &["server/src/egress/", "server/src/database/postgres/", "server/src/cli/"];
 
 #[test]
 fn nothing_but_the_connector_connects_to_elsewhere() {
