@@ -43,10 +43,14 @@ LABEL org.opencontainers.image.title="mcp-universal-server" \
       org.opencontainers.image.description="One governed MCP server for many agents" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /installation /usr/local
-# No name is needed for a number that owns nothing but its state.
+# No name is needed for a number that owns nothing but its state. Without a
+# configuration, that is in `state` beside it.
 RUN mkdir -p /etc/mcp-universal-server /plugins /var/lib/mcp-universal-server \
+ && ln -s /var/lib/mcp-universal-server /etc/mcp-universal-server/state \
  && chown 10001:10001 /var/lib/mcp-universal-server \
  && chmod 700 /var/lib/mcp-universal-server
+# Also where the rest is read-only.
+VOLUME ["/var/lib/mcp-universal-server"]
 USER 10001:10001
 # config.yaml is looked for here. Without one, MCP_TOKEN serves one agent.
 WORKDIR /etc/mcp-universal-server
