@@ -79,6 +79,18 @@ fn the_example_of_an_env_file_names_what_the_configuration_needs() {
 }
 
 #[test]
+fn the_readme_shows_the_shipped_configuration_without_its_comments() {
+    let readme = include_str!("../../../../../README.md");
+    let (_, after) = readme.split_once("without its comments:").expect("the introduction");
+    let (_, block) = after.split_once("```yaml\n").expect("the block");
+    let (shown, _) = block.split_once("\n```").expect("its end");
+    let code = |line: &'static str| line.find(" #").map_or(line, |at| &line[..at]).trim_end();
+    let lines = CONFIG.lines().filter(|line| !line.trim_start().starts_with('#')).map(code);
+    let lines = lines.filter(|line| !line.is_empty());
+    assert!(shown.lines().filter(|line| !line.is_empty()).eq(lines), "README.md shows another config.yaml");
+}
+
+#[test]
 fn patterns_and_names_of_our_own_are_valid() {
     assert!(validator().is_some());
     for patterns in [&RESOURCES[..], &PROMPTS, &SAFE_TOOLS] {
