@@ -19,10 +19,12 @@ use crate::support::{
 
 const CALLS: usize = 1000;
 
-/// An agent with limits, and what counts besides.
+/// An agent with limits, and what counts besides. However slow the machine is, the
+/// server has a place for each call, and as many again.
 fn config(limits: &str, rest: &str) -> String {
     let tools = r#"tools: ["core.echo", "core.sum"]"#;
-    TWO_AGENTS.replace(tools, &format!("{tools}\n    limits: {{ {limits} }}")) + rest
+    let limited = TWO_AGENTS.replace(tools, &format!("{tools}\n    limits: {{ {limits} }}"));
+    limited.replace("server: {", "server: { max_calls: 4096,") + rest
 }
 
 /// The message that answers, which comes as an event where it took its time.
