@@ -73,8 +73,13 @@ impl SystemEnvironment {
 /// The secrets of the process's environment, by what they are called.
 pub fn process_secrets() -> impl Iterator<Item = Secret> {
     let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    let secrets = variables.filter(|(name, _)| redact::names_secret(name));
+    let secrets = variables.filter(|(name, _)| is_secret(name));
     secrets.map(|(_, value)| Secret::new(value.to_string_lossy()))
+}
+
+/// Whether a variable is called as secrets are. A shell's working directory is `PWD`.
+fn is_secret(variable: &str) -> bool {
+    !["PWD", "OLDPWD"].contains(&variable) && redact::names_secret(variable)
 }
 
 /// Without the values.
@@ -184,5 +189,24 @@ impl Environment for KeptEnvironment<'_> {
         let included =
             included.map(|source| Included { path: source.path.clone(), text: Ok(source.text.clone()) });
         Ok(included.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_secret_by_its_name_but_for_the_folder_that_a_shell_is_in() {
+        for (name, expected) in [
+            ("ADMIN_TOKEN", true),
+            ("DB_PWD", true),
+            ("AWS_SECRET_ACCESS_KEY", true),
+            ("PWD", false),
+            ("OLDPWD", false),
+            ("PATH", false),
+        ] {
+            assert_eq!(is_secret(name), expected, "{name}");
+        }
     }
 }
