@@ -16,7 +16,7 @@ use hickory_proto::{
 };
 
 /// What names lead to. A name answers with the first of its lists until it has been
-/// asked for, then with the next; the last one stays.
+/// asked for its A records, then with the next; the last one stays.
 #[derive(Clone, Default)]
 pub(crate) struct Zone(Arc<Mutex<HashMap<String, Vec<Vec<Answer>>>>>);
 
@@ -75,8 +75,8 @@ impl Zone {
                 return response;
             };
             let answers = lists[0].clone();
-            // Both questions about a name, for A and AAAA, are of one look-up.
-            if lists.len() > 1 && asked.query_type() == RecordType::AAAA {
+            // A look-up asks for A and AAAA, in no order: the lists are for those who ask for A.
+            if lists.len() > 1 && asked.query_type() == RecordType::A {
                 lists.remove(0);
             }
             let mut next = None;
