@@ -32,7 +32,7 @@ pub use known::{Known, MIN_BYTES};
 pub use live::Redaction;
 pub use names::names_secret;
 pub use prompts::{PromptDenied, PromptFilter};
-pub use rules::{InvalidPattern, RuleSettings, Rules, pattern, rule_names};
+pub use rules::{InvalidPattern, RuleSettings, Rules, allowed, pattern, rule_names};
 
 /// The rule by which values go that the server knows.
 pub const KNOWN_SECRET: &str = "known_secret";

@@ -37,7 +37,7 @@ impl Shared {
             "audit": audit,
             "generation": snapshot.generation,
             "config": {
-                "files": state.files,
+                "files": state.sources.iter().map(|source| &source.path).collect::<Vec<_>>(),
                 "sha256": snapshot.config_sha256,
                 "source": state.source,
                 "since": state.since,

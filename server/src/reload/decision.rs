@@ -1,6 +1,6 @@
 //! What becomes of what was staged: it comes into force, is refused, or waits.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use server_core::{
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     config_files::Inputs,
-    plugin::{self, Committed, PluginInputs},
+    plugin::{self, Change, Committed, PluginInputs},
     readiness::LastReload,
 };
 
@@ -75,8 +75,7 @@ impl Pipeline {
         else {
             return self.refuse(attempt, None, Refused::Panicked);
         };
-        log::plugins(&changes, &self.refusals, &refusals);
-        self.followers.plugins(&changes, &plugin::news(&self.refusals, &refusals).collect::<Vec<_>>());
+        self.tell_of_plugins(&changes, &refusals);
         log::notes(&notes);
         let snapshot = self.live.publish(Content { config_sha256, settings, registry });
         follow();
@@ -87,12 +86,10 @@ impl Pipeline {
         log::in_force(&snapshot, attempt.trigger, &notes.diff);
         self.refuse_plugins(refusals);
         let source = self.remember(attempt, inputs, made, plugins, &sources);
-        let files = sources.iter().map(|source| source.path.clone()).collect();
-        let written = sources.as_slice().into();
         self.status.update(|status| {
             (status.source, status.since) = (source, Some(Timestamp::now()));
             if made != Made::Plugins {
-                (status.files, status.sources) = (files, written);
+                status.sources = sources.clone();
             }
         });
         if is_other {
@@ -115,13 +112,18 @@ impl Pipeline {
             return self.end(attempt, report);
         }
         let Candidate { loaded, plugins, .. } = candidate;
-        log::plugins(&[], &self.refusals, loaded.refusals());
-        self.followers.plugins(&[], &plugin::news(&self.refusals, loaded.refusals()).collect::<Vec<_>>());
+        self.tell_of_plugins(&[], loaded.refusals());
         self.refuse_plugins(loaded.refusals().to_vec());
         if let Some(work) = self.work.here() {
             work.plugins = plugins;
         }
         self.end(attempt, report)
+    }
+
+    fn tell_of_plugins(&self, changes: &[Change], refusals: &[Refusal]) {
+        let news: Vec<_> = plugin::news(&self.refusals, refusals).collect();
+        log::plugins(changes, &news);
+        self.followers.plugins(changes, &news);
     }
 
     fn refuse_plugins(&mut self, refusals: Vec<Refusal>) {
@@ -137,7 +139,7 @@ impl Pipeline {
         inputs: Inputs,
         made: Made,
         plugins: PluginInputs,
-        sources: &[ConfigSource],
+        sources: &Arc<[ConfigSource]>,
     ) -> Source {
         let before = self.status.part(|status| status.source);
         let Some(work) = self.work.here() else { return before };
@@ -156,7 +158,7 @@ impl Pipeline {
                     // What was pinned, with other secrets.
                     (work.changes.pin().cloned().unwrap_or_default(), before)
                 };
-                work.kept = Some(sources.to_vec());
+                work.kept = Some(sources.clone());
                 work.changes = Changes::pinned(inputs, pinned);
                 source
             }
@@ -165,7 +167,7 @@ impl Pipeline {
 
     /// Keeps a configuration that is in force, to come back to. It is in force
     /// whether or not that works.
-    async fn keep(&mut self, snapshot: &Snapshot, sources: Vec<ConfigSource>) {
+    async fn keep(&mut self, snapshot: &Snapshot, sources: Arc<[ConfigSource]>) {
         let kept = Kept {
             generation: snapshot.generation.0,
             config_sha256: snapshot.config_sha256.clone(),

@@ -7,6 +7,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -32,7 +33,7 @@ pub(super) struct Kept {
     pub(super) config_sha256: String,
     pub(super) since: Timestamp,
     /// config.yaml, then the files that it includes.
-    pub(super) sources: Vec<Source>,
+    pub(super) sources: Arc<[Source]>,
 }
 
 /// The last configurations that were in force, the current one last.
@@ -156,10 +157,10 @@ mod tests {
             generation,
             config_sha256: format!("{generation:064}"),
             since: Timestamp::UNIX_EPOCH,
-            sources: vec![Source {
+            sources: Arc::new([Source {
                 path: "config.yaml".into(),
                 text: format!("version: 1 # {generation}\n"),
-            }],
+            }]),
         }
     }
 

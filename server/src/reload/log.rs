@@ -6,7 +6,7 @@ use server_core::{
 use tracing::{error, info, warn};
 
 use super::{Refused, control::Trigger, staging::Notes};
-use crate::plugin::{self, Change};
+use crate::plugin::Change;
 
 /// How many changes a line of the log tells.
 const CHANGES: usize = 20;
@@ -67,13 +67,12 @@ pub(super) fn notes(notes: &Notes) {
     }
 }
 
-/// Which plugins came and went, and, of those that are refused, what was not
-/// `told` before.
-pub(super) fn plugins(changes: &[Change], told: &[Refusal], refusals: &[Refusal]) {
+/// Which plugins came and went, and which are refused that were not before.
+pub(super) fn plugins(changes: &[Change], refused: &[&Refusal]) {
     for change in changes {
         change.log();
     }
-    for refusal in plugin::news(told, refusals) {
+    for refusal in refused {
         error!(target: "plugin", place = %refusal.place.display(), code = refusal.code, help = refusal.help, "plugin refused: {}", refusal.message);
     }
 }

@@ -56,7 +56,7 @@ pub(super) struct Work {
     /// What others could be loaded from, and since when.
     pub(super) standing: Steady<PluginInputs>,
     /// What is in force, where it does not come from the files.
-    pub(super) kept: Option<Vec<Source>>,
+    pub(super) kept: Option<Arc<[Source]>>,
     /// What the files held when they were to give way to something else.
     pub(super) passed_over: Inputs,
 }
@@ -68,7 +68,7 @@ pub(super) struct Candidate {
     pub(super) loaded: Loaded,
     /// What its plugins were loaded from.
     pub(super) plugins: PluginInputs,
-    pub(super) sources: Vec<Source>,
+    pub(super) sources: Arc<[Source]>,
     pub(super) notes: Notes,
 }
 
@@ -166,7 +166,7 @@ impl Stage {
         let candidate = compiled.and_then(|compiled| {
             let Compiled { settings, warnings, sha256, sources } = compiled;
             let mut candidate = self.load(current, settings, sha256)?;
-            candidate.sources = sources;
+            candidate.sources = sources.into();
             candidate.notes.warnings = warnings;
             Ok(candidate)
         });
@@ -198,7 +198,7 @@ impl Stage {
                 diff: current.map(|it| difference(it, &settings, loaded.registry())).unwrap_or_default(),
                 ..Notes::default()
             };
-            Candidate { config_sha256, settings, loaded, plugins, sources: Vec::new(), notes }
+            Candidate { config_sha256, settings, loaded, plugins, sources: Arc::default(), notes }
         });
         catch_unwind(loading).map(Box::new).map_err(|_| Refused::Panicked)
     }

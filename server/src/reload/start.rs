@@ -30,7 +30,7 @@ use super::{
 use crate::{
     config_files::{ConfigFiles, Inputs},
     plugin::{
-        self, Change, Committed, PluginHost, PluginInputs,
+        Change, Committed, PluginHost, PluginInputs,
         folder::{self, Links},
     },
     readiness::{LastReload, Readiness},
@@ -64,7 +64,7 @@ pub struct First {
 struct FirstFiles {
     stage: Stage,
     plugins: PluginInputs,
-    sources: Vec<ConfigSource>,
+    sources: Arc<[ConfigSource]>,
     changes: Changes,
     /// Why the files were not used, if they were not.
     refused: Option<Refused>,
@@ -150,8 +150,9 @@ impl First {
     ) -> (Option<Pipeline>, Control) {
         let (control, orders) = control::channel();
         let snapshot = live.load();
-        log::plugins(&self.changes, &[], &self.refusals);
-        followers.plugins(&self.changes, &plugin::news(&[], &self.refusals).collect::<Vec<_>>());
+        let refused: Vec<_> = self.refusals.iter().collect();
+        log::plugins(&self.changes, &refused);
+        followers.plugins(&self.changes, &refused);
         log::notes(&self.notes);
         log::in_force(&snapshot, Trigger::Start, &self.notes.diff);
         let since = Timestamp::now();
@@ -169,8 +170,7 @@ impl First {
             since,
             sources: sources.clone(),
         };
-        let files = sources.iter().map(|source| source.path.clone()).collect();
-        status.update(|status| (status.files, status.sources) = (files, sources.as_slice().into()));
+        status.update(|status| status.sources = sources.clone());
         let mut history = History::default();
         history.add(kept.clone());
         let mut report = Report {

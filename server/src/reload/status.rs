@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -44,14 +43,11 @@ impl fmt::Debug for ReloadStatus {
 }
 
 /// A look at it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Where the configuration in force came from.
     pub source: Source,
-    /// The files that it was read from, the main one first.
-    pub files: Vec<PathBuf>,
-    /// What they hold; of a configuration without files, nothing.
-    #[serde(skip)]
+    /// The files that it was read from, the main one first, and what they hold.
     pub sources: Arc<[ConfigSource]>,
     /// When it came into force.
     pub since: Option<Timestamp>,
@@ -65,10 +61,8 @@ pub struct State {
     /// that edits cannot be seen.
     pub stale_bind_mount: bool,
     /// How many attempts there were, by what made them and what came of them.
-    #[serde(skip)]
     pub counts: BTreeMap<(Trigger, Outcome), u64>,
     /// How often the kernel's file events failed.
-    #[serde(skip)]
     pub watch_errors: u64,
 }
 

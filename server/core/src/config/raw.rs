@@ -9,35 +9,33 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::Value;
 
+mod audit;
 mod egress;
+mod llm;
 mod plugins;
 mod redaction;
 mod stores;
 mod texts;
 mod worker;
 
+pub(super) use audit::{RawAudit, RawDurability};
 use egress::RULE;
 pub(super) use egress::{RawEgress, RawEgressMode, RawSecret};
+pub(super) use llm::{
+    Amount, RawAgentLlm, RawApi, RawBudget, RawLlm, RawMode, RawModel, RawProvider, RawTenantLlm, RawTier,
+};
 pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
 pub(super) use redaction::{RawFilters, RawRedaction, RawResultFilter};
 pub(super) use stores::{RawDatabase, RawFileRoot, RawFiles, RawTls};
 pub(super) use texts::Texts;
-pub(in crate::config) use worker::RawWorker;
-
-mod llm;
-
-pub(super) use llm::{
-    Amount, RawAgentLlm, RawApi, RawBudget, RawLlm, RawMode, RawModel, RawProvider, RawTenantLlm, RawTier,
-};
-
-pub(super) mod audit;
-
-use audit::RawAudit;
+pub(super) use worker::RawWorker;
 
 const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const PLUGIN: &str = r"^[a-z][a-z0-9-]{0,63}$";
 const PATTERN: &str = r"^(\*|[^\s*]*[.:/_-]\*|[^\s*]+)$";
 const TOKEN: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\}|sha256:[0-9A-Fa-f]{64})$";
+/// Where a secret is whose digest would be of no use.
+const SECRET: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\})$";
 const RATE: &str = r"^ *[1-9][0-9]{0,6} */ *(s|min|h|day)( +burst +[1-9][0-9]{0,6})? *$";
 const DATE: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 const MINISIGN: &str = r"^(installed|RW[QRST][A-Za-z0-9+/]{53})$";

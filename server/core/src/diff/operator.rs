@@ -14,6 +14,7 @@ use crate::{
     redact::RuleSettings,
     settings::{
         AdminSettings, Disclosure, HoldSettings, PluginEntry, PluginSettings, Settings, Tenant, TrustedKey,
+        WorkerSettings,
     },
 };
 
@@ -92,9 +93,15 @@ pub(super) fn entries(old: &PluginSettings, new: &PluginSettings) -> Vec<Change>
 }
 
 fn entry(was: &PluginEntry, is: &PluginEntry) -> Vec<What> {
+    let worker = |name, of: fn(&WorkerSettings) -> u64| What::value(name, of(&was.worker), of(&is.worker));
     [
         What::value("enabled", was.enabled, is.enabled),
         What::value("isolation", was.isolation.as_str(), is.isolation.as_str()),
+        worker("worker.processes", |worker| worker.processes.into()),
+        worker("worker.concurrency", |worker| worker.concurrency.into()),
+        worker("worker.memory_bytes", |worker| worker.memory_bytes),
+        worker("worker.threads", |worker| worker.threads.into()),
+        worker("worker.cpu_seconds", |worker| worker.cpu_seconds),
         What::list("capabilities", &was.capabilities, &is.capabilities),
         What::value("egress", rules(was), rules(is)),
         What::list("secrets", &was.secrets, &is.secrets),
@@ -213,6 +220,14 @@ pub(super) fn server(old: &Settings, new: &Settings) -> Vec<Change> {
         (
             "plugins.bundled_dir",
             What::value("", bundled(&old.plugins.bundled_dir), bundled(&new.plugins.bundled_dir)),
+        ),
+        (
+            "plugins.max_retired_bytes",
+            What::value("", old.plugins.max_retired_bytes, new.plugins.max_retired_bytes),
+        ),
+        (
+            "plugins.require_landlock",
+            What::value("", old.plugins.require_landlock, new.plugins.require_landlock),
         ),
     ]
     .into_iter()

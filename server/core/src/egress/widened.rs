@@ -7,22 +7,25 @@ use crate::settings::Settings;
 /// report what was refused, said of the first list that it does so in.
 #[must_use]
 pub fn widened(old: &Settings, new: &Settings) -> Option<String> {
-    let before = |owner: &Owner| lists(old).find(|(other, _)| other == owner).map(|(_, rules)| rules);
-    lists(new).find_map(|(owner, rules)| {
-        let was = before(&owner);
-        let is_new = |rule: &_| !was.is_some_and(|was| was.allow.contains(rule));
-        let wide = rules.allow.iter().find(|rule| rule.is_wide() && is_new(rule));
-        let loosened = rules.mode == Mode::Report && was.is_none_or(|was| was.mode != Mode::Report);
-        match wide {
-            Some(rule) => Some(format!("it lets {owner} reach `{rule}`")),
-            None => loosened.then(|| format!("it only reports what the rules of {owner} do not allow")),
-        }
-    })
+    let of_agent = new.agents.iter().find_map(|(id, agent)| {
+        let was = old.agents.get(id).map(|was| &was.grant.egress);
+        how(was, &agent.grant.egress, || Owner::Agent(id.clone()))
+    });
+    let of_tenant = || {
+        new.tenants.iter().find_map(|(id, tenant)| {
+            let was = old.tenants.get(id).map(|was| &was.grant.egress);
+            how(was, &tenant.grant.egress, || Owner::Tenant(id.clone()))
+        })
+    };
+    of_agent.or_else(of_tenant)
 }
 
-fn lists(settings: &Settings) -> impl Iterator<Item = (Owner, &Rules)> {
-    let agents = settings.agents.iter().map(|(id, agent)| (Owner::Agent(id.clone()), &agent.grant.egress));
-    let tenants = settings.tenants.iter();
-    let tenants = tenants.map(|(id, tenant)| (Owner::Tenant(id.clone()), &tenant.grant.egress));
-    agents.chain(tenants)
+fn how(was: Option<&Rules>, is: &Rules, owner: impl Fn() -> Owner) -> Option<String> {
+    let is_new = |rule: &_| !was.is_some_and(|was| was.allow.contains(rule));
+    let wide = is.allow.iter().find(|rule| rule.is_wide() && is_new(rule));
+    let loosened = is.mode == Mode::Report && was.is_none_or(|was| was.mode != Mode::Report);
+    match wide {
+        Some(rule) => Some(format!("it lets {} reach `{rule}`", owner())),
+        None => loosened.then(|| format!("it only reports what the rules of {} do not allow", owner())),
+    }
 }

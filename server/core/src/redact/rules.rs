@@ -68,6 +68,17 @@ pub fn pattern(text: &str) -> Result<Regex, InvalidPattern> {
     if regex.is_match("") { Err(InvalidPattern::Empty) } else { Ok(regex) }
 }
 
+/// The same, of texts that stay: it must match all of one. Not every expression
+/// still is one with something around it.
+///
+/// # Errors
+///
+/// If it is none, or of no use.
+pub fn allowed(text: &str) -> Result<Regex, InvalidPattern> {
+    pattern(text)?;
+    pattern(&format!("^(?:{text})$"))
+}
+
 /// The last line of what the library draws over several.
 fn reason(error: &str) -> String {
     error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
@@ -88,7 +99,7 @@ impl Rules {
     pub fn new(settings: RuleSettings) -> Result<Self, InvalidPattern> {
         let patterns = settings.patterns.iter().map(|(name, text)| Ok((name.clone(), pattern(text)?)));
         let patterns = patterns.collect::<Result<_, _>>()?;
-        let allow = settings.allow.iter().map(|text| pattern(&format!("^(?:{text})$")));
+        let allow = settings.allow.iter().map(|text| allowed(text));
         Ok(Self { patterns, allow: allow.collect::<Result<_, _>>()?, settings })
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{Compiler, Place};
 use crate::{
     config::{
-        raw::audit::{RawAudit, RawDurability},
-        secrets::{NoSecret, Reference, secret},
+        raw::{RawAudit, RawDurability},
+        secrets::{NoSecret, Reference},
     },
     secret::SigningKey,
-    settings::{AuditSettings, Durability, SecretUse},
+    settings::{AuditSettings, Durability},
 };
 
 const DAY: u64 = 24 * 60 * 60;
@@ -46,18 +46,14 @@ impl Compiler<'_> {
     /// A key that is named and cannot be had is a mistake: another one in its
     /// place would sign what nobody checks.
     fn audit_key(&mut self, place: &Place, text: &str) -> Option<SigningKey> {
-        let reference = Reference::parse(text).ok().filter(|it| !matches!(it, Reference::Digest(_)));
-        let Some(reference) = reference else {
+        if !Reference::names_a_source(text) {
             let help = "write it to a file and its path here, as in `\"${file:/run/secrets/audit.key}\"`, or `\"${AUDIT_KEY}\"` for a variable";
             let message = "a key must not stand in the configuration".to_owned();
             self.report.error(place, "literal_key", message, Some(help.to_owned()));
             return None;
-        };
-        let uses =
-            self.source(place, &reference).map(|source| SecretUse { place: place.to_string(), source });
-        self.secrets.extend(uses);
+        }
         let make = "make one with `openssl rand -hex 32`".to_owned();
-        let (code, message, help) = match secret(text, self.report.folder(place), self.environment) {
+        let (code, message, help) = match self.secret(place, text) {
             Ok(secret) => match SigningKey::from_hex(secret.expose()) {
                 Some(key) => return Some(key),
                 None => {

@@ -10,12 +10,12 @@ use crate::{
     config::{
         mask::quoted,
         raw::{RawEgress, RawEgressMode, RawEntry, RawSecret, Texts},
-        secrets::{NoSecret, Reference, secret},
+        secrets::NoSecret,
     },
     egress::{Credential, Mode, Rule, Rules},
     id::{SecretName, TenantId},
     secret::Secret,
-    settings::{Authorities, EgressSettings, Grant, SecretUse},
+    settings::{Authorities, EgressSettings, Grant},
 };
 
 /// The port of DNS.
@@ -115,7 +115,8 @@ impl Compiler<'_> {
         raw: &BTreeMap<String, RawSecret>,
     ) -> BTreeMap<SecretName, Credential> {
         self.named(place, raw, |compiler, place, raw| {
-            let value = raw.value.as_deref().and_then(|text| compiler.secret(&place.key("value"), text));
+            let value =
+                raw.value.as_deref().and_then(|text| compiler.sendable_secret(&place.key("value"), text));
             let hosts = compiler.rules(&place.key("hosts"), raw.hosts.as_ref());
             let header = raw.header.as_deref().unwrap_or(HEADER).to_ascii_lowercase();
             if !may_hold_a_secret(&header) {
@@ -135,15 +136,8 @@ impl Compiler<'_> {
     }
 
     /// The secret that a text refers to, if there is one.
-    fn secret(&mut self, place: &Place, text: &str) -> Option<Secret> {
-        if let Ok(reference) = Reference::parse(text) {
-            let uses =
-                self.source(place, &reference).map(|source| SecretUse { place: place.to_string(), source });
-            self.secrets.extend(uses);
-        }
-        let folder = self.report.folder(place);
-        let value = secret(text, folder, self.environment);
-        match value {
+    fn sendable_secret(&mut self, place: &Place, text: &str) -> Option<Secret> {
+        match self.secret(place, text) {
             Ok(value) if value.expose().len() > MAX_SECRET || !is_header_value(value.expose()) => {
                 let message = "what this refers to cannot be sent in a header".to_owned();
                 let help = "a secret has visible ASCII characters only, up to 4096".to_owned();

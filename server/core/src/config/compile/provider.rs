@@ -7,10 +7,9 @@ use crate::{
     config::{
         mask::quoted,
         raw::{RawApi, RawProvider},
-        secrets::{NoSecret, Reference, secret},
+        secrets::{NoSecret, Reference},
     },
     llm::{Api, ApiKey},
-    settings::SecretUse,
 };
 
 /// What goes without saying, by the provider's name.
@@ -101,8 +100,7 @@ impl Compiler<'_> {
                 }
             };
         };
-        let reference = Reference::parse(text).ok().filter(|it| !matches!(it, Reference::Digest(_)));
-        let Some(reference) = reference else {
+        if !Reference::names_a_source(text) {
             let message = "an API key must not stand in the configuration".to_owned();
             let main = self.report.main_file(place);
             let help = format!(
@@ -110,10 +108,8 @@ impl Compiler<'_> {
             );
             self.report.error(&key_place, "literal_secret", message, Some(help));
             return ApiKey::None;
-        };
-        let uses = self.source(&key_place, &reference);
-        self.secrets.extend(uses.map(|source| SecretUse { place: key_place.to_string(), source }));
-        match secret(text, self.report.folder(&key_place), self.environment) {
+        }
+        match self.secret(&key_place, text) {
             Ok(key) if is_sendable(key.expose()) => ApiKey::Is(key),
             Ok(_) => {
                 let message =

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use regex::Regex;
+
 use super::{Compiler, Place};
 use crate::{
     config::{
@@ -9,7 +11,7 @@ use crate::{
         raw::{RawFilters, RawRedaction, RawResultFilter, Texts},
         suggest::closest,
     },
-    redact::{self, KNOWN_SECRET, RuleSettings, Rules},
+    redact::{self, InvalidPattern, KNOWN_SECRET, RuleSettings, Rules},
     settings::Filters,
 };
 
@@ -23,12 +25,12 @@ impl Compiler<'_> {
                 let message = format!("`{name}` is a rule of the server's own");
                 let help = "choose another name, or turn that one off with `redaction.off`".to_owned();
                 self.report.key_error(&place, "duplicate_rule", message, Some(help));
-            } else if self.is_pattern(&place, text) {
+            } else if self.is_good(&place, text, redact::pattern(text)) {
                 settings.patterns.insert(name.clone(), text.to_owned());
             }
         }
         for (item, text) in raw.allow.iter().flat_map(Texts::iter) {
-            if self.is_pattern(&place.key("allow").item(item), text) {
+            if self.is_good(&place.key("allow").item(item), text, redact::allowed(text)) {
                 settings.allow.push(text.to_owned());
             }
         }
@@ -42,8 +44,8 @@ impl Compiler<'_> {
         Arc::new(Rules::new(settings).unwrap_or_default())
     }
 
-    fn is_pattern(&mut self, place: &Place, text: &str) -> bool {
-        let wrong = redact::pattern(text).err();
+    fn is_good(&mut self, place: &Place, text: &str, tried: Result<Regex, InvalidPattern>) -> bool {
+        let wrong = tried.err();
         if let Some(wrong) = &wrong {
             let message = format!("{} cannot be searched for: {wrong}", quoted(text));
             let help = "the syntax is that of Rust's `regex` crate: no look-around, no back-references";

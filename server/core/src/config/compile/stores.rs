@@ -16,11 +16,11 @@ use crate::{
     config::{
         Found,
         raw::{RawDatabase, RawFileRoot, Texts},
-        secrets::{NoSecret, Reference, secret},
+        secrets::NoSecret,
     },
     id::{DatabaseName, RootName},
     secret::Secret,
-    settings::{Database, DatabaseSource, FileRoot, SecretSource, SecretUse},
+    settings::{Database, DatabaseSource, FileRoot, SecretSource},
 };
 
 mod postgres;
@@ -224,13 +224,7 @@ impl Compiler<'_> {
 
     /// The password that a text refers to.
     fn password(&mut self, place: &Place, text: &str) -> Option<Secret> {
-        let folder = self.report.folder(place);
-        if let Ok(reference) = Reference::parse(text) {
-            let source = self.source(place, &reference);
-            let uses = source.map(|source| SecretUse { place: place.to_string(), source });
-            self.secrets.extend(uses);
-        }
-        let error = match secret(text, folder, self.environment) {
+        let error = match self.secret(place, text) {
             Ok(secret) => return Some(secret),
             Err(error) => error,
         };

@@ -1,4 +1,5 @@
-//! `token` and `tokens`: from references to digests, none of them twice.
+//! `token` and `tokens`: from references to digests, none of them twice; and the
+//! other secrets that the configuration refers to.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -6,9 +7,9 @@ use super::{Compiler, Place};
 use crate::{
     config::{
         raw::{RawAgent, Texts},
-        secrets::{InvalidReference, InvalidToken, Reference, Unresolved, resolve},
+        secrets::{InvalidReference, InvalidToken, NoSecret, Reference, Unresolved, resolve, secret},
     },
-    secret::TokenDigest,
+    secret::{Secret, TokenDigest},
     settings::{SecretSource, SecretUse},
 };
 
@@ -86,9 +87,7 @@ impl Compiler<'_> {
             Reference::File(path) => format!("`{}`", path.display()),
             Reference::Digest(_) => "it".to_owned(),
         };
-        let uses =
-            self.source(place, &reference).map(|source| SecretUse { place: place.to_string(), source });
-        self.secrets.extend(uses);
+        self.note_use(place, &reference);
         let resolved = resolve(&reference, self.report.folder(place), self.environment);
         let unresolved = match resolved {
             Ok(token) => return Some(token),
@@ -145,7 +144,20 @@ impl Compiler<'_> {
         )
     }
 
-    pub(super) fn source(&self, place: &Place, reference: &Reference) -> Option<SecretSource> {
+    /// The secret that a text refers to, seen from the file in which it stands.
+    pub(super) fn secret(&mut self, place: &Place, text: &str) -> Result<Secret, NoSecret> {
+        if let Ok(reference) = Reference::parse(text) {
+            self.note_use(place, &reference);
+        }
+        secret(text, self.report.folder(place), self.environment)
+    }
+
+    fn note_use(&mut self, place: &Place, reference: &Reference) {
+        let source = self.source(place, reference);
+        self.secrets.extend(source.map(|source| SecretUse { place: place.to_string(), source }));
+    }
+
+    fn source(&self, place: &Place, reference: &Reference) -> Option<SecretSource> {
         match reference {
             Reference::Digest(_) => None,
             Reference::File(path) => Some(SecretSource::File { path: self.report.folder(place).join(path) }),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-const KEY: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\})$";
+use super::SECRET;
 
 /// How the audit is kept: the record of every decision, in `state.dir`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -19,7 +19,7 @@ pub(in crate::config) struct RawAudit {
     /// `openssl rand -hex 32` prints them; never as such but as a reference,
     /// `${NAME}` or `${file:/path}`. Without it, the server makes one in
     /// `state.dir`, where whoever can change the audit can sign it anew.
-    #[schemars(pattern(KEY), extend("examples" = ["${file:/run/secrets/audit.key}"], "writeOnly" = true))]
+    #[schemars(pattern(SECRET), extend("examples" = ["${file:/run/secrets/audit.key}"], "writeOnly" = true))]
     pub(in crate::config) key: Option<String>,
     /// Bytes that a segment has before the next one begins.
     #[schemars(range(min = 65_536, max = 1_073_741_824), extend("default" = 67_108_864, "examples" = [67_108_864]))]

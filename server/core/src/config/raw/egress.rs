@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Texts;
+use super::{SECRET, Texts};
 
 /// What it must be beyond that, and why it is not, is better said in words.
 pub(super) const RULE: &str = r"^\S+$";
 const HEADER: &str = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
-const SOURCE: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\})$";
 
 /// How requests leave the server. Where they may go is said by `egress` of tenants
 /// and agents.
@@ -41,7 +40,7 @@ pub(in crate::config) struct RawSecret {
     /// The secret, never as such but as a reference: `${NAME}` of an environment
     /// variable or of `.env` beside this file, or `${file:/path}` of a file. A
     /// variable that is not set or empty is no secret.
-    #[schemars(pattern(SOURCE), extend("examples" = ["${JIRA_TOKEN}"], "writeOnly" = true))]
+    #[schemars(pattern(SECRET), extend("examples" = ["${JIRA_TOKEN}"], "writeOnly" = true))]
     pub(in crate::config) value: Option<String>,
     /// The only hosts that it is sent to, in the form of `egress` rules. Over http
     /// only to those with `http://`.

@@ -6,12 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Number;
 
-use super::{PATTERN, Texts};
+use super::{PATTERN, SECRET, Texts};
 
 const PROVIDER: &str = r"^[a-z][a-z0-9_-]{0,63}$";
 const MODEL: &str = r"^[A-Za-z0-9][!-~]{0,127}$";
 const ROUTE: &str = r"^[A-Za-z0-9][!-.0-~]{0,127}$";
-const REFERENCE: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\})$";
 
 /// Models of others that agents may ask through this server.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -57,7 +56,7 @@ pub(in crate::config) struct RawProvider {
     pub(in crate::config) base_url: Option<String>,
     /// The key it knows you by: `${NAME}` of an environment variable or of `.env`,
     /// or `${file:/path}`. It is sent to `base_url`, and nowhere else.
-    #[schemars(pattern(REFERENCE), extend("examples" = ["${ANTHROPIC_API_KEY}"], "writeOnly" = true))]
+    #[schemars(pattern(SECRET), extend("examples" = ["${ANTHROPIC_API_KEY}"], "writeOnly" = true))]
     pub(in crate::config) api_key: Option<String>,
     /// Its models that agents can be granted, by the names it has for them.
     #[schemars(extend("propertyNames" = { "pattern": MODEL }, "examples" = [{ "claude-haiku-4-5": { "input": 1.00, "output": 5.00 } }]))]

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::NAME;
-
-/// How a secret is referred to, where its digest would be of no use.
-const SECRET: &str = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{file:[^}]+\})$";
+use super::{NAME, SECRET};
 
 /// Files that agents can be granted.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

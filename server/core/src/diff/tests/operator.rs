@@ -101,6 +101,24 @@ fn entries_are_told_without_the_values_of_their_configuration() {
 }
 
 #[test]
+fn what_plugins_may_have_of_the_machine_is_told() {
+    section(
+        "plugins: { entries: { jira: { worker: { processes: 1, threads: 0 } } } }",
+        "plugins: { require_landlock: false, max_retired_bytes: 0, entries: { jira: { worker: { \
+         concurrency: 2, memory_bytes: 67108864, threads: 4, cpu_seconds: 1 } } } }",
+        &[
+            "plugin entry jira: worker.processes 1 → 4",
+            "plugin entry jira: worker.concurrency 1 → 2",
+            "plugin entry jira: worker.memory_bytes 268435456 → 67108864",
+            "plugin entry jira: worker.threads 0 → 4",
+            "plugin entry jira: worker.cpu_seconds 60 → 1",
+            "plugins.max_retired_bytes 268435456 → 0",
+            "plugins.require_landlock true → false",
+        ],
+    );
+}
+
+#[test]
 fn where_agents_connect_and_what_is_read_is_told() {
     section(
         "server: { listen: \"127.0.0.1:8080\", allowed_hosts: [one.example] }",
