@@ -81,7 +81,8 @@ pub async fn serve(
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let ledger = open_ledger(&content.settings);
-    services.connect(Models::new(&connector, ledger.clone()));
+    let models = Models::new(&connector, ledger.clone());
+    services.connect(models.clone());
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
     databases.follow(&snapshot.settings);
@@ -118,6 +119,8 @@ pub async fn serve(
         reloads: reloads.clone(),
         calls,
         ledger,
+        models,
+        connector: connector.clone(),
         audit: audit.clone(),
         sessions,
         retired,

@@ -265,6 +265,7 @@ impl Pool {
         let quarantine = crew.health.quarantined(Instant::now());
         WorkersStatus {
             processes: crew.workers.len() + crew.newborn.len(),
+            busy: crew.workers.iter().filter(|it| it.worker.calls() > 0).count(),
             calls: crew.workers.iter().map(|it| it.worker.calls()).sum(),
             confinement: self.confinement.clone(),
             lost: crew.health.lost,
