@@ -92,7 +92,8 @@ fn check(file: &Path, redaction: &Redaction) -> Checked {
     match compiled {
         Ok(compiled) => {
             let changes = changes(&compiled.settings, &environment);
-            Checked { problems: compiled.warnings, accepted: true, changes }
+            let problems = compiled.warnings.into_iter().chain(environment.doubt()).collect();
+            Checked { problems, accepted: true, changes }
         }
         Err(problems) => refused(problems),
     }

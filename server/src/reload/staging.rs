@@ -139,7 +139,10 @@ impl Stage {
     pub(super) fn draft(&self) -> Draft {
         let Reading { mut inputs, content } = self.files.reading();
         let compiled = content.map_err(Refused::from).and_then(|(source, environment)| {
-            let compiled = compile(&source, &environment);
+            let mut compiled = compile(&source, &environment);
+            if let Ok(compiled) = &mut compiled {
+                compiled.warnings.extend(environment.doubt());
+            }
             self.redaction.learn(environment.secrets(), Instant::now());
             inputs = std::mem::take(&mut inputs).and(environment.inputs());
             compiled
