@@ -40,6 +40,7 @@ mod log;
 mod offers;
 
 pub(crate) use calls::{Calls, InFlight, Work};
+pub(crate) use log::MAX_MESSAGE;
 use log::PluginLog;
 pub(crate) use offers::Withdrawn;
 
@@ -175,6 +176,12 @@ impl PluginServices {
     /// The calls in flight, of all plugins.
     pub(crate) fn calls(&self) -> &Arc<Calls> {
         &self.shared.calls
+    }
+
+    /// Logs a line that the plugin's process printed. False if it is lost, because
+    /// there are too many.
+    pub(crate) fn printed(&self, line: &str) -> bool {
+        self.log.printed(&self.plugin, line)
     }
 
     /// What the plugin has withdrawn.

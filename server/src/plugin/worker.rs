@@ -26,6 +26,7 @@ mod kernel;
 mod nursery;
 mod outbox;
 mod pool;
+mod prints;
 mod process;
 mod running;
 mod threads;

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use server_core::{settings::WorkerSettings, workers::Confinement};
 
 use super::{
-    frame::{self, Frame, Frames, Kind},
+    frame::{self, Frame, Frames, Incoming, Kind, MAX_ASK},
     kernel,
     nursery::Nursery,
+    prints,
     process::Process,
     threads::Listener,
 };
@@ -110,7 +111,8 @@ impl Recipe {
         let deadline = Instant::now() + self.patience;
         let plugin = &self.manifest.name;
         let failed = |error: io::Error| Outcome::Fails(unavailable(&error));
-        let (process, stream) = self.nursery.start(&self.program, &self.library).map_err(failed)?;
+        let (process, stream, prints) = self.nursery.start(&self.program, &self.library).map_err(failed)?;
+        prints::listen(prints, self.services.clone()).map_err(failed)?;
         let (frames, confinement, listener) = Default::default();
         let mut newborn = Unborn { process, stream, frames, confinement, listener };
         newborn.send(Kind::Start, 0, &self.start()?, deadline);
@@ -171,8 +173,10 @@ impl Unborn {
         let mut piece = [0; 4096];
         loop {
             let malformed = |error| io::Error::new(ErrorKind::InvalidData, error);
-            if let Some(frame) = self.frames.next().map_err(malformed)? {
-                return Ok(frame);
+            match self.frames.next_within(|_, _| MAX_ASK).map_err(malformed)? {
+                Some(Incoming::Frame(frame)) => return Ok(frame),
+                Some(Incoming::TooLong { .. }) => return Err(ErrorKind::InvalidData.into()),
+                None => {}
             }
             if Instant::now() >= deadline {
                 return Err(ErrorKind::TimedOut.into());
