@@ -101,6 +101,7 @@ pub(crate) fn program() -> Command {
         "MCP_LISTEN",
         "MCP_TOKEN",
         "MCP_BUNDLED_KEY",
+        "MCP_SIGNING_PASSWORD",
         "RUST_LOG",
         "HTTP_PROXY",
         "http_proxy",
