@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use server_core::settings::Isolation;
 
 use super::{refused, reviewer, runs, serve, workers};
+use crate::audit;
 use crate::support::{
     Server,
     client::{Client, http},
@@ -62,6 +63,14 @@ async fn a_plugin_whose_workers_are_lost_again_and_again_is_left_alone() {
         refused(&client, "bench.harm", json!({ "way": "exit" })).await;
     }
     eventually("the quarantine", || server.logged(|line| line["code"] == "plugin_quarantined"));
+    let record = eventually("its record", || {
+        let records = audit::records(&audit::folder(&server));
+        records.into_iter().find(|it| it["event"] == "plugin" && it["change"] == "quarantined")
+    });
+    assert_eq!(
+        (&record["plugin"], &record["lost"], &record["reason"], &record["seconds"]),
+        (&json!("bench"), &json!(5), &json!("its process ended (exit code 7)"), &json!(60))
+    );
     let (code, message) = refused(&client, "bench.version", json!({})).await;
     assert_eq!(code, "worker_lost");
     assert!(

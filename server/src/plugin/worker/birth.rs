@@ -15,6 +15,7 @@ use server_core::{settings::WorkerSettings, workers::Confinement};
 
 use super::{
     frame::{self, Frame, Frames, Incoming, Kind, MAX_ASK},
+    inside::seal,
     kernel,
     nursery::Nursery,
     prints,
@@ -131,7 +132,10 @@ impl Recipe {
                     newborn.sealed(&frame, self).ok_or_else(|| nonsense(self))?;
                 }
                 Kind::Ready => return newborn.born().ok_or_else(|| nonsense(self)),
-                Kind::Fails => return Err(failure(&frame).map_or_else(|| nonsense(self), Outcome::Fails)),
+                Kind::Fails => {
+                    let failure = failure(&frame, newborn.confinement.is_some());
+                    return Err(failure.map_or_else(|| nonsense(self), Outcome::Fails));
+                }
                 Kind::Ask if newborn.confinement.is_some() => {
                     let (kind, reply) = encoded(&self.services, &frame).ok_or_else(|| nonsense(self))?;
                     newborn.send(kind, frame.id, &reply, deadline);
@@ -221,9 +225,15 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-fn failure(frame: &Frame) -> Option<Fault> {
+/// Why there is no worker. Until it is confined, only this program speaks; afterwards it
+/// may be the plugin, whose code must not pass for a kernel that cannot confine it.
+fn failure(frame: &Frame, confined: bool) -> Option<Fault> {
     let Failure { code, message, help } = serde_json::from_slice(&frame.body).ok()?;
-    Some(fails(&code, &message, &help))
+    let own = seal::CODES.into_iter().find(|it| *it == code && !confined);
+    Some(match own {
+        Some(code) => Fault::new(code, message, help),
+        None => fails(&code, &message, &help),
+    })
 }
 
 fn nonsense(recipe: &Recipe) -> Outcome {

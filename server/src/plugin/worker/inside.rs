@@ -33,7 +33,7 @@ use line::Line;
 
 mod host;
 mod line;
-mod seal;
+pub(super) mod seal;
 
 /// This process was not started for a plugin.
 #[derive(Debug, thiserror::Error)]

@@ -18,7 +18,7 @@ use super::{
     health::Next,
     running::Worker,
 };
-use crate::plugin::{fault::Fault, trial::Outcome};
+use crate::plugin::{fault::Fault, services::Quarantine, trial::Outcome};
 
 /// How long a call waits for a worker before another one is started: longer than
 /// most calls take, and shorter than a start.
@@ -190,7 +190,9 @@ impl Pool {
                     help = "install another release, or change its entry: either is tried at once",
                     "plugin quarantined"
                 );
-                self.turn_away(&quarantined(length, Some(reason)));
+                let (plugin, reason) = (self.recipe.services.plugin().clone(), reason.to_owned());
+                self.turn_away(&quarantined(length, Some(&reason)));
+                self.recipe.services.quarantined(&Quarantine { plugin, lost, reason, length });
             }
         }
     }
