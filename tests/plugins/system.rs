@@ -7,6 +7,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+mod compilers;
+
 use super::{
     commands::{core, plugin, said},
     workbench::Workbench,

@@ -18,7 +18,7 @@ use crate::support::{
     eventually,
 };
 
-fn data(file: &str) -> PathBuf {
+pub(super) fn data(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/plugin-1.0.0").join(file)
 }
 
@@ -43,9 +43,12 @@ fn installed() -> tempfile::TempDir {
 #[cfg(target_arch = "x86_64")]
 async fn a_plugin_of_the_first_release_loads_and_works() {
     let public = fs::read_to_string(data("veteran.pub")).unwrap();
-    let key = public.lines().nth(1).unwrap();
+    works(installed().path(), public.lines().nth(1).unwrap()).await;
+}
+
+/// Has servers load the plugin from a folder of plugins, and uses all that it offers.
+pub(super) async fn works(plugins: &Path, key: &str) {
     for isolation in ["in_process", "process"] {
-        let plugins = installed();
         let server = Server::start(&format!(
             r#"version: 1
 server: {{ listen: "127.0.0.1:0" }}
@@ -60,7 +63,7 @@ tenants:
 agents:
   laptop: {{ tenant: research, token: "${{LAPTOP_TOKEN}}", tools: ["*"], resources: ["*"], prompts: ["*"] }}
 "#,
-            plugins = plugins.path().display(),
+            plugins = plugins.display(),
         ));
         for era in ERAS {
             let client = Client::connect(&server, LAPTOP, era).await;

@@ -81,7 +81,7 @@ impl FakeFiles {
                 "" => path.to_owned(),
                 folder => format!("{folder}/{path}"),
             };
-            let (Some(text), Ok(content)) = (&text, str::from_utf8(content)) else {
+            let (Some(text), Ok(content)) = (&text, std::str::from_utf8(content)) else {
                 if text.is_some() {
                     found.skipped.binary += 1;
                 } else {
@@ -139,9 +139,11 @@ fn not_found(what: &str, root: &str, path: &str) -> OpError {
 
 /// Text up to the last character that is whole. `None`: it is no text.
 fn whole_characters(bytes: &[u8]) -> Option<&str> {
-    match str::from_utf8(bytes) {
+    match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),
-        Err(error) if error.error_len().is_none() => str::from_utf8(bytes.get(..error.valid_up_to())?).ok(),
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()
+        }
         Err(_) => None,
     }
 }
