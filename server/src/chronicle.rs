@@ -74,14 +74,15 @@ pub(crate) fn plugins(audit: &Audit, changes: &[Change], refused: &[&Refusal]) {
 
 /// A plugin is left alone for a while.
 pub(crate) fn quarantine(audit: &Audit, quarantine: &Quarantine) {
-    let Quarantine { plugin, lost, reason, length } = quarantine;
-    audit.plugin(&json!({
+    let Quarantine { plugin, agent, lost, reason, length } = quarantine;
+    audit.plugin(&said(json!({
         "change": "quarantined",
         "plugin": plugin,
+        "agent": agent,
         "lost": lost,
         "reason": sentence(reason),
         "seconds": length.as_secs(),
-    }));
+    })));
 }
 
 /// Calls in flight were ended.

@@ -166,6 +166,14 @@ fn harm(way: &str) -> String {
             process::abort()
         }
         "exit" => process::exit(7),
+        "exit_unasked" => {
+            // Once its answer is out.
+            thread::spawn(|| {
+                thread::sleep(Duration::from_millis(50));
+                process::exit(7)
+            });
+            return "later".to_owned();
+        }
         "segv" => unsafe { ptr::null_mut::<u8>().write_volatile(1) },
         "stack" => {
             black_box(deeper(0));

@@ -3,12 +3,15 @@
 use std::{fmt, time::Duration};
 
 use plugin_contract::PluginName;
+use server_core::id::AgentId;
 
-/// A plugin gets no calls for a while.
+/// A plugin gets no calls for a while, or none of one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantine {
     /// Which plugin.
     pub plugin: PluginName,
+    /// The only agent whose calls it does not get.
+    pub agent: Option<AgentId>,
     /// How many workers it lost in a short time.
     pub lost: usize,
     /// Why it lost the last one.

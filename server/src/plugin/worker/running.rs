@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use server_core::{invocation::Invocation, limits::counters::Slot, registry::InvokeError};
+use server_core::{id::AgentId, invocation::Invocation, limits::counters::Slot, registry::InvokeError};
 use tokio::{
     net::UnixStream,
     runtime::Handle,
@@ -67,6 +67,8 @@ pub(super) struct Fate {
 /// is gone, whoever still waits.
 struct Pending {
     tell: oneshot::Sender<Result<Vec<u8>, InvokeError>>,
+    /// Whose it is.
+    agent: AgentId,
     /// How long its answer may be.
     room: usize,
     in_flight: InFlight,
@@ -144,8 +146,10 @@ impl Worker {
             return Ok(Err(self.lost("the call is larger than what can go to a worker")));
         };
         let room = usize::try_from(invocation.max_response_bytes).unwrap_or(usize::MAX);
+        let agent = invocation.permit.principal().agent.clone();
         let (slot, unheard) = (invocation.slot, abandoned.clone());
-        let pending = Pending { tell, room, in_flight, abandoned: unheard, _slot: slot, _place: place };
+        let pending =
+            Pending { tell, agent, room, in_flight, abandoned: unheard, _slot: slot, _place: place };
         desk.calls.insert(id, pending);
         drop(desk);
         self.outbox.send(&self.stream, bytes);
@@ -201,17 +205,17 @@ impl Worker {
         self.desk().fate.get_or_insert_with(|| Fate { reason: reason.to_owned(), cause }).clone()
     }
 
-    /// Fails the calls that it has, and says how many these were.
-    pub(super) fn fail(&self, reason: &str) -> usize {
+    /// Fails the calls that it has, and says whose these were.
+    pub(super) fn fail(&self, reason: &str) -> Vec<AgentId> {
         let calls = std::mem::take(&mut self.desk().calls);
-        let count = calls.len();
-        for pending in calls.into_values() {
+        let fail = |pending: Pending| {
             pending.abandoned.cancel();
-            let Pending { tell, in_flight, .. } = pending;
+            let Pending { tell, agent, in_flight, .. } = pending;
             drop(in_flight);
             let _ = tell.send(Err(self.lost(reason)));
-        }
-        count
+            agent
+        };
+        calls.into_values().map(fail).collect()
     }
 
     fn lost(&self, reason: &str) -> InvokeError {
