@@ -106,6 +106,10 @@ pub async fn serve(
         };
         task::spawn_blocking(open).await.map_err(io::Error::other)??
     };
+    {
+        let audit = audit.clone();
+        services.report_quarantines(Box::new(move |quarantine| chronicle::quarantine(&audit, quarantine)));
+    }
     let readiness = Arc::new(Readiness::default());
     let reloads = {
         let audit = audit.clone();

@@ -53,7 +53,7 @@ pub use inputs::PluginInputs;
 pub use installation::Installation;
 pub use loaded::{Committed, Loaded};
 pub use news::news;
-pub use services::{HostServices, ServerFacts};
+pub use services::{HostServices, Quarantine, ServerFacts};
 
 use fault::Fault;
 use load::{AllRunning, Loader};

@@ -8,6 +8,7 @@ use crate::cli::Failure;
 
 mod inspect;
 mod keygen;
+mod password;
 mod sign;
 mod trial;
 mod verify;
