@@ -30,7 +30,7 @@ pub(super) fn run(command: &Command, config: Option<PathBuf>, out: &mut dyn Writ
     let Command::New { agent, json } = command;
     let token = new_token().map_err(Failure::failed)?;
     let token_line = format!("token: \"sha256:{}\"", TokenDigest::of(token.expose()).to_hex());
-    let add = claude_mcp_add(&url(config), &token);
+    let add = claude_mcp_add("mus", &url(config), &token);
     if *json {
         let json = serde_json::json!({ "token": token.expose(), "config": token_line, "claude": add });
         return writeln!(out, "{json:#}").map_err(Failure::failed);
@@ -44,14 +44,18 @@ pub(super) fn run(command: &Command, config: Option<PathBuf>, out: &mut dyn Writ
 }
 
 /// 256 random bits behind a prefix that secret scanners can look for.
-fn new_token() -> Result<Secret, getrandom::Error> {
+pub(super) fn new_token() -> Result<Secret, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(Secret::new(format!("mus_{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())))
 }
 
-fn claude_mcp_add(url: &str, token: &Secret) -> String {
-    format!("claude mcp add --transport http mus {url} --header \"Authorization: Bearer {}\"", token.expose())
+/// The line that connects Claude Code to a server, which it calls `name`.
+pub(super) fn claude_mcp_add(name: &str, url: &str, token: &Secret) -> String {
+    format!(
+        "claude mcp add --transport http {name} {url} --header \"Authorization: Bearer {}\"",
+        token.expose()
+    )
 }
 
 /// Where agents reach the server, as far as a configuration tells.
