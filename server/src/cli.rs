@@ -23,6 +23,7 @@ pub mod plugin;
 mod reload;
 mod schema;
 mod serve;
+mod stand_in;
 mod status;
 mod table;
 mod token;

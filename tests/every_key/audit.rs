@@ -76,7 +76,8 @@ async fn count(server: &Server) -> u64 {
     let address: SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
     let request = http().get(format!("http://{address}/metrics")).bearer_auth(REVIEWER);
     let metrics = request.send().await.unwrap().text().await.unwrap();
-    let line = metrics.lines().find(|line| line.starts_with("audit_syncs_total ")).unwrap();
+    let line = metrics.lines().find(|line| line.starts_with("audit_syncs_total "));
+    let line = line.unwrap_or_else(|| panic!("no audit_syncs_total in {metrics}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
