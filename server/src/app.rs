@@ -71,6 +71,7 @@ impl ServeError {
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
 pub async fn serve(
     origin: Origin,
+    installation: Installation,
     inherited: Inherited,
     lines: Lines,
     log: Level,
@@ -87,7 +88,7 @@ pub async fn serve(
     let connector = Connector::new(&EgressSettings::default(), own.clone()).map_err(ServeError::Egress)?;
     let services = HostServices::reaching_out(facts, connector.clone());
     let databases = services.databases();
-    let plugins = Arc::new(PluginHost::new(services.clone(), Installation::of_this_process()));
+    let plugins = Arc::new(PluginHost::new(services.clone(), installation));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone(), redaction.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),

@@ -22,7 +22,7 @@ use server_core::{
 };
 
 use super::{
-    Refused,
+    Overlay, Refused,
     changes::{Changes, Left, QUIET, Steady, Verdict},
     watcher::FileEvents,
 };
@@ -41,6 +41,7 @@ const TRIES: usize = 50;
 /// Makes candidates.
 pub(super) struct Stage {
     pub(super) files: ConfigFiles,
+    pub(super) overlay: Overlay,
     pub(super) plugins: Arc<PluginHost>,
     /// Knows the secrets of whatever is compiled before anything is said of it.
     pub(super) redaction: Arc<Redaction>,
@@ -167,7 +168,8 @@ impl Stage {
     pub(super) fn stage(&self, current: Option<&Snapshot>, draft: Draft) -> Staged {
         let Draft { inputs, made, compiled } = draft;
         let candidate = compiled.and_then(|compiled| {
-            let Compiled { settings, warnings, sha256, sources } = compiled;
+            let Compiled { mut settings, warnings, sha256, sources } = compiled;
+            self.overlay.put_over(&mut settings);
             let mut candidate = self.load(current, settings, sha256)?;
             candidate.sources = sources.into();
             candidate.notes.warnings = warnings;
