@@ -1,6 +1,8 @@
-//! A server that is not root, as most are. `cargo xtask test --system` runs these.
+//! What the kernel says of workers, where the server is root and where it is not.
+//! `cargo xtask test --system` runs these.
 
 use std::{
+    collections::HashSet,
     fs::{self, Permissions},
     os::unix::{
         fs::{PermissionsExt, chown},
@@ -13,7 +15,7 @@ use std::{
 use serde_json::json;
 use server_core::settings::Isolation;
 
-use super::{refused, reviewer};
+use super::{refused, reviewer, serve, workers};
 use crate::support::{Server, bundled, eventually, testbench::Testbench};
 
 const USER: u32 = 1000;
@@ -56,6 +58,40 @@ fn public_program(folder: &Path) -> PathBuf {
     let program = folder.join("mcp-universal-server");
     fs::copy(crate::support::PROGRAM, &program).unwrap();
     program
+}
+
+/// A line of what the kernel says of a process.
+fn status(process: u32, field: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap().split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+#[ignore = "needs root: cargo xtask test --system"]
+async fn a_server_of_roots_has_workers_of_nobodys() {
+    let (_bench, server) = serve("{ processes: 2 }");
+    let client = reviewer(&server).await;
+    let sleep = || client.text("bench.sleep", json!({ "ms": 1000 }));
+    tokio::join!(sleep(), sleep(), sleep());
+    let workers = workers(&server);
+    assert_eq!(workers.len(), 2);
+    let mut users = HashSet::new();
+    for worker in workers {
+        let ids = status(worker, "Uid");
+        let user: u32 = ids.split(' ').next().unwrap().parse().unwrap();
+        // Numbers that no distribution gives out, and all four the same.
+        assert!(user >= 0x7000_0000, "{ids}");
+        assert_eq!(ids, [user; 4].map(|it| it.to_string()).join(" "));
+        assert_eq!(status(worker, "Gid"), ids);
+        assert_eq!(status(worker, "Groups"), "");
+        for rights in ["CapPrm", "CapEff", "CapInh", "CapAmb"] {
+            assert_eq!(status(worker, rights), "0".repeat(16), "{rights}");
+        }
+        assert_eq!((status(worker, "NoNewPrivs"), status(worker, "Seccomp")), ("1".into(), "2".into()));
+        users.insert(user);
+    }
+    assert_eq!(users.len(), 2, "each is somebody else");
 }
 
 #[tokio::test]
