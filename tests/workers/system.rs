@@ -16,7 +16,10 @@ use serde_json::json;
 use server_core::settings::Isolation;
 
 use super::{refused, reviewer, serve, workers};
-use crate::support::{Server, bundled, eventually, testbench::Testbench};
+use crate::support::{
+    Server, bundled, eventually,
+    testbench::{Testbench, build_that_attacks},
+};
 
 const USER: u32 = 1000;
 
@@ -122,4 +125,36 @@ async fn a_server_of_an_ordinary_user_confines_its_workers_just_as_well() {
     let (code, _) = refused(&client, "bench.harm", json!({ "way": "abort" })).await;
     assert_eq!(code, "worker_lost");
     assert_eq!(client.text("bench.version", json!({})).await, "1.0.1");
+}
+
+/// What a container has that drops all capabilities and lets nobody gain any: a root that
+/// cannot become anybody else.
+#[tokio::test]
+#[ignore = "needs root and util-linux: cargo xtask test --system"]
+async fn a_root_without_capabilities_confines_its_workers_just_as_well() {
+    let bench = Testbench::isolated(Isolation::Process).with_worker("{ threads: 5 }");
+    bench.install_unasked(&build_that_attacks(2), 2);
+    let script = bench.path().join("without-capabilities");
+    let program = crate::support::PROGRAM;
+    let text = format!(
+        "#!/bin/sh\nexec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs {program} \"$@\"\n"
+    );
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    let server = Server::start_as(&script, &bench.config("{}"), |_, _| {});
+    assert_eq!(status(server.pid(), "CapEff"), "0".repeat(16));
+    let client = reviewer(&server).await;
+    assert_eq!(client.text("bench.version", json!({})).await, "1.0.2");
+    let loaded = eventually("the plugin", || {
+        server.logged(|line| line["message"] == "plugin loaded" && line["plugin"] == "bench")
+    });
+    assert_eq!((&loaded["uid"], &loaded["seccomp"]), (&json!(0), &json!(true)));
+    assert!(loaded["landlock"].as_u64() >= Some(1), "{loaded}");
+    assert_eq!(client.text("bench.harm", json!({ "way": "threads" })).await, "5");
+    let constructed = client.text("bench.constructed", json!({})).await;
+    assert!(constructed.contains("read: Permission denied (os error 13)"), "{constructed}");
+    for way in ["read", "connect", "exec", "fork", "kill"] {
+        let found = client.text("bench.attack", json!({ "way": way })).await;
+        assert_eq!(found, "Operation not permitted (os error 1)", "{way}");
+    }
 }
