@@ -74,7 +74,7 @@ impl Desk {
             fs::create_dir(folder.join("plugins.d")).unwrap();
             command.env("ADMIN_TOKEN", format!("{REVIEWER}-admin"));
         });
-        let admin = server.logged(|line| line["message"] == "admin listening").expect("a door");
+        let admin = eventually("a door", || server.logged(|line| line["message"] == "admin listening"));
         // The one before, for `rollback`.
         let changed = configuration().replace("concurrency: 8", "concurrency: 9");
         fs::write(server.config(), changed).unwrap();

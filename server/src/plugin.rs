@@ -66,7 +66,7 @@ use trust::KeyRing;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The program that runs, also once another one was installed in its place.
-const PROGRAM: &str = "/proc/self/exe";
+pub(crate) const PROGRAM: &str = "/proc/self/exe";
 
 /// Loads plugins, again and again.
 pub struct PluginHost {

@@ -125,9 +125,7 @@ An edit is in force within a second. What the old token opened ends with it."
     }
 
     fn claude_mcp_add(&self) -> String {
-        let Self { token, url } = self;
-        let token = token.expose();
-        format!("claude mcp add --transport http mus {url} --header \"Authorization: Bearer {token}\"")
+        claude_mcp_add("mus", &self.url, &self.token)
     }
 }
 
@@ -147,10 +145,18 @@ fn written(agent: &AgentId, config: &Path) -> Result<(Vec<Spot>, Vec<String>), F
 }
 
 /// 256 random bits behind a prefix that secret scanners can look for.
-fn new_token() -> Result<Secret, getrandom::Error> {
+pub(super) fn new_token() -> Result<Secret, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(Secret::new(format!("mus_{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())))
+}
+
+/// The line that connects Claude Code to a server, which it calls `name`.
+pub(super) fn claude_mcp_add(name: &str, url: &str, token: &Secret) -> String {
+    format!(
+        "claude mcp add --transport http {name} {url} --header \"Authorization: Bearer {}\"",
+        token.expose()
+    )
 }
 
 /// Where agents reach the server, as far as a configuration tells.
