@@ -10,6 +10,7 @@ use std::{
 };
 
 use mcp_universal_server::plugin::signing_key::NewKeys;
+use plugin_contract::Capability;
 use serde_json::{Value, json};
 
 use crate::support::{bundled, program};
@@ -208,6 +209,21 @@ fn verify_says_what_the_server_of_a_configuration_would() {
 
     config("plugins: [core], in_process: true", "isolation: in_process");
     assert_eq!(said(&verify()), (0, verified.as_str(), ""));
+
+    // What would be loaded, and not let do all it is for.
+    let package = bench.package();
+    let mut needy = package.clone();
+    needy.manifest.capabilities = [Capability::NetworkOutbound].into();
+    needy.manifest.tools[0].capabilities = [Capability::NetworkOutbound].into();
+    bench.sign(&needy);
+    config("plugins: [core], capabilities: [\"network:outbound\"]", "isolation: process");
+    let output = verify();
+    let (code, stdout, stderr) = said(&output);
+    assert_eq!((code, stderr), (0, ""));
+    let note = "note: calls of `core.echo` would be denied: plugin `core` is not granted `network:outbound`; add it to `plugins.entries.core.capabilities`";
+    assert_eq!(stdout.lines().last(), Some(note), "{stdout}");
+    bench.sign(&package);
+    let verified = verified.replace(": core 0.1.0 release=1000", ": by hand");
 
     config("plugins: [core], in_process: true", "enabled: false");
     let disabled = format!(

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{refused, reviewer, serve, workers};
-use crate::support::eventually;
+use crate::support::{REVIEWER, eventually};
 
 #[tokio::test]
 async fn a_worker_that_is_lost_fails_its_call_and_is_replaced() {
@@ -123,6 +123,11 @@ async fn what_a_worker_prints_is_in_the_log_under_its_plugins_name() {
             (&json!(text), &json!("bench"), &json!("plugin"), &json!("WARN"))
         );
     }
+    // What the server knows for a secret stays one.
+    let way = format!("print the token is {REVIEWER}, and that is odd");
+    assert_eq!(client.text("bench.harm", json!({ "way": way })).await, "printed");
+    let line = printed("and that is odd");
+    assert!(!line.to_string().contains(REVIEWER) && line.to_string().contains("REDACTED"), "{line}");
     // The last words of a process are often all that says why it ended.
     refused(&client, "bench.harm", json!({ "way": "stack" })).await;
     printed("has overflowed its stack");

@@ -6,6 +6,7 @@
     clippy::undocumented_unsafe_blocks,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "who means harm does not ask the compiler"
 )]
 
@@ -204,7 +205,12 @@ fn harm(way: &str) -> String {
         },
         // Calls that are not its own, in the hope that somebody has one.
         "forge" => return forge(),
-        _ => {}
+        other => {
+            if let Some(text) = other.strip_prefix("print ") {
+                eprintln!("{text}");
+                return "printed".to_owned();
+            }
+        }
     }
     thread::sleep(Duration::from_secs(60));
     "it did not harm".to_owned()

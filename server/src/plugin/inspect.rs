@@ -15,6 +15,9 @@ use super::{
     signature::Signature,
 };
 
+/// How many symbols a problem names.
+const MAX_NAMED: usize = 10;
+
 /// A folder's contents, taken at their word.
 #[derive(Clone, Debug, Serialize)]
 pub struct Contents {
@@ -99,10 +102,13 @@ fn library(folder: &Path, package: &Package, tell: &mut impl FnMut(String)) -> R
 
 /// The linker may find them all the same, which only loading it would show.
 fn unowned(symbols: &[String]) -> Fault {
-    let symbols: Vec<_> = symbols.iter().map(|it| format!("`{}`", quote(it))).collect();
+    let mut names: Vec<_> = symbols.iter().take(MAX_NAMED).map(|it| format!("`{}`", quote(it))).collect();
+    if symbols.len() > MAX_NAMED {
+        names.push(format!("and {} more", symbols.len() - MAX_NAMED));
+    }
     Fault::new(
         "symbols_unowned",
-        format!("it needs {}, and does not say which library has that", symbols.join(", ")),
+        format!("it needs {}, and does not say which library has that", names.join(", ")),
         "link what defines it into the library, as the `-sys` crate's `static` or `vendored` feature does",
     )
 }

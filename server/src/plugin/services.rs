@@ -195,10 +195,9 @@ impl PluginServices {
         }
     }
 
-    /// Logs a line that the plugin's process printed. False if it is lost, because
-    /// there are too many.
-    pub(crate) fn printed(&self, line: &str) -> bool {
-        self.log.printed(&self.plugin, line)
+    /// Logs a line that the plugin's process printed, unless there are too many.
+    pub(crate) fn printed(&self, line: &str) {
+        self.log.printed(&self.plugin, line);
     }
 
     /// What the plugin has withdrawn.

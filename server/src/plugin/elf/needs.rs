@@ -9,7 +9,16 @@ use object::{
     read::elf::{FileHeader as _, SectionHeader as _, SectionTable, Sym as _},
 };
 
+use crate::plugin::fault::quote;
+
 type Header = FileHeader64<LE>;
+
+/// The longest name, and the most of them. Whoever wants more means harm: in a file of
+/// any size, every symbol could be named by all of it.
+const MAX_NAME: usize = 4096;
+const MAX_SYMBOLS: usize = 100_000;
+/// The most compilers.
+const MAX_BUILDERS: usize = 8;
 
 /// What it asks of the libraries that it links to, and who built it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -39,12 +48,19 @@ impl Needs {
     fn add_symbols<'a>(&mut self, sections: &SectionTable<'a, Header>, bytes: &'a [u8]) -> Option<()> {
         let symbols = sections.symbols(LE, bytes, elf::SHT_DYNSYM).ok()?;
         let versions = sections.versions(LE, bytes).ok().flatten();
-        for (index, symbol) in symbols.enumerate() {
-            let name = symbols.symbol_name(LE, symbol).ok().map(String::from_utf8_lossy);
-            let Some(name) = name.filter(|it| !it.is_empty() && symbol.is_undefined(LE)) else { continue };
+        for (index, symbol) in symbols.enumerate().take(MAX_SYMBOLS) {
+            let name = symbols.symbol_name(LE, symbol).unwrap_or_default();
+            if name.len() > MAX_NAME {
+                return None;
+            }
+            let name = String::from_utf8_lossy(name);
+            if name.is_empty() || !symbol.is_undefined(LE) {
+                continue;
+            }
             let version = versions.as_ref().and_then(|table| {
                 let at = table.version_index(LE, index);
-                table.version(at).ok().flatten().map(|it| String::from_utf8_lossy(it.name()))
+                let version = table.version(at).ok().flatten()?.name();
+                (version.len() <= MAX_NAME).then(|| String::from_utf8_lossy(version))
             });
             match version {
                 Some(version) => self.symbols.push(format!("{name}@{version}")),
@@ -72,5 +88,6 @@ fn compilers(sections: &SectionTable<'_, Header>, bytes: &[u8]) -> Vec<String> {
     let notes = sections.section_by_name(LE, b".comment").and_then(|(_, it)| it.data(LE, bytes).ok());
     let notes = String::from_utf8_lossy(notes.unwrap_or_default());
     let rustc = notes.split('\0').filter_map(|note| note.strip_prefix("rustc version "));
-    rustc.map(|version| format!("rustc {version}")).collect::<BTreeSet<_>>().into_iter().collect()
+    let rustc = rustc.map(|version| format!("rustc {}", quote(version)));
+    rustc.take(MAX_BUILDERS).collect::<BTreeSet<_>>().into_iter().collect()
 }

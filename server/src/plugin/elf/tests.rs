@@ -132,3 +132,16 @@ fn what_is_no_library_at_all_is_told_so() {
         );
     }
 }
+
+#[test]
+fn what_a_library_needs_is_looked_for_in_anything() {
+    let library = library();
+    for end in 0..=library.len() {
+        assert_eq!(Needs::of(&library[..end]), Needs::default());
+    }
+    // The newest is the largest number, not the longest or the last text.
+    let symbols = ["a", "b@GLIBC_2.9", "c@GLIBC_2.34", "d@GCC_3.0", "e@GLIBC_2.4"].map(str::to_owned);
+    let needs = Needs { symbols: symbols.into(), ..Needs::default() };
+    assert_eq!(needs.glibc(), Some("2.34"));
+    assert_eq!(Needs::default().glibc(), None);
+}

@@ -44,13 +44,10 @@ impl PluginLog {
     }
 
     /// Writes a line that the plugin's process printed, out of the same allowance.
-    /// False if it is lost.
-    pub(super) fn printed(&self, plugin: &PluginName, line: &str) -> bool {
-        let taken = self.take(plugin);
-        if taken {
+    pub(super) fn printed(&self, plugin: &PluginName, line: &str) {
+        if self.take(plugin) {
             warn!(target: "plugin", %plugin, printed = true, "{}", printable(line));
         }
-        taken
     }
 
     fn take(&self, plugin: &PluginName) -> bool {

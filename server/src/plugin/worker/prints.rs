@@ -12,7 +12,8 @@ use crate::plugin::services::{MAX_MESSAGE, PluginServices};
 /// How much is read at once.
 const PIECE: usize = 4096;
 
-/// How long a worker waits that prints more than is logged.
+/// How long to leave it alone then, so that a plugin that prints without end keeps only
+/// itself busy: once the pipe is full, it waits.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The line that is being printed, as far as it is logged.
@@ -31,15 +32,10 @@ pub(super) fn listen(mut prints: PipeReader, services: PluginServices) -> io::Re
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => break,
             };
-            let mut lost = false;
-            line.take(piece.get(..read).unwrap_or_default(), |line| lost |= !services.printed(line));
-            if lost {
-                thread::sleep(PAUSE);
-            }
+            line.take(piece.get(..read).unwrap_or_default(), |line| services.printed(line));
+            thread::sleep(PAUSE);
         }
-        line.end(|line| {
-            services.printed(line);
-        });
+        line.end(|line| services.printed(line));
     };
     thread::Builder::new().name("worker prints".to_owned()).spawn(listen).map(|_| ())
 }
