@@ -25,6 +25,8 @@ use server_core::{gateway::Gateway, id::AgentId, secret::TokenDigest, snapshot::
 use crate::{
     audit::Audit,
     budget::Ledger,
+    egress::Connector,
+    llm::Models,
     readiness::Readiness,
     reload::{Control, ReloadStatus},
     transport::{
@@ -64,6 +66,10 @@ pub struct Sources {
     pub calls: Arc<CallMetrics>,
     /// What was spent on models.
     pub ledger: Ledger,
+    /// What was asked of them.
+    pub models: Models,
+    /// What went out.
+    pub connector: Connector,
     /// Hears what an operator does about it.
     pub audit: Audit,
     /// How many sessions each agent has open.

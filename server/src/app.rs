@@ -94,7 +94,8 @@ pub async fn serve(
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let ledger = open_ledger(&content.settings);
-    services.connect(Models::new(&connector, ledger.clone()));
+    let models = Models::new(&connector, ledger.clone());
+    services.connect(models.clone());
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
     databases.follow(&snapshot.settings);
@@ -136,6 +137,8 @@ pub async fn serve(
         reloads: reloads.clone(),
         calls,
         ledger,
+        models,
+        connector: connector.clone(),
         audit: audit.clone(),
         sessions,
         retired,

@@ -227,9 +227,9 @@ impl AuditSink for Audit {
         let keeper = &self.0.keeper;
         let outage = keeper.outage();
         let [failures, lost, syncs] = keeper.counts.failures_lost_syncs();
-        let (seq, segment) = {
+        let (seq, segment, bytes) = {
             let journal = keeper.journal();
-            (journal.head.seq, journal.segment().map(segment::Segment::name))
+            (journal.head.seq, journal.segment().map(segment::Segment::name), journal.written)
         };
         AuditStatus {
             available: outage.is_none(),
@@ -243,6 +243,8 @@ impl AuditSink for Audit {
             lost,
             syncs,
             lag: keeper.lag(),
+            bytes,
+            checkpointed: keeper.counts.last_checkpoint(),
         }
     }
 }

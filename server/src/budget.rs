@@ -6,6 +6,7 @@
 //! forgotten; at worst too much is remembered, which `budget release` puts right.
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -145,6 +146,12 @@ impl Ledger {
         self.0.writer.as_ref().err().map(String::as_str)
     }
 
+    /// Whether the last attempt to write the books went well.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        self.0.writer.as_ref().is_ok_and(|writer| !writer.is_failing())
+    }
+
     /// Reserves money in every scope at once. Where only money is in the way that
     /// others have reserved, waits so long for it.
     ///
@@ -185,6 +192,12 @@ impl Ledger {
                 })
                 .collect()
         })
+    }
+
+    /// What was charged since the process began, by agent and model.
+    #[must_use]
+    pub fn charged(&self) -> BTreeMap<(String, String), NanoDollars> {
+        self.0.writer.as_ref().map(Writer::charged).unwrap_or_default()
     }
 
     /// What a crash left reserved.

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, StatusCode, header};
 use server_core::{
-    egress::{Destination, Refusal, Scope, Target},
+    egress::{Admitted, Destination, Refusal, Scope, Target},
     settings::EgressSettings,
 };
 use tokio::time::timeout;
@@ -30,6 +30,7 @@ mod own;
 mod places;
 mod pool;
 mod request;
+mod tally;
 mod tls;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use error::{EgressError, Failure};
 pub use fetch::Fetched;
 pub use own::OwnAddresses;
 pub use request::{Bounds, Request};
+pub use tally::{Sent, Tally};
 
 use dial::Tools;
 use places::Places;
@@ -60,6 +62,7 @@ struct Inner {
     places: Arc<Places>,
     own: OwnAddresses,
     log: log::EgressLog,
+    tally: Tally,
 }
 
 /// What a server answered. The body is read as it comes.
@@ -90,8 +93,14 @@ impl Connector {
     /// Why these settings cannot be used.
     pub fn new(settings: &EgressSettings, own: OwnAddresses) -> Result<Self, String> {
         let tools = ArcSwap::from_pointee(Tools::new(settings)?);
-        let (pool, places) = (Arc::default(), Arc::default());
-        Ok(Self(Arc::new(Inner { tools, pool, places, own, log: log::EgressLog::default() })))
+        let (pool, places, log, tally) = Default::default();
+        Ok(Self(Arc::new(Inner { tools, pool, places, own, log, tally })))
+    }
+
+    /// What went out so far, and what did not.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 
     /// Gets other settings ready.
@@ -158,8 +167,24 @@ impl Connector {
         hop: &Hop,
     ) -> Result<(body::Source, http::Response<hyper::body::Incoming>), EgressError> {
         let to = hop.target.destination();
-        let admitted = scope.admit(to).map_err(|refusals| self.refused(scope, to, refusals))?;
+        let admitted = self.admit(scope, to).map_err(EgressError::Refused)?;
         self.0.log.reported(scope, &admitted);
+        let sending = self.0.tally.begin(scope.agent(), admitted.rule());
+        let exchanged = self.exchange_admitted(scope, &admitted, hop).await;
+        match &exchanged {
+            Ok((_, response)) => sending.answered(response.status()),
+            Err(error) => sending.failed(error),
+        }
+        exchanged
+    }
+
+    async fn exchange_admitted(
+        &self,
+        scope: Scope<'_>,
+        admitted: &Admitted<'_>,
+        hop: &Hop,
+    ) -> Result<(body::Source, http::Response<hyper::body::Incoming>), EgressError> {
+        let to = admitted.destination();
         let place = self.0.places.take(to).map_err(|refusal| EgressError::Refused(vec![refusal]))?;
         let tools = self.0.tools.load_full();
         let key = Key::new(scope.fingerprint(), to.clone(), tools.id);
@@ -190,9 +215,17 @@ impl Connector {
         }
     }
 
-    fn refused(&self, scope: Scope<'_>, to: &Destination, refusals: Vec<Refusal>) -> EgressError {
-        self.0.log.refused(scope, to, &refusals);
-        EgressError::Refused(refusals)
+    /// Whether a request may go there, by its URL alone. What may not is logged and
+    /// counted.
+    ///
+    /// # Errors
+    ///
+    /// Every reason why not.
+    pub(crate) fn admit<'a>(&self, scope: Scope<'a>, to: &Destination) -> Result<Admitted<'a>, Vec<Refusal>> {
+        scope.admit(to).inspect_err(|refusals| {
+            self.0.log.refused(scope, to, refusals);
+            self.0.tally.refused(scope.agent(), refusals);
+        })
     }
 }
 

@@ -34,8 +34,10 @@ mod events;
 mod exchange;
 mod local;
 mod openai;
+mod tally;
 
 use attempt::Attempt;
+pub use tally::{Table, Tally};
 
 /// The way to all providers. A clone is the same one.
 #[derive(Clone)]
@@ -46,6 +48,7 @@ struct Inner {
     ledger: Ledger,
     guard: paste_guard::Memory,
     breakers: Breakers,
+    tally: Tally,
 }
 
 /// Why there is no answer.
@@ -79,14 +82,20 @@ impl Models {
             (Api::OpenAiChat, Box::new(local::Local(connector.clone()))),
         ];
         let providers = providers.into_iter().map(|(api, provider)| (api.as_str(), provider)).collect();
-        let (guard, breakers) = Default::default();
-        Self(Arc::new(Inner { providers, ledger, guard, breakers }))
+        let (guard, breakers, tally) = Default::default();
+        Self(Arc::new(Inner { providers, ledger, guard, breakers, tally }))
     }
 
     /// The books.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    /// What was asked so far.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 
     /// Asks a model, by `deadline`. Dropping the future ends the request.

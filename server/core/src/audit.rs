@@ -4,6 +4,7 @@
 use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::gateway::CallRecord;
@@ -61,6 +62,12 @@ pub struct AuditStatus {
     /// For how long the oldest record waits that the disk may not have.
     #[serde(skip)]
     pub lag: Duration,
+    /// Bytes written since the start.
+    #[serde(skip)]
+    pub bytes: u64,
+    /// When the last checkpoint was signed.
+    #[serde(skip)]
+    pub checkpointed: Option<Timestamp>,
 }
 
 /// What comes of putting a decision on record.

@@ -20,7 +20,7 @@ use crate::{
     audit::AuditSink,
     conversation::{Conversation, Nobody},
     id::{AgentId, CallId},
-    limits::{counters::Counters, places::Places},
+    limits::{Limits, Rate, counters::Counters, places::Places},
     policy::{self, Reason, Thing},
     principal::{Caller, Principal},
     redact::Redaction,
@@ -63,6 +63,21 @@ pub struct Gateway {
     redaction: Arc<Redaction>,
     audit: Arc<dyn AuditSink>,
     begun: AtomicU64,
+}
+
+/// What an agent uses of the limits on its calls of tools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitsInUse {
+    /// Whose.
+    pub agent: AgentId,
+    /// Calls that run.
+    pub running: u32,
+    /// Calls that may run at once.
+    pub concurrency: u32,
+    /// Calls that could begin now, as far as its rate is concerned.
+    pub rate_left: u32,
+    /// Its rate.
+    pub rate: Rate,
 }
 
 /// What came of a request.
@@ -130,6 +145,25 @@ impl Gateway {
             *all.entry(agent).or_default() += running;
         }
         all
+    }
+
+    /// What each agent uses of the limits on its calls of tools.
+    #[must_use]
+    pub fn limits_in_use(&self) -> Vec<LimitsInUse> {
+        let (snapshot, now) = (self.live.load(), Instant::now());
+        let all = snapshot.settings.agents.iter().map(|(id, agent)| {
+            let Limits { concurrency, rate, .. } = agent.limits;
+            let (running, rate_left) = self.calls.standing(id, rate, now);
+            LimitsInUse { agent: id.clone(), running, concurrency, rate_left, rate }
+        });
+        all.collect()
+    }
+
+    /// How many calls everybody has under way, of those that `server.max_calls` is
+    /// about.
+    #[must_use]
+    pub fn places_taken(&self) -> u32 {
+        self.calls.taken()
     }
 
     /// Ends the calls in flight whose caller, plugin or signing key `snapshot` no

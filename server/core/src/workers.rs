@@ -21,6 +21,9 @@ pub struct Confinement {
 pub struct WorkersStatus {
     /// How many there are.
     pub processes: usize,
+    /// How many of them have a call.
+    #[serde(default)]
+    pub busy: usize,
     /// How many calls they have.
     pub calls: usize,
     /// How they are confined.
@@ -67,6 +70,7 @@ mod tests {
         let confinement = Confinement { landlock: Some(7), seccomp: true, uid: 1000 };
         let fine = WorkersStatus {
             processes: 1,
+            busy: 0,
             calls: 0,
             confinement,
             lost: 0,

@@ -83,15 +83,19 @@ impl Shared {
         warn!(target: "budget", change, name, %what, "the operator changed what counts as spent");
     }
 
+    /// How every budget that is set stands.
+    pub(super) fn balances(&self, snapshot: &Snapshot) -> Result<Vec<Balance>, Unavailable> {
+        self.sources.ledger.balances(scopes(&snapshot.settings))
+    }
+
     /// Every budget that is set, and how it stands; and what a crash left.
     pub(super) fn budgets(&self, snapshot: &Snapshot) -> Result<Value, Unavailable> {
-        let ledger = &self.sources.ledger;
-        let balances = ledger.balances(scopes(&snapshot.settings))?;
+        let balances = self.balances(snapshot)?;
         let zone = snapshot.settings.llm.time_zone.iana_name().unwrap_or("UTC");
         Ok(json!({
             "time_zone": zone,
             "budgets": balances.iter().map(balance).collect::<Vec<_>>(),
-            "stranded": ledger.stranded()?.iter().map(stranded).collect::<Vec<_>>(),
+            "stranded": self.sources.ledger.stranded()?.iter().map(stranded).collect::<Vec<_>>(),
         }))
     }
 }

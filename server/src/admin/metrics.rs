@@ -1,6 +1,6 @@
 //! `GET /metrics`, for Prometheus.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use axum::{
     extract::State,
@@ -12,8 +12,7 @@ use http::{
 };
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric, text},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge, histogram::Histogram},
+    encoding::{DescriptorEncoder, text},
     registry::Registry,
 };
 
@@ -21,9 +20,17 @@ use super::{Shared, problem::Problem};
 use server_core::audit::AuditStatus;
 
 use crate::{
+    egress::Sent,
     readiness::{LastReload, Readiness},
     reload::State as Reloads,
 };
+
+mod limits;
+mod money;
+mod plugins;
+mod writer;
+
+use writer::Writer;
 
 const OPENMETRICS: &str = "application/openmetrics-text";
 
@@ -82,10 +89,10 @@ impl Collector for Scrape {
         reloads(&mut to, &sources.reloads.now(), &sources.readiness)?;
         to.histogram("config_reload_seconds", "How long attempts to reload took", sources.reloads.seconds())?;
         audit(&mut to, &audited)?;
-        let retired = (sources.retired)();
-        let help = "Libraries of plugins that nothing uses any more and that stay in memory";
-        to.gauge("plugin_retired_libraries", help, retired.libraries as u64)?;
-        to.gauge("plugin_retired_bytes", "The size of those libraries", retired.bytes)?;
+        plugins::write(&mut to, &snapshot, &sources.reloads.now(), (sources.retired)())?;
+        limits::write(&mut to, &sources.gateway)?;
+        money::write(&mut to, &snapshot.settings, &sources.models, self.0.balances(&snapshot))?;
+        egress(&mut to, &sources.connector.tally().now(&snapshot.settings))?;
         to.gauges(
             "mcp_sessions_open",
             "Sessions of the older protocol revisions",
@@ -128,6 +135,20 @@ fn reloads(to: &mut Writer<'_, '_>, state: &Reloads, readiness: &Readiness) -> f
     to.counter("config_watch_errors", help, state.watch_errors)
 }
 
+fn egress(to: &mut Writer<'_, '_>, sent: &BTreeMap<Sent, u64>) -> fmt::Result {
+    let help = "Requests that went out or were to, by the agent's rule that allows them, by how they ended and, of what was refused, by each reason";
+    let labels = |sent: &Sent| {
+        let rule = sent.rule.as_ref().map(ToString::to_string).unwrap_or_default();
+        [
+            ("agent", sent.agent.to_string()),
+            ("rule", rule),
+            ("outcome", sent.outcome.to_owned()),
+            ("reason", sent.reason.to_owned()),
+        ]
+    };
+    to.counters("egress_requests", help, sent.iter().map(|(sent, count)| (labels(sent), *count)))
+}
+
 fn audit(to: &mut Writer<'_, '_>, status: &AuditStatus) -> fmt::Result {
     let help = "Whether the audit can be written, so that calls run";
     to.gauge("audit_available", help, u64::from(status.available))?;
@@ -139,57 +160,12 @@ fn audit(to: &mut Writer<'_, '_>, status: &AuditStatus) -> fmt::Result {
     to.counters("audit_records", "Records written to the audit", by_event)?;
     to.counter("audit_failures", "How often the audit could not be written any more", status.failures)?;
     to.counter("audit_lost_records", "Records for which there was no room at all", status.lost)?;
+    to.counter("audit_written_bytes", "Bytes written to the audit", status.bytes)?;
+    if let Some(at) = status.checkpointed {
+        let help = "When the audit was signed last; it is every minute, whatever happens";
+        to.gauge("audit_last_checkpoint_timestamp_seconds", help, at.as_second())?;
+    }
     to.counter("audit_syncs", "How often the disk was waited for", status.syncs)
-}
-
-struct Writer<'w, 'e>(&'w mut DescriptorEncoder<'e>);
-
-impl Writer<'_, '_> {
-    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
-        let metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        ConstGauge::new(value).encode(metric)
-    }
-
-    /// A gauge of 1, whose label is what matters.
-    fn info(&mut self, name: &str, help: &str, labels: &[(&str, &str)]) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        ConstGauge::new(1_u64).encode(metric.encode_family(&labels)?)
-    }
-
-    fn gauges<L: EncodeLabelSet>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (L, u64)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (labels, value) in values {
-            ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
-        histogram.encode(self.0.encode_descriptor(name, help, None, MetricType::Histogram)?)
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        ConstCounter::new(value).encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
-    }
-
-    /// `_total` comes to their name by itself.
-    fn counters<L: EncodeLabelSet>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (L, u64)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, value) in values {
-            ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use axum::{
 };
 use http::header::{CONTENT_TYPE, ETAG};
 use serde_json::{Map, Value, json};
-use server_core::{registry::Plugin, snapshot::Snapshot};
+use server_core::{gateway::LimitsInUse, registry::Plugin, snapshot::Snapshot};
 
 use super::Shared;
 
@@ -52,8 +52,20 @@ impl Shared {
             "listeners": Map::from_iter(listeners),
             "sessions": (sources.sessions)(),
             "in_flight": sources.gateway.in_flight(),
+            "limits": sources.gateway.limits_in_use().iter().map(limits).collect::<Vec<_>>(),
         })
     }
+}
+
+fn limits(limits: &LimitsInUse) -> Value {
+    let LimitsInUse { agent, running, concurrency, rate_left, rate } = limits;
+    json!({
+        "agent": agent,
+        "running": running,
+        "concurrency": concurrency,
+        "rate_left": rate_left,
+        "rate_limit": rate.to_string(),
+    })
 }
 
 fn described(plugin: &Plugin) -> Value {

@@ -28,6 +28,8 @@ pub(crate) struct Journal {
     /// Which audit: a name of its own, from its first record on.
     pub(crate) log: String,
     pub(crate) head: Head,
+    /// Bytes of all that it has written.
+    pub(crate) written: u64,
     /// What is written to. `None` while it cannot be.
     segment: Option<Open>,
     /// Keeps others from writing.
@@ -60,7 +62,7 @@ pub enum JournalError {
 impl Journal {
     /// A journal that goes on after `head`, and has no segment yet.
     pub(crate) fn new(folder: PathBuf, log: String, head: Head) -> Self {
-        Self { folder, log, head, segment: None, lock: None, lines: Vec::new() }
+        Self { folder, log, head, written: 0, segment: None, lock: None, lines: Vec::new() }
     }
 
     /// Makes the folder, if what it is to lie in is there, and keeps others out.
@@ -129,6 +131,7 @@ impl Journal {
             return Err(error);
         }
         open.length += self.lines.len() as u64;
+        self.written += self.lines.len() as u64;
         self.head = head;
         if self.lines.capacity() > 1 << 20 {
             self.lines = Vec::new();

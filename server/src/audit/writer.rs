@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use serde_json::json;
 use server_core::{audit::AuditUnavailable, settings::Durability};
 use tracing::{info, warn};
@@ -227,6 +228,7 @@ impl Writer {
             return;
         }
         self.checkpointed = Some(Instant::now());
+        self.keeper.counts.checkpointed(Timestamp::now());
         self.checkpoint = head.seq + 1;
         self.keeper.checkpoint_at.store(self.checkpoint + CHECKPOINT_EVERY, Ordering::Relaxed);
         if let Some(lines) = &self.keeper.lines {

@@ -38,6 +38,14 @@ pub(super) enum Outcome {
     Nothing,
 }
 
+/// What a request cost in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Charge {
+    pub(super) agent: String,
+    pub(super) model: String,
+    pub(super) cost: NanoDollars,
+}
+
 /// A charge that a process left open when it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stranded {
@@ -109,8 +117,8 @@ impl Books {
     }
 
     /// Ends a charge, if it has not ended yet: saying so twice changes nothing.
-    pub(super) fn settle(&mut self, id: &ChargeId, outcome: Outcome) -> rusqlite::Result<()> {
-        let Some((number, agent, worst)) = self.open_charge(id)? else { return Ok(()) };
+    pub(super) fn settle(&mut self, id: &ChargeId, outcome: Outcome) -> rusqlite::Result<Option<Charge>> {
+        let Some((number, worst, agent, model)) = self.open_charge(id)? else { return Ok(None) };
         let mut most = NanoDollars::ZERO;
         for (key, held) in self.holds(number)? {
             let cost = match outcome {
@@ -128,7 +136,7 @@ impl Books {
         if let (Outcome::Cost(cost), Ok(agent)) = (outcome, agent.parse::<AgentId>()) {
             self.habits_of(&agent)?.note(worst, cost);
         }
-        Ok(())
+        Ok(Some(Charge { agent, model, cost: most }))
     }
 
     /// Gives back what other processes left reserved.
@@ -180,11 +188,12 @@ impl Books {
         find.query_row([id.as_str()], |row| row.get(0)).optional()
     }
 
-    fn open_charge(&self, id: &ChargeId) -> rusqlite::Result<Option<(i64, String, NanoDollars)>> {
-        let mut find = self
-            .connection
-            .prepare_cached("SELECT number, agent, worst FROM charge WHERE id = ?1 AND settled_at IS NULL")?;
-        find.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?, nanos(row, 2)?))).optional()
+    fn open_charge(&self, id: &ChargeId) -> rusqlite::Result<Option<(i64, NanoDollars, String, String)>> {
+        let mut find = self.connection.prepare_cached(
+            "SELECT number, worst, agent, model FROM charge WHERE id = ?1 AND settled_at IS NULL",
+        )?;
+        let charge = |row: &Row<'_>| Ok((row.get(0)?, nanos(row, 1)?, row.get(2)?, row.get(3)?));
+        find.query_row([id.as_str()], charge).optional()
     }
 
     fn holds(&self, charge: i64) -> rusqlite::Result<Vec<(Key, NanoDollars)>> {

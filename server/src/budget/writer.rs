@@ -1,9 +1,13 @@
 //! The one thread that writes the books.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io, mem,
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +21,7 @@ use tracing::{error, info};
 
 use super::{
     Ask, NoMoney, Stranded, Unavailable,
-    books::{Books, Outcome, shortfalls},
+    books::{Books, Charge, Outcome, shortfalls},
 };
 
 /// How many orders are committed together at most.
@@ -60,18 +64,41 @@ impl Order {
     }
 }
 
+/// Since the start, by agent and model.
+type Charged = Mutex<BTreeMap<(String, String), NanoDollars>>;
+
 /// The way to the thread. Dropping it waits until all is written.
 pub(super) struct Writer {
     orders: mpsc::Sender<Order>,
+    charged: Arc<Charged>,
+    is_failing: Arc<AtomicBool>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 impl Writer {
     pub(super) fn start(books: Books) -> io::Result<Self> {
         let (orders, arriving) = mpsc::channel();
-        let desk = Desk { books, arriving, waiting: VecDeque::new(), owed: Vec::new(), is_failing: false };
+        let (charged, is_failing) = (Arc::<Charged>::default(), Arc::<AtomicBool>::default());
+        let desk = Desk {
+            books,
+            arriving,
+            waiting: VecDeque::new(),
+            owed: Vec::new(),
+            is_failing: is_failing.clone(),
+            charged: charged.clone(),
+        };
         let thread = thread::Builder::new().name("budgets".to_owned()).spawn(move || desk.work())?;
-        Ok(Self { orders, thread: Mutex::new(Some(thread)) })
+        Ok(Self { orders, charged, is_failing, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Whether the last attempt to write went wrong.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// What was charged since the start, by agent and model.
+    pub(super) fn charged(&self) -> BTreeMap<(String, String), NanoDollars> {
+        self.charged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn send(&self, order: Order) -> Result<(), Unavailable> {
@@ -97,7 +124,8 @@ struct Desk {
     waiting: VecDeque<Waiting>,
     /// What could not be written: it is reserved until it can.
     owed: Vec<(ChargeId, Outcome)>,
-    is_failing: bool,
+    is_failing: Arc<AtomicBool>,
+    charged: Arc<Charged>,
 }
 
 struct Waiting {
@@ -143,13 +171,13 @@ impl Desk {
         match self.transact(batch) {
             Ok(tellings) => {
                 self.owed.clear();
-                if mem::take(&mut self.is_failing) {
+                if self.is_failing.swap(false, Ordering::Relaxed) {
                     info!(target: "budget", "the books can be written again");
                 }
                 tellings.into_iter().for_each(|tell| tell());
             }
             Err(error) => {
-                if !mem::replace(&mut self.is_failing, true) {
+                if !self.is_failing.swap(true, Ordering::Relaxed) {
                     error!(target: "budget", %error, "the books cannot be written: nothing is spent until they can");
                 }
                 // Nobody is told anything: their ends of the channels have been
@@ -180,7 +208,8 @@ impl Desk {
     fn write_all(&mut self, batch: Vec<Order>) -> rusqlite::Result<Vec<Telling>> {
         let mut tellings: Vec<Telling> = Vec::new();
         for (id, outcome) in self.owed.clone() {
-            self.books.settle(&id, outcome)?;
+            let charge = self.books.settle(&id, outcome)?;
+            tellings.extend(charge.map(|charge| self.counting(charge)));
         }
         for order in batch {
             match order {
@@ -190,7 +219,8 @@ impl Desk {
                 Order::Settle { id, outcome, done } => {
                     // Whoever gives back what it waits for has gone.
                     self.waiting.retain(|waiting| waiting.ask.id != id);
-                    self.books.settle(&id, outcome)?;
+                    let charge = self.books.settle(&id, outcome)?;
+                    tellings.extend(charge.map(|charge| self.counting(charge)));
                     tellings.extend(done.map(|done| telling(done, ())));
                 }
                 Order::Release { only, reply } => {
@@ -204,6 +234,16 @@ impl Desk {
         }
         self.serve_waiting(&mut tellings)?;
         Ok(tellings)
+    }
+
+    /// Adds to the sums what is on disk by then.
+    fn counting(&self, Charge { agent, model, cost }: Charge) -> Telling {
+        let charged = self.charged.clone();
+        Box::new(move || {
+            let mut charged = charged.lock().unwrap_or_else(PoisonError::into_inner);
+            let sum = charged.entry((agent, model)).or_default();
+            *sum = sum.saturating_add(cost);
+        })
     }
 
     /// Serves those who wait, in their order. Of an agent's requests none overtakes

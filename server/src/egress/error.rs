@@ -80,6 +80,27 @@ pub enum Failure {
     Request(String),
 }
 
+impl Failure {
+    /// A stable name for metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchHost(_) => "no_such_host",
+            Self::Lookup { .. } => "lookup_failed",
+            Self::Connect { .. } => "connect_failed",
+            Self::Tls { .. } => "tls_failed",
+            Self::Closed(_) => "connection_closed",
+            Self::Protocol { .. } => "protocol_error",
+            Self::TooSlow(_) => "timed_out",
+            Self::Stalled(_) => "stalled",
+            Self::TooLarge(_) => "answer_too_large",
+            Self::Encoding(_) => "unknown_encoding",
+            Self::TooManyRedirects(_) => "too_many_redirects",
+            Self::Request(_) => "invalid_request",
+        }
+    }
+}
+
 fn seconds(duration: Duration) -> String {
     match duration.subsec_millis() {
         0 => format!("{} s", duration.as_secs()),

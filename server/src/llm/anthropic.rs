@@ -8,7 +8,7 @@ use server_core::llm::{
     provider::{Listener, Provider, ProviderError, Question, Reply},
 };
 
-use super::exchange::{Reading, Speech, exchange, malformed, readable, set};
+use super::exchange::{Reading, Speech, exchange, malformed, readable, set, told};
 use crate::egress::Connector;
 
 /// Speaks to Anthropic.
@@ -54,6 +54,7 @@ enum Event {
     },
     MessageDelta {
         delta: Stop,
+        #[serde(default, deserialize_with = "told")]
         usage: Option<Used>,
     },
     MessageStop,
@@ -66,6 +67,7 @@ enum Event {
 
 #[derive(Deserialize)]
 struct Message {
+    #[serde(default, deserialize_with = "told")]
     usage: Option<Used>,
 }
 
@@ -101,14 +103,14 @@ struct Used {
 #[derive(Default)]
 struct Messages {
     reply: Reply,
+    used: Usage,
     is_done: bool,
 }
 
 impl Messages {
     /// Its input excludes what the cache knew and what is put into it.
     fn used(&mut self, used: &Used, listener: &dyn Listener) {
-        let usage = self.reply.usage.get_or_insert_default();
-        let Usage { input, cached_input, cache_write, output } = usage;
+        let Usage { input, cached_input, cache_write, output } = &mut self.used;
         for (count, told) in [
             (input, used.input_tokens),
             (cached_input, used.cache_read_input_tokens),
@@ -117,7 +119,7 @@ impl Messages {
         ] {
             *count = told.unwrap_or(*count).max(*count);
         }
-        listener.used(*usage);
+        listener.used(self.used);
     }
 }
 
@@ -133,6 +135,8 @@ impl Reading for Messages {
                 self.reply.is_cut = delta.stop_reason.as_deref() == Some("max_tokens");
                 if let Some(used) = usage {
                     self.used(&used, listener);
+                    // The first event cannot know how long the answer will be.
+                    self.reply.usage = used.output_tokens.map(|_| self.used);
                 }
             }
             Event::MessageStop => self.is_done = true,

@@ -20,7 +20,7 @@ use server_core::{
 };
 use tracing::{info, warn};
 
-use super::{Models, Watcher, locked};
+use super::{Models, Watcher, locked, tally::Asked};
 use crate::budget::{Ask, NoMoney, Reservation, new_charge};
 
 /// How often the client hears how far an answer is.
@@ -73,15 +73,18 @@ impl Models {
             timeout: attempt.deadline.saturating_duration_since(Instant::now()),
         };
         self.0.breakers.begin(&model.provider, Instant::now());
-        let hearing = Hearing::new(reservation, price, attempt.watcher);
+        let asked = self.0.tally.begin(&permit.principal().agent, model);
+        let hearing = Hearing::new(reservation, price, &asked, attempt.watcher);
         let replied = provider.ask(&question, &hearing).await;
         let reservation = hearing.into_reservation();
         match replied {
             Ok(reply) => {
+                asked.ended("answered");
                 self.0.breakers.answered(&model.provider);
                 Ok(charge(reply, reservation, price, worst, attempt).await)
             }
             Err(error) => {
+                asked.ended(error.code());
                 if error.is_outage() {
                     self.0.breakers.failed(&model.provider, Instant::now());
                 } else {
@@ -122,8 +125,8 @@ impl Models {
     }
 }
 
-/// Charges what the provider says was used, or where it says nothing, all that was
-/// reserved.
+/// Charges what the provider says was used, or where it says nothing that can be
+/// true, all that was reserved.
 async fn charge(
     reply: Reply,
     reservation: Reservation,
@@ -133,7 +136,8 @@ async fn charge(
 ) -> LlmAnswer {
     let candidate = attempt.candidate;
     let (model, id) = (&candidate.model, reservation.id().clone());
-    let cost = reply.usage.map(|usage| price.cost(usage));
+    let usage = reply.usage.filter(|usage| usage.is_credible(reply.text.len() as u64));
+    let cost = usage.map(|usage| price.cost(usage));
     let settling = match cost {
         Some(cost) => reservation.settle(cost),
         None => reservation.settle_unknown(),
@@ -144,12 +148,12 @@ async fn charge(
     let _ = settling.written().await;
     let cost = cost.unwrap_or(worst);
     attempt.watcher.charged(cost);
-    info!(target: "llm", %model, charge = %id, %cost, usage = ?reply.usage, "a model answered");
+    info!(target: "llm", %model, charge = %id, %cost, ?usage, "a model answered");
     LlmAnswer {
         text: reply.text,
         provider: model.provider.to_string(),
         model: model.model.to_string(),
-        usage: reply.usage.map(told),
+        usage: usage.map(told),
         cost_usd: cost.decimal(),
         latency_ms: 0,
         is_cut: reply.is_cut,
@@ -169,6 +173,7 @@ struct Hearing<'a> {
     reservation: Mutex<Reservation>,
     heard: Mutex<Heard>,
     price: &'a Price,
+    asked: &'a Asked<'a>,
     watcher: &'a dyn Watcher,
 }
 
@@ -180,9 +185,14 @@ struct Heard {
 }
 
 impl<'a> Hearing<'a> {
-    fn new(reservation: Reservation, price: &'a Price, watcher: &'a dyn Watcher) -> Self {
+    fn new(
+        reservation: Reservation,
+        price: &'a Price,
+        asked: &'a Asked<'a>,
+        watcher: &'a dyn Watcher,
+    ) -> Self {
         let heard = Heard { characters: 0, bytes: 0, used: None, reported: Instant::now() };
-        Self { reservation: Mutex::new(reservation), heard: Mutex::new(heard), price, watcher }
+        Self { reservation: Mutex::new(reservation), heard: Mutex::new(heard), price, asked, watcher }
     }
 
     fn into_reservation(self) -> Reservation {
@@ -193,6 +203,9 @@ impl<'a> Hearing<'a> {
     fn note(&self, heard: &Heard) {
         if let Some(mut usage) = heard.used {
             usage.output = usage.output.max(heard.bytes.div_ceil(BYTES_OF_A_TOKEN));
+            if !usage.is_credible(heard.bytes) {
+                return;
+            }
             locked(&self.reservation).streamed(self.price.cost(usage));
         }
     }
@@ -216,6 +229,7 @@ impl Listener for Hearing<'_> {
     }
 
     fn used(&self, usage: Usage) {
+        self.asked.used(usage);
         let mut heard = locked(&self.heard);
         heard.used = Some(usage);
         self.note(&heard);

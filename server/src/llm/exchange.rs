@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 use server_core::{
     egress::{Attachment, Refusal, Scope, Target},
@@ -57,6 +58,16 @@ pub(super) fn set(body: &mut Value, name: &str, value: Option<impl Into<Value>>)
     }
 }
 
+/// What is written in no way that can be understood, such as a negative number of
+/// tokens, was not told: an answer is not lost for that.
+pub(super) fn told<'de, D, T>(value: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    Ok(serde_json::from_value(Value::deserialize(value)?).ok())
+}
+
 /// Asks, and reads the answer as it comes.
 pub(super) async fn exchange(
     connector: &Connector,
@@ -88,7 +99,7 @@ async fn send(
     let refused =
         |refusals: Vec<Refusal>| ProviderError::Refused(refusals.into_iter().map(Into::into).collect());
     let target = Target::parse(&url).map_err(|error| refused(vec![Refusal::Url(error)]))?;
-    scope.admit(target.destination()).map_err(refused)?;
+    connector.admit(scope, target.destination()).map_err(refused)?;
     let destination = target.destination().clone();
     let key = match &question.provider.key {
         ApiKey::Is(key) => Some(key),

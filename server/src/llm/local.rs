@@ -8,7 +8,7 @@ use server_core::llm::{
     provider::{Listener, Provider, ProviderError, Question, Reply},
 };
 
-use super::exchange::{Reading, Speech, exchange, malformed, message, readable, set};
+use super::exchange::{Reading, Speech, exchange, malformed, message, readable, set, told};
 use crate::egress::Connector;
 
 /// Speaks to servers of that interface.
@@ -50,6 +50,7 @@ fn body(question: &Question<'_>) -> Value {
 struct Chunk {
     #[serde(default)]
     choices: Vec<Choice>,
+    #[serde(default, deserialize_with = "told")]
     usage: Option<Used>,
     error: Option<Value>,
 }

@@ -8,7 +8,7 @@ use server_core::llm::{
     provider::{Listener, Provider, ProviderError, Question, Reply},
 };
 
-use super::exchange::{Reading, Speech, exchange, malformed, readable, set};
+use super::exchange::{Reading, Speech, exchange, malformed, readable, set, told};
 use crate::egress::Connector;
 
 /// Speaks to OpenAI.
@@ -64,6 +64,7 @@ enum Event {
 
 #[derive(Deserialize)]
 struct Response {
+    #[serde(default, deserialize_with = "told")]
     usage: Option<Used>,
     error: Option<Said>,
     incomplete_details: Option<Incomplete>,

@@ -192,6 +192,13 @@ impl Admitted<'_> {
         &self.to
     }
 
+    /// The rule of the agent that allows it. `None`: nothing does, and its rules are
+    /// only reported.
+    #[must_use]
+    pub fn rule(&self) -> Option<&Rule> {
+        self.scope.agent.1.grant.egress.allow.iter().find(|rule| rule.allows(&self.to))
+    }
+
     /// What would have refused it, if it were in force.
     #[must_use]
     pub fn reported(&self) -> &[Refusal] {

@@ -113,6 +113,24 @@ impl Counters {
         all.filter(|(_, running)| *running > 0).collect()
     }
 
+    /// How many calls of `agent` run, and how many could begin at `now` as far as
+    /// its rate is concerned.
+    #[must_use]
+    pub fn standing(&self, agent: &AgentId, rate: Rate, now: Instant) -> (u32, u32) {
+        let usage = lock(&self.agents).get(agent).cloned();
+        let now = self.nanos(now);
+        usage.map_or((0, rate.burst()), |usage| {
+            let usage = lock(&usage);
+            (usage.own.running(), usage.own.left(rate, now))
+        })
+    }
+
+    /// How many calls everybody has under way.
+    #[must_use]
+    pub fn taken(&self) -> u32 {
+        self.places.taken()
+    }
+
     /// Counts a call of `agent` at `now`, or says everything that speaks against it
     /// and counts nothing anywhere. `blocked`: something else does already, so look,
     /// and do not count.

@@ -52,6 +52,13 @@ impl Usage {
     pub fn whole_input(self) -> u64 {
         self.input.saturating_add(self.cached_input).saturating_add(self.cache_write)
     }
+
+    /// Whether it can be what an answer of so many bytes used: no prompt is without
+    /// tokens, and neither is a text. What says otherwise must not make it free.
+    #[must_use]
+    pub fn is_credible(self, answer_bytes: u64) -> bool {
+        self.whole_input() > 0 && (self.output > 0 || answer_bytes == 0)
+    }
 }
 
 impl Price {
@@ -157,6 +164,21 @@ mod tests {
         let usage = Usage { input: 200, cached_input: 90_000, cache_write: 4_000, output: 500 };
         assert_eq!(price.cost(usage), dollars("0.0501"));
         assert_eq!(price.cost(Usage { cached_input: 0, cache_write: 0, ..usage }), dollars("0.0081"));
+    }
+
+    #[test]
+    fn usage_that_makes_an_answer_free_is_not_credible() {
+        let of = |input, output| Usage { input, output, ..Usage::default() };
+        for (usage, answer_bytes, expected) in [
+            (of(10, 5), 20, true),
+            (of(10, 0), 0, true),
+            (Usage { cached_input: 10, output: 5, ..Usage::default() }, 20, true),
+            (of(10, 0), 20, false),
+            (of(0, 5), 20, false),
+            (of(0, 0), 0, false),
+        ] {
+            assert_eq!(usage.is_credible(answer_bytes), expected, "{usage:?}, {answer_bytes}");
+        }
     }
 
     #[test]

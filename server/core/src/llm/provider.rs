@@ -123,6 +123,20 @@ impl ProviderError {
         }
     }
 
+    /// A stable name for metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Unreachable(_) => "unreachable",
+            Self::Status { status: 429, .. } => "rate_limited",
+            Self::Status { .. } => "rejected",
+            Self::TimedOut => "timed_out",
+            Self::CutOff(_) => "cut_off",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+
     /// When the provider wants to be asked again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -310,6 +310,7 @@ impl Pool {
         let agents = crew.health.exclusions(now).map(|(agent, left)| (agent.to_string(), seconds(left)));
         WorkersStatus {
             processes: crew.workers.len() + crew.newborn.len(),
+            busy: crew.workers.iter().filter(|it| it.worker.calls() > 0).count(),
             calls: crew.workers.iter().map(|it| it.worker.calls()).sum(),
             confinement: self.confinement.clone(),
             lost: crew.health.lost,

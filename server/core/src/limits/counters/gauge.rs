@@ -17,6 +17,13 @@ impl Gauge {
         self.running
     }
 
+    /// How many calls could begin at once.
+    pub(super) fn left(&self, rate: Rate, now: u64) -> u32 {
+        let used = self.arrival(rate, now).saturating_sub(now);
+        let left = rate.burst_nanos().saturating_sub(used) / rate.interval_nanos().max(1);
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+
     /// Adds what speaks against one call more.
     pub(super) fn excess(
         &self,
