@@ -20,6 +20,7 @@ mod editors;
 mod egress;
 mod every_key;
 mod include;
+mod kit;
 mod limits;
 mod llm;
 mod logging;

@@ -99,6 +99,7 @@ pub(crate) fn program() -> Command {
 
 fn clean(mut command: Command) -> Command {
     for name in [
+        "DEVELOPER_TOKEN",
         "MCP_ADMIN_TOKEN",
         "MCP_CONFIG",
         "MCP_LISTEN",
@@ -140,15 +141,14 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config.yaml"), config).unwrap();
         let mut command = clean(Command::new(program));
-        command
-            .arg("serve")
-            .current_dir(folder.path())
-            .env("LAPTOP_TOKEN", LAPTOP)
-            .env("REVIEWER_TOKEN", REVIEWER)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.arg("serve").env("LAPTOP_TOKEN", LAPTOP).env("REVIEWER_TOKEN", REVIEWER);
         prepare(folder.path(), &mut command);
+        Self::run(command, folder)
+    }
+
+    /// Runs a command that serves, in a folder.
+    pub(crate) fn run(mut command: Command, folder: tempfile::TempDir) -> Self {
+        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log: Arc<Mutex<Vec<Value>>> = Arc::default();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -173,6 +173,11 @@ impl Server {
     /// `http://127.0.0.1:PORT` and the path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// The folder that it runs in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Its configuration file.

@@ -36,8 +36,8 @@ cargo xtask test [--clients] [--system] [--docker]
     people use, installed under `target/` from npm and PyPI.
     --system runs these instead: the end-to-end tests that need vim, nano, rsync,
     `script`, root's right to mount, nginx, Caddy, curl, openssl and systemd's own
-    programs; and the tarball of `dist`, unpacked and run. What is missing is a
-    failure.
+    programs; docs/write-a-plugin.md, whose plugin is built from crates.io; and the
+    tarball of `dist`, unpacked and run. What is missing is a failure.
     --docker runs this instead: tests/docker.sh, which builds the image and tries
     it and docker-compose.yml out, in the engine that DOCKER_HOST names.
 
