@@ -16,7 +16,7 @@ use tracing::{debug, error, warn};
 
 use super::{
     birth::{Newborn, Recipe},
-    crew::{Crew, Member},
+    crew::{Crew, Member, Waiting},
     driver,
     health::Next,
     running::Worker,
@@ -77,14 +77,10 @@ impl Pool {
 
     /// A place for a call, when there is one. The error says why there will be none.
     pub(super) async fn place(self: &Arc<Self>, agent: &AgentId) -> Result<Place, String> {
-        let mut ticket = match self.ask(agent)? {
+        let ticket = match self.ask(agent)? {
             Ok(place) => return Ok(place),
             Err(told) => Ticket { told, pool: self.clone() },
         };
-        if let Ok(place) = tokio::time::timeout(PATIENCE, ticket.place()).await {
-            return place;
-        }
-        self.grow();
         ticket.place().await
     }
 
@@ -102,13 +98,37 @@ impl Pool {
             return Ok(Ok(Place { worker, pool: self.clone() }));
         }
         let (tell, told) = oneshot::channel();
-        crew.waiting.push_back(tell);
+        crew.waiting.push_back(Waiting { tell, since: Instant::now() });
         let none = crew.all() == 0;
+        let is_watched = std::mem::replace(&mut crew.is_watched, true);
         drop(crew);
+        if !is_watched {
+            tokio::spawn(self.clone().watch());
+        }
         if none {
             self.grow();
         }
         Ok(Err(told))
+    }
+
+    /// Starts workers for the calls that have waited for long, as long as any wait. A
+    /// timer for each call would cost more than most calls.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            let now = Instant::now();
+            let (longest, overdue) = {
+                let mut crew = self.crew();
+                crew.waiting.retain(|it| !it.tell.is_closed());
+                let Some(longest) = crew.waiting.front().map(|it| it.since) else {
+                    crew.is_watched = false;
+                    return;
+                };
+                (longest, crew.waiting.iter().take_while(|it| it.since + PATIENCE <= now).count())
+            };
+            (0..overdue).for_each(|_| self.grow());
+            let next = if overdue == 0 { longest } else { now };
+            tokio::time::sleep_until((next + PATIENCE).into()).await;
+        }
     }
 
     /// Listens to those that came up while there was no runtime.
@@ -255,7 +275,7 @@ impl Pool {
             (std::mem::take(&mut crew.waiting), crew.dismiss_idle())
         };
         idle.iter().for_each(|worker| worker.leave.notify_one());
-        for tell in waiting {
+        for Waiting { tell, .. } in waiting {
             let _ = tell.send(Err(why.to_owned()));
         }
     }
@@ -294,7 +314,7 @@ impl Pool {
         let mut crew = self.crew();
         while !crew.waiting.is_empty() {
             let Some(worker) = crew.take(self.recipe.settings.concurrency) else { return };
-            let Some(tell) = crew.waiting.pop_front() else { return };
+            let Some(Waiting { tell, .. }) = crew.waiting.pop_front() else { return };
             if tell.send(Ok(worker.clone())).is_err() {
                 crew.free(&worker);
             }
@@ -370,7 +390,7 @@ struct Ticket {
 }
 
 impl Ticket {
-    async fn place(&mut self) -> Result<Place, String> {
+    async fn place(mut self) -> Result<Place, String> {
         match (&mut self.told).await {
             Ok(told) => told.map(|worker| Place { worker, pool: self.pool.clone() }),
             // The pool, which holds the other end, is held here.

@@ -4,13 +4,14 @@
 use std::{
     collections::HashMap,
     fmt,
+    os::unix::net::UnixStream,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use server_core::{id::AgentId, invocation::Invocation, limits::counters::Slot, registry::InvokeError};
 use tokio::{
-    net::UnixStream,
+    io::{Interest, unix::AsyncFd},
     runtime::Handle,
     sync::{Notify, oneshot},
 };
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     birth::{Newborn, Recipe},
     frame::{self, Frames, Kind, MAX_ASK, Request},
+    kernel,
     outbox::Outbox,
     pool::{Cause, Place},
     process::Process,
@@ -41,7 +43,9 @@ const OVERRUN: &str = "a call in its worker went on although nobody waited for i
 pub(super) struct Worker {
     pub(super) recipe: Arc<Recipe>,
     pub(super) process: Process,
-    pub(super) stream: UnixStream,
+    /// Watched for what comes, and not for room to write, of which there is more
+    /// with all that the worker reads.
+    pub(super) stream: AsyncFd<UnixStream>,
     pub(super) outbox: Outbox,
     /// It is to end once it has no calls.
     pub(super) leave: Notify,
@@ -85,7 +89,7 @@ impl Worker {
     pub(super) fn new(recipe: Arc<Recipe>, newborn: Newborn) -> std::io::Result<(Arc<Self>, Frames)> {
         let Newborn { process, stream, frames, .. } = newborn;
         stream.set_nonblocking(true)?;
-        let stream = UnixStream::from_std(stream)?;
+        let stream = kernel::watch(stream, Interest::READABLE)?;
         let (outbox, leave, desk) = Default::default();
         Ok((Arc::new(Self { recipe, process, stream, outbox, leave, desk }), frames))
     }
@@ -152,8 +156,13 @@ impl Worker {
             Pending { tell, agent, room, in_flight, abandoned: unheard, _slot: slot, _place: place };
         desk.calls.insert(id, pending);
         drop(desk);
-        self.outbox.send(&self.stream, bytes);
+        self.send(bytes);
         Ok(Ok(Waiting { worker: self.clone(), id, abandoned: Some(abandoned) }))
+    }
+
+    /// Sends a frame, at once if it can be.
+    pub(super) fn send(&self, frame: Vec<u8>) {
+        self.outbox.send(self.stream.get_ref(), frame);
     }
 
     /// Takes a call's answer. Whoever answers what it was not asked is not heard
