@@ -60,10 +60,10 @@ pub(super) struct Bounds {
 
 impl Call {
     pub(super) fn begin(gateway: &Gateway, id: CallId, caller: &Caller, thing: Thing, name: &str) -> Self {
-        let Caller { principal, token } = caller;
+        let Caller { principal, token, .. } = caller;
         let snapshot = gateway.live.load();
         let books = (gateway.log.clone(), gateway.audit.clone());
-        let recorder = Recorder::new(books, id, principal, snapshot.generation, thing, name);
+        let recorder = Recorder::new(books, id, caller, snapshot.generation, thing, name);
         let (principal, token, flights) = (principal.clone(), *token, gateway.flights.clone());
         let (redaction, filter) = (gateway.redaction.clone(), None);
         Self { snapshot, principal, token, thing, flights, flight: None, recorder, redaction, filter }
