@@ -183,6 +183,23 @@ mod tests {
     }
 
     #[test]
+    fn every_task_that_the_readme_has_is_one() {
+        let readme = include_str!("../../README.md");
+        // In blocks and in sentences.
+        let named = readme.split("cargo xtask ").skip(1).map(|rest| {
+            let end = rest.find(['`', '\n', ',']).unwrap_or(rest.len());
+            rest.get(..end).unwrap_or_default()
+        });
+        let mut seen = 0;
+        for line in named {
+            let parsed = parse(line.split_whitespace().map(str::to_owned));
+            assert!(parsed.is_ok(), "cargo xtask {line}: {parsed:?}");
+            seen += 1;
+        }
+        assert!(seen > 8, "{seen}");
+    }
+
+    #[test]
     fn each_task_has_its_words() {
         check("", Ok(Task::Help));
         check("--help", Ok(Task::Help));
