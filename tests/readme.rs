@@ -16,6 +16,7 @@ use crate::support::{
 };
 
 const README: &str = include_str!("../README.md");
+const POLISH: &str = include_str!("../README.pl.md");
 
 /// Commands that need what a test of this suite has not (a fresh clone, an engine for
 /// containers, Claude Code), each with the file that runs them, and how they stand there.
@@ -159,6 +160,37 @@ fn every_piece_of_a_configuration_is_one() {
         pieces += 1;
     }
     assert!(pieces > 8, "{pieces} pieces");
+}
+
+/// What a line of a README is in every language: what begins it, how many cells it
+/// has, and what it says in code, whatever the order. Inside a block, all of it.
+fn shape(line: &str, in_block: bool) -> (String, usize, Vec<&str>) {
+    if in_block {
+        return (line.to_owned(), 0, Vec::new());
+    }
+    let words = line.trim_start();
+    let begins = match words.split_whitespace().next() {
+        None => "",
+        Some(mark) if mark.starts_with(['#', '|', '-']) || mark.ends_with('.') && mark.len() == 2 => mark,
+        Some(_) => "words",
+    };
+    let mut code: Vec<_> = line.split('`').skip(1).step_by(2).collect();
+    code.sort_unstable();
+    (begins.to_owned(), line.matches('|').count(), code)
+}
+
+/// Whoever changes one changes the other: line `N` of the two says the same.
+#[test]
+fn the_polish_readme_says_what_the_english_one_says() {
+    let mut in_block = false;
+    for (index, (english, polish)) in README.lines().zip(POLISH.lines()).enumerate() {
+        in_block ^= english.trim_start().starts_with("```");
+        let same = shape(english, in_block) == shape(polish, in_block);
+        assert!(same, "line {} of README.pl.md is not that of README.md:\n{english}\n{polish}", index + 1);
+        let untranslated = english == polish && !in_block && english.split_whitespace().count() > 6;
+        assert!(!untranslated || english.starts_with(['|', '`']), "line {}: {english}", index + 1);
+    }
+    assert_eq!(README.lines().count(), POLISH.lines().count());
 }
 
 fn project() -> PathBuf {
