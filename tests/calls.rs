@@ -152,6 +152,7 @@ async fn a_call_is_one_log_line_with_sizes_and_without_arguments_or_tokens() {
     for (field, value) in [
         ("agent", json!("laptop")),
         ("tenant", json!("research")),
+        ("address", json!("127.0.0.1")),
         ("tool", json!("core.echo")),
         ("decision", json!("allow")),
         ("outcome", json!("ok")),

@@ -94,13 +94,18 @@ pub(crate) async fn eventually_async<T, F: Future<Output = Option<T>>>(
 
 /// The program, with nothing of this process's environment that could steer it.
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(PROGRAM);
+    clean(Command::new(PROGRAM))
+}
+
+fn clean(mut command: Command) -> Command {
     for name in [
+        "DEVELOPER_TOKEN",
         "MCP_ADMIN_TOKEN",
         "MCP_CONFIG",
         "MCP_LISTEN",
         "MCP_TOKEN",
         "MCP_BUNDLED_KEY",
+        "MCP_SIGNING_PASSWORD",
         "RUST_LOG",
         "HTTP_PROXY",
         "http_proxy",
@@ -128,18 +133,22 @@ impl Server {
 
     /// The same; `prepare` may add files to the folder and change the command.
     pub(crate) fn start_with(config: &str, prepare: impl FnOnce(&Path, &mut Command)) -> Self {
+        Self::start_as(Path::new(PROGRAM), config, prepare)
+    }
+
+    /// The same with a copy of the program that lies elsewhere.
+    pub(crate) fn start_as(program: &Path, config: &str, prepare: impl FnOnce(&Path, &mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config.yaml"), config).unwrap();
-        let mut command = program();
-        command
-            .arg("serve")
-            .current_dir(folder.path())
-            .env("LAPTOP_TOKEN", LAPTOP)
-            .env("REVIEWER_TOKEN", REVIEWER)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = clean(Command::new(program));
+        command.arg("serve").env("LAPTOP_TOKEN", LAPTOP).env("REVIEWER_TOKEN", REVIEWER);
         prepare(folder.path(), &mut command);
+        Self::run(command, folder)
+    }
+
+    /// Runs a command that serves, in a folder.
+    pub(crate) fn run(mut command: Command, folder: tempfile::TempDir) -> Self {
+        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log: Arc<Mutex<Vec<Value>>> = Arc::default();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -164,6 +173,11 @@ impl Server {
     /// `http://127.0.0.1:PORT` and the path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// The folder that it runs in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Its configuration file.

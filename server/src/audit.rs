@@ -231,6 +231,7 @@ impl AuditSink for Audit {
             let journal = keeper.journal();
             (journal.head.seq, journal.segment().map(segment::Segment::name), journal.written)
         };
+        keeper.write_for_others();
         AuditStatus {
             available: outage.is_none(),
             why: outage.map(|outage| outage.why),

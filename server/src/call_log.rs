@@ -1,6 +1,6 @@
 //! One log line per call, and whoever else wants to know.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -45,6 +45,8 @@ struct Line<'a> {
     agent: &'a str,
     tenant: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tool: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<&'a str>,
@@ -71,6 +73,7 @@ impl<'a> Line<'a> {
             message: "call",
             agent: record.principal.agent.as_str(),
             tenant: record.principal.tenant.as_str(),
+            address: record.address,
             tool: named(Thing::Tool),
             resource: named(Thing::Resource),
             prompt: named(Thing::Prompt),
@@ -108,6 +111,7 @@ mod tests {
         let record = CallRecord {
             call: CallId(3),
             principal: Principal { agent: "laptop".parse().unwrap(), tenant: "research".parse().unwrap() },
+            address: Some([10, 0, 0, 7].into()),
             thing: Thing::Tool,
             name: "core.\"wipe\"\n".to_owned(),
             plugin: None,
@@ -126,7 +130,7 @@ mod tests {
         let line = Line { timestamp: "2026-11-22T16:35:10.4Z".parse().unwrap(), ..Line::of(&record) };
         assert_eq!(
             serde_json::to_string(&line).unwrap(),
-            r#"{"timestamp":"2026-11-22T16:35:10.400000Z","level":"INFO","message":"call","agent":"laptop","tenant":"research","tool":"core.\"wipe\"\n","decision":"deny","reasons":"tool_not_granted_to_agent,rate_limited","outcome":"refused","generation":7,"duration_us":52,"request_bytes":12,"response_bytes":0,"egress":["jira.lan:443"],"target":"call"}"#
+            r#"{"timestamp":"2026-11-22T16:35:10.400000Z","level":"INFO","message":"call","agent":"laptop","tenant":"research","address":"10.0.0.7","tool":"core.\"wipe\"\n","decision":"deny","reasons":"tool_not_granted_to_agent,rate_limited","outcome":"refused","generation":7,"duration_us":52,"request_bytes":12,"response_bytes":0,"egress":["jira.lan:443"],"target":"call"}"#
         );
     }
 }

@@ -23,6 +23,7 @@ pub mod plugin;
 mod reload;
 mod schema;
 mod serve;
+mod stand_in;
 mod status;
 mod table;
 mod token;
@@ -71,7 +72,7 @@ Example:
     /// Make tokens for agents
     #[command(subcommand)]
     Token(token::Command),
-    /// Make, sign and look into plugins
+    /// Write, try, sign and look into plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Read the audit, the record of every decision
@@ -149,6 +150,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => {
             drop(out);
             serve::run(&arguments, config)
+        }
+        Command::Plugin(command @ plugin::Command::Run(_)) => {
+            drop(out);
+            plugin::run(command, config, &mut io::sink())
         }
         Command::Check(arguments) => check::run(&arguments, config, &mut out),
         Command::Diff(arguments) => diff::run(&arguments, &mut out),

@@ -129,6 +129,7 @@ async fn calls_are_exported_as_api_activity_of_ocsf() {
         assert_eq!((&event["status_id"], &event["action_id"]), (&json!(status), &json!(action)));
         assert_eq!(event["actor"]["user"]["name"], agent);
         assert_eq!(event["actor"]["user"]["org"]["name"], "research");
+        assert_eq!(event["src_endpoint"]["ip"], "127.0.0.1");
         assert_eq!(event["api"]["operation"], tool);
         assert!(event["time"].as_u64() > Some(1_700_000_000_000));
         assert!(event["metadata"]["sequence"].is_u64() && event["metadata"]["version"] == "1.3.0");

@@ -5,10 +5,13 @@ use std::{fs, net::IpAddr};
 use serde_json::{Value, json};
 
 use super::{answer, post, request};
-use crate::support::{
-    LAPTOP, Server, TWO_AGENTS,
-    client::{http, stateless},
-    eventually, eventually_async,
+use crate::{
+    audit::records,
+    support::{
+        LAPTOP, Server, TWO_AGENTS,
+        client::{http, stateless},
+        eventually, eventually_async,
+    },
 };
 
 #[tokio::test]
@@ -262,4 +265,20 @@ async fn behind_a_trusted_proxy_failures_count_for_the_address_that_it_names() {
         let told = addresses(&server);
         (told.len() >= 10).then(|| assert!(told.iter().all(|address| address == "127.0.0.1"), "{told:?}"))
     });
+}
+
+#[tokio::test]
+async fn a_call_is_on_record_with_the_address_that_a_trusted_proxy_names_and_with_no_other() {
+    for (trusted, expected) in [("127.0.0.1", "203.0.113.7"), ("10.0.0.0/8", "127.0.0.1")] {
+        let section = format!("server: {{ listen: \"127.0.0.1:0\", trusted_proxies: [\"{trusted}\"] }}");
+        let server = Server::start(&TWO_AGENTS.replace("server: { listen: \"127.0.0.1:0\" }", &section));
+        let sum = json!({ "name": "core.sum", "arguments": { "a": 2, "b": 3 } });
+        let call = stateless(&server, LAPTOP, "tools/call", sum).header("x-forwarded-for", "203.0.113.7");
+        assert_eq!(call.send().await.unwrap().status(), 200);
+        let line = eventually("the call's line", || server.logged(|line| line["target"] == "call"));
+        assert_eq!(line["address"], expected);
+        let records = records(&server.config().with_file_name("state").join("audit"));
+        let of_call: Vec<_> = records.iter().filter(|record| record["tool"] == "core.sum").collect();
+        assert!(!of_call.is_empty() && of_call.iter().all(|it| it["address"] == expected), "{of_call:?}");
+    }
 }

@@ -36,8 +36,8 @@ cargo xtask test [--clients] [--system] [--docker]
     people use, installed under `target/` from npm and PyPI.
     --system runs these instead: the end-to-end tests that need vim, nano, rsync,
     `script`, root's right to mount, nginx, Caddy, curl, openssl and systemd's own
-    programs; and the tarball of `dist`, unpacked and run. What is missing is a
-    failure.
+    programs; docs/write-a-plugin.md, whose plugin is built from crates.io; and the
+    tarball of `dist`, unpacked and run. What is missing is a failure.
     --docker runs this instead: tests/docker.sh, which builds the image and tries
     it and docker-compose.yml out, in the engine that DOCKER_HOST names.
 
@@ -180,6 +180,23 @@ mod tests {
     fn check(line: &str, expected: Result<Task, &str>) {
         let parsed = parse(line.split_whitespace().map(str::to_owned));
         assert_eq!(parsed, expected.map_err(str::to_owned), "{line}");
+    }
+
+    #[test]
+    fn every_task_that_the_readme_has_is_one() {
+        let readme = include_str!("../../README.md");
+        // In blocks and in sentences.
+        let named = readme.split("cargo xtask ").skip(1).map(|rest| {
+            let end = rest.find(['`', '\n', ',']).unwrap_or(rest.len());
+            rest.get(..end).unwrap_or_default()
+        });
+        let mut seen = 0;
+        for line in named {
+            let parsed = parse(line.split_whitespace().map(str::to_owned));
+            assert!(parsed.is_ok(), "cargo xtask {line}: {parsed:?}");
+            seen += 1;
+        }
+        assert!(seen > 8, "{seen}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
     clippy::undocumented_unsafe_blocks,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "who means harm does not ask the compiler"
 )]
 
@@ -166,6 +167,14 @@ fn harm(way: &str) -> String {
             process::abort()
         }
         "exit" => process::exit(7),
+        "exit_unasked" => {
+            // Once its answer is out.
+            thread::spawn(|| {
+                thread::sleep(Duration::from_millis(50));
+                process::exit(7)
+            });
+            return "later".to_owned();
+        }
         "segv" => unsafe { ptr::null_mut::<u8>().write_volatile(1) },
         "stack" => {
             black_box(deeper(0));
@@ -175,6 +184,9 @@ fn harm(way: &str) -> String {
         "take" => return take(128 << 20),
         "work" => return work(Duration::from_secs(4)),
         "threads" => return threads(),
+        "long" => return "x".repeat(8 << 20),
+        "print" => return print(1),
+        "chatter" => return print(100_000),
         "burn" => drop(thread::spawn(spin)),
         "ptrace" => {
             black_box(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) });
@@ -193,7 +205,12 @@ fn harm(way: &str) -> String {
         },
         // Calls that are not its own, in the hope that somebody has one.
         "forge" => return forge(),
-        _ => {}
+        other => {
+            if let Some(text) = other.strip_prefix("print ") {
+                eprintln!("{text}");
+                return "printed".to_owned();
+            }
+        }
     }
     thread::sleep(Duration::from_secs(60));
     "it did not harm".to_owned()
@@ -251,6 +268,17 @@ fn threads() -> String {
         begun += 1;
     }
     begun.to_string()
+}
+
+/// Prints what a library of C's might.
+fn print(lines: usize) -> String {
+    let line = b"libbench: something is odd\n";
+    for _ in 0..lines {
+        unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+    }
+    let line = b"libbench: and that goes to stdout\n";
+    unsafe { libc::write(libc::STDOUT_FILENO, line.as_ptr().cast(), line.len()) };
+    "printed".to_owned()
 }
 
 /// The line to the server, by its kind.

@@ -1,5 +1,7 @@
 //! Who calls.
 
+use std::net::IpAddr;
+
 use crate::{
     id::{AgentId, TenantId},
     secret::TokenDigest,
@@ -24,6 +26,8 @@ pub struct Caller {
     pub principal: Principal,
     /// Known by its digest.
     pub token: TokenDigest,
+    /// Where it called from, as far as that is known. Only for the record.
+    pub address: Option<IpAddr>,
 }
 
 impl Caller {
@@ -36,7 +40,7 @@ impl Caller {
     /// Whoever has its token now, if anybody does.
     #[must_use]
     pub fn anew(self, snapshot: &Snapshot) -> Option<Self> {
-        Some(Self { principal: snapshot.bearer(&self.token)?, token: self.token })
+        Some(Self { principal: snapshot.bearer(&self.token)?, ..self })
     }
 
     /// Whether nobody has its token any more.

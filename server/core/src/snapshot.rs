@@ -52,7 +52,7 @@ impl Snapshot {
     #[must_use]
     pub fn authenticate(&self, token: &str) -> Option<Caller> {
         let token = TokenDigest::of(token);
-        Some(Caller { principal: self.bearer(&token)?, token })
+        Some(Caller { principal: self.bearer(&token)?, token, address: None })
     }
 
     /// The same, by the token's digest.

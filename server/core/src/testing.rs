@@ -43,7 +43,7 @@ pub(crate) fn principal() -> Principal {
 
 /// [`principal`], with its token.
 pub(crate) fn caller() -> Caller {
-    Caller { principal: principal(), token: TokenDigest::of("laptop-token") }
+    Caller { principal: principal(), token: TokenDigest::of("laptop-token"), address: None }
 }
 
 pub(crate) fn codes(reasons: &[Reason]) -> Vec<&'static str> {

@@ -2,9 +2,10 @@
 //! records can be written.
 //!
 //! A call appends its record itself, under a short lock: to have a thread do it
-//! costs two wake-ups, more than all the rest. Where that could take long, as on a
-//! slow disk or with `durability: strict`, records go to the thread, and the call
-//! waits without holding a thread of its own up.
+//! costs two wake-ups, more than all the rest. Where another call has the lock, that
+//! one writes the record with its next write. Where writing could take long, as on a
+//! slow disk or with `durability: strict`, records go to the thread. Either way the
+//! call waits without holding a thread of its own up.
 
 use std::{
     hint, io,
@@ -44,7 +45,10 @@ const SLOW: Duration = Duration::from_millis(20);
 
 /// How often a call looks again whether the journal is free: a few microseconds
 /// in all, which is what another call needs it for.
-const TRIES: u32 = 300;
+const TRIES: u32 = 100;
+
+/// How many writes for others a call makes after its own.
+const ROUNDS: usize = 4;
 
 /// How many calls that were refused meanwhile are kept in mind one by one.
 const REFUSED_KEPT: usize = 1000;
@@ -104,8 +108,10 @@ pub(crate) struct Outage {
 enum Put {
     Done,
     Failed,
-    /// The thread has to.
+    /// Whoever has the journal has to.
     Busy,
+    /// The thread has to.
+    Indirect,
 }
 
 impl Keeper {
@@ -149,13 +155,14 @@ impl Keeper {
         match self.put(Event::Decision, &body) {
             Put::Done => Admission::Recorded,
             Put::Failed => Admission::Unavailable,
-            Put::Busy => self.wait_for(body),
+            Put::Busy => self.wait_for(body, false),
+            Put::Indirect => self.wait_for(body, true),
         }
     }
 
-    fn wait_for(self: &Arc<Self>, body: Body) -> Admission {
+    fn wait_for(self: &Arc<Self>, body: Body, by_the_thread: bool) -> Admission {
         let (done, written) = oneshot::channel();
-        if !self.queue.push(Waiting { event: Event::Decision, body, done: Some(done) }) {
+        if !self.leave(Waiting { event: Event::Decision, body, done: Some(done), by_the_thread }) {
             return Admission::Unavailable;
         }
         let keeper = self.clone();
@@ -173,10 +180,61 @@ impl Keeper {
 
     /// Puts on record what has happened already.
     pub(crate) fn note(&self, event: Event, body: Body) {
-        let written = !self.is_refusing() && matches!(self.put(event, &body), Put::Done);
-        if !written && !self.queue.push(Waiting { event, body, done: None }) {
+        let put = if self.is_refusing() { Put::Indirect } else { self.put(event, &body) };
+        let by_the_thread = match put {
+            Put::Done => return,
+            Put::Busy => false,
+            Put::Failed | Put::Indirect => true,
+        };
+        if !self.leave(Waiting { event, body, done: None, by_the_thread }) {
             self.lost(1);
         }
+    }
+
+    /// Leaves a record to others. False if there are too many.
+    ///
+    /// INVARIANT: whoever had the journal looks at the queue afterwards, so that what
+    /// was left meanwhile is written; and whoever has left something looks whether
+    /// the journal has become free.
+    fn leave(&self, waiting: Waiting) -> bool {
+        let by_the_thread = waiting.by_the_thread;
+        let taken = self.queue.push(waiting);
+        if !by_the_thread {
+            self.write_for_others();
+        }
+        taken
+    }
+
+    /// Writes what others have left, unless somebody else has the journal.
+    pub(crate) fn write_for_others(&self) {
+        for _ in 0..ROUNDS {
+            if self.queue.len() == 0 || self.is_refusing() {
+                return;
+            }
+            let begun = Instant::now();
+            let Some(mut journal) = self.try_journal() else { return };
+            let waiting = self.queue.take();
+            if waiting.is_empty() {
+                break;
+            }
+            let bodies: Vec<&Body> = waiting.iter().map(|it| &it.body).collect();
+            let written = journal.append(&bodies);
+            let (seq, length) = (journal.head.seq, journal.extent().map_or(0, |(length, _)| length));
+            drop(journal);
+            if let Err(error) = written {
+                self.queue.put_back(waiting);
+                return self.fail_to_write(&error);
+            }
+            for Waiting { event, done, .. } in waiting {
+                self.counts.written(event);
+                // Whoever waited may have gone.
+                let _ = done.map(|done| done.send(Ok::<(), AuditUnavailable>(())));
+            }
+            self.written(seq, length);
+            self.was_slow(begun.elapsed());
+        }
+        // They keep coming, and this call has its own work; or the thread has to.
+        self.queue.wake();
     }
 
     /// Puts on record that a call was refused because there was no putting it on
@@ -196,7 +254,7 @@ impl Keeper {
 
     fn put(&self, event: Event, body: &Body) -> Put {
         if !self.direct.load(Ordering::Relaxed) {
-            return Put::Busy;
+            return Put::Indirect;
         }
         let Some(mut journal) = self.grab() else { return Put::Busy };
         let begun = Instant::now();
@@ -204,6 +262,7 @@ impl Keeper {
         let (seq, length) = (journal.head.seq, journal.extent().map_or(0, |(length, _)| length));
         drop(journal);
         let took = begun.elapsed();
+        self.write_for_others();
         match written {
             Ok(()) => {
                 self.counts.written(event);
@@ -222,13 +281,20 @@ impl Keeper {
     /// The journal, unless somebody has it for longer than a record takes.
     fn grab(&self) -> Option<MutexGuard<'_, Journal>> {
         for _ in 0..TRIES {
-            match self.journal.try_lock() {
-                Ok(journal) => return Some(journal),
-                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => hint::spin_loop(),
+            match self.try_journal() {
+                None => hint::spin_loop(),
+                journal => return journal,
             }
         }
         None
+    }
+
+    fn try_journal(&self) -> Option<MutexGuard<'_, Journal>> {
+        match self.journal.try_lock() {
+            Ok(journal) => Some(journal),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Wakes the writer if something has become due for it.

@@ -56,7 +56,7 @@ pub fn event(record: &Value) -> Option<Value> {
             "original_time": text("time"),
         },
         "actor": { "user": { "name": agent, "uid": agent, "type_id": 3, "type": "System", "org": { "name": text("tenant") } } },
-        "src_endpoint": { "name": agent, "type_id": 0 },
+        "src_endpoint": { "name": agent, "ip": text("address"), "type_id": 0 },
         "api": {
             "operation": name,
             "service": { "name": text("plugin").unwrap_or("mcp-universal-server"), "uid": text("plugin_sha256") },

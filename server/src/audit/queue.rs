@@ -22,6 +22,8 @@ pub(crate) struct Waiting {
     pub(crate) body: Body,
     /// Whoever waits for it to be written.
     pub(crate) done: Option<oneshot::Sender<Result<(), AuditUnavailable>>>,
+    /// No call may write it for the one that it is about.
+    pub(crate) by_the_thread: bool,
 }
 
 #[derive(Default)]
@@ -40,8 +42,10 @@ struct State {
 }
 
 impl Queue {
-    /// Takes a record, unless there are too many. Waits for nobody.
+    /// Takes a record, unless there are too many. Waits for nobody. The writer is
+    /// woken only for what it has to write itself.
     pub(crate) fn push(&self, waiting: Waiting) -> bool {
+        let by_the_thread = waiting.by_the_thread;
         let mut state = self.state();
         let bytes = state.bytes + waiting.body.len();
         if bytes > MAX_BYTES {
@@ -50,8 +54,20 @@ impl Queue {
         state.bytes = bytes;
         state.waiting.push_back(waiting);
         drop(state);
-        self.wanted.notify_one();
+        if by_the_thread {
+            self.wanted.notify_one();
+        }
         true
+    }
+
+    /// Takes all that waits, unless the writer has to write some of it.
+    pub(crate) fn take(&self) -> Vec<Waiting> {
+        let mut state = self.state();
+        if state.waiting.iter().any(|it| it.by_the_thread) {
+            return Vec::new();
+        }
+        state.bytes = 0;
+        mem::take(&mut state.waiting).into()
     }
 
     /// Wakes the writer.

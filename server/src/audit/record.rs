@@ -1,6 +1,8 @@
 //! What the records say: one type for each kind of event, as it is written. The
 //! chain adds the last three keys of a line.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use server_core::{
@@ -40,6 +42,8 @@ struct Call<'a> {
     call: CallName<'a>,
     agent: &'a str,
     tenant: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,6 +146,7 @@ impl<'a> Call<'a> {
             call: CallName(run, call.call.0),
             agent: call.principal.agent.as_str(),
             tenant: call.principal.tenant.as_str(),
+            address: call.address,
             tool: named(Thing::Tool),
             resource: named(Thing::Resource),
             prompt: named(Thing::Prompt),

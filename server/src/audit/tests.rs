@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::{chain::Hash, record::body, segment::Segment, *};
 
+mod crowd;
 mod damage;
 mod ends;
 mod signers;

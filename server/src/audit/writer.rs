@@ -343,7 +343,8 @@ impl Writer {
         {
             let says = json!({ "since": format!("{:.6}", outage.since), "why": outage.why });
             let refusing = body(Event::Refusing, says);
-            own.insert(0, Waiting { event: Event::Refusing, body: refusing, done: None });
+            let told = Waiting { event: Event::Refusing, body: refusing, done: None, by_the_thread: true };
+            own.insert(0, told);
         }
         while !own.is_empty() {
             let bodies: Vec<_> = own.iter().map(|it| &it.body).collect();

@@ -57,6 +57,22 @@ fn every_command_has_an_example_in_its_help_that_it_understands() {
 }
 
 #[test]
+fn every_command_that_the_readme_has_is_one() {
+    let readme = include_str!("../../../README.md");
+    let lines = readme.lines().filter_map(|line| line.trim_start().strip_prefix("$ "));
+    let mut seen = 0;
+    for line in lines.flat_map(|line| line.split(" | ")) {
+        let line = line.trim_start_matches("docker compose exec mcp ").trim_start_matches("./");
+        if line.starts_with("mcp-universal-server ") {
+            let parsed = Cli::try_parse_from(words(line));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            seen += 1;
+        }
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+#[test]
 fn every_command_that_tells_something_tells_it_to_programs_too() {
     // These print what is for programs, or nothing.
     let others = ["serve", "schema", "completions", "man"];

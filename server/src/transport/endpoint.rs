@@ -102,14 +102,14 @@ async fn authenticate(
     parts: &request::Parts,
     wire: Wire,
 ) -> Result<Caller, Refusal> {
+    let address = client::address(wire.peer.ip(), &parts.headers, &snapshot.settings.server);
     let why = match bearer::token(&parts.headers) {
         Ok(token) => match snapshot.authenticate(token) {
-            Some(caller) => return Ok(caller),
+            Some(caller) => return Ok(Caller { address: Some(address), ..caller }),
             None => bearer::NoAccess::UnknownToken,
         },
         Err(why) => why,
     };
-    let address = client::address(wire.peer.ip(), &parts.headers, &snapshot.settings.server);
     Err(match shared.throttle.failed(address, parts.uri.path(), why).await {
         Ok(()) => Refusal::Unauthorized(why),
         Err(Crowded) => Refusal::Crowded(why),

@@ -1,6 +1,7 @@
 //! The record of a call: one for each, whichever way it ends.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use crate::{
     audit::{Admission, AuditSink},
     id::{CallId, Generation},
     policy::{Reason, Thing},
-    principal::Principal,
+    principal::{Caller, Principal},
     registry::Plugin,
 };
 
@@ -29,6 +30,8 @@ pub struct CallRecord {
     pub call: CallId,
     /// Who called.
     pub principal: Principal,
+    /// From where, as far as that is known.
+    pub address: Option<IpAddr>,
     /// What kind of thing.
     pub thing: Thing,
     /// Which.
@@ -124,14 +127,15 @@ impl Recorder {
     pub(super) fn new(
         (log, audit): (Arc<dyn CallLog>, Arc<dyn AuditSink>),
         call: CallId,
-        principal: &Principal,
+        caller: &Caller,
         generation: Generation,
         thing: Thing,
         name: &str,
     ) -> Self {
         let record = CallRecord {
             call,
-            principal: principal.clone(),
+            principal: caller.principal.clone(),
+            address: caller.address,
             thing,
             // Not all names exist: a caller may send anything.
             name: name.chars().take(128).collect(),

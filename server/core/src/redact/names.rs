@@ -129,12 +129,26 @@ pub fn names_secret(name: &str) -> bool {
 
 /// False: none of the words is in it. Most names are told apart by that.
 fn may_name_secret(name: &[u8]) -> bool {
-    const PARTS: [&[u8]; 14] = [
-        b"pass", b"pwd", b"secret", b"token", b"key", b"auth", b"cred", b"cook", b"has", b"jwt", b"otp",
-        b"mfa", b"bear", b"sign",
-    ];
-    let has = |part: &[u8]| name.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
-    PARTS.iter().any(|part| has(part)) || has(b"connection")
+    let begins = |at: usize, part: &[u8]| {
+        name.get(at..at + part.len()).is_some_and(|text| text.eq_ignore_ascii_case(part))
+    };
+    name.iter().enumerate().any(|(at, byte)| {
+        let parts: &[&[u8]] = match byte.to_ascii_lowercase() {
+            b'a' => &[b"auth"],
+            b'b' => &[b"bear"],
+            b'c' => &[b"cred", b"cook", b"connection"],
+            b'h' => &[b"has"],
+            b'j' => &[b"jwt"],
+            b'k' => &[b"key"],
+            b'm' => &[b"mfa"],
+            b'o' => &[b"otp"],
+            b'p' => &[b"pass", b"pwd"],
+            b's' => &[b"secret", b"sign"],
+            b't' => &[b"token"],
+            _ => &[],
+        };
+        parts.iter().any(|part| begins(at, part))
+    })
 }
 
 /// The words of `some_name`, `some-name`, `SomeName`, `SOME_NAME` and `some.name`,

@@ -75,7 +75,10 @@ fn everything_against_a_library_is_named() {
     type Change = fn(&mut Image) -> &mut Image;
     let cases: [(Change, &str); 14] = [
         (|it| it.put(16, &elf::ET_EXEC.to_le_bytes()), "it is no shared object"),
-        (|it| it.put(18, &elf::EM_386.to_le_bytes()), "it is built for another machine"),
+        (
+            |it| it.put(18, &elf::EM_386.to_le_bytes()),
+            "it is built for ELF machine 3, this server for x86_64",
+        ),
         (|it| it.segment(3, elf::PT_LOAD, elf::PF_R, SIZE, 1), "it is truncated"),
         (|it| it.segment(1, elf::PT_DYNAMIC, elf::PF_R, SIZE, 16), "it does not tell the linker what to do"),
         (|it| it.segment(3, elf::PT_INTERP, elf::PF_R, 0, 4), "it is a program"),
@@ -89,8 +92,14 @@ fn everything_against_a_library_is_named() {
         (|it| it.entry(3, elf::DT_FLAGS, 4), "it relocates its code"),
         (|it| it.entry(3, elf::DT_RUNPATH, 1), "it brings its own library search path"),
         (|it| it.entry(3, elf::DT_AUDIT, 1), "it puts other libraries in place of itself"),
-        (|it| it.put(STRINGS + 1, b"libssl.so.3"), "it links to `libssl.so.3`"),
-        (|it| it.entry(3, elf::DT_NEEDED, SIZE), "it links to ``"),
+        (
+            |it| it.put(STRINGS + 1, b"libssl.so.3"),
+            "it links to `libssl.so.3`, and a plugin brings along all but the C library",
+        ),
+        (
+            |it| it.entry(3, elf::DT_NEEDED, SIZE),
+            "it links to ``, and a plugin brings along all but the C library",
+        ),
     ];
     for (change, problem) in cases {
         assert_eq!(problems(change), [problem]);
@@ -122,4 +131,17 @@ fn what_is_no_library_at_all_is_told_so() {
             "plugin refused: libweather.so: it is no shared library for 64-bit Linux; build it with `crate-type = [\"cdylib\"]` and sign the `.so` that comes out"
         );
     }
+}
+
+#[test]
+fn what_a_library_needs_is_looked_for_in_anything() {
+    let library = library();
+    for end in 0..=library.len() {
+        assert_eq!(Needs::of(&library[..end]), Needs::default());
+    }
+    // The newest is the largest number, not the longest or the last text.
+    let symbols = ["a", "b@GLIBC_2.9", "c@GLIBC_2.34", "d@GCC_3.0", "e@GLIBC_2.4"].map(str::to_owned);
+    let needs = Needs { symbols: symbols.into(), ..Needs::default() };
+    assert_eq!(needs.glibc(), Some("2.34"));
+    assert_eq!(Needs::default().glibc(), None);
 }

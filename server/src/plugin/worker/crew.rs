@@ -13,12 +13,20 @@ pub(super) struct Crew {
     pub(super) newborn: Vec<Newborn>,
     pub(super) starting: usize,
     /// Calls for which there is no place yet, the longest first.
-    pub(super) waiting: VecDeque<oneshot::Sender<Told>>,
+    pub(super) waiting: VecDeque<Waiting>,
+    /// Somebody looks how long they wait.
+    pub(super) is_watched: bool,
     pub(super) health: Health,
     /// No worker is started before that.
     pub(super) pause: Instant,
     /// Another release or configuration took over.
     pub(super) retired: bool,
+}
+
+/// A call that waits for a place.
+pub(super) struct Waiting {
+    pub(super) tell: oneshot::Sender<Told>,
+    pub(super) since: Instant,
 }
 
 /// A worker, and how many places in it are taken.
@@ -29,8 +37,9 @@ pub(super) struct Member {
 
 impl Crew {
     pub(super) fn new(first: Newborn) -> Self {
-        let (workers, starting, waiting, health, retired) = Default::default();
-        Self { workers, newborn: vec![first], starting, waiting, health, pause: Instant::now(), retired }
+        let (workers, starting, waiting, is_watched, health, retired) = Default::default();
+        let (newborn, pause) = (vec![first], Instant::now());
+        Self { workers, newborn, starting, waiting, is_watched, health, pause, retired }
     }
 
     /// How many there are or will be in a moment.

@@ -2,8 +2,10 @@
 //! The plugin's code can write to this line too, so nothing that comes is believed.
 
 use std::{
-    io::{self, ErrorKind},
+    future,
+    io::{ErrorKind, Read},
     net::Shutdown,
+    os::unix::net::UnixStream,
     sync::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -12,18 +14,26 @@ use std::{
 };
 
 use plugin_contract::op::{ErrorCode, OpError};
-use tokio::{io::Interest, time::MissedTickBehavior};
+use server_core::registry::InvokeError;
+use tokio::{
+    io::{
+        Interest,
+        unix::{AsyncFd, AsyncFdReadyGuard},
+    },
+    time::MissedTickBehavior,
+};
 
 use super::{
     birth::encoded,
-    frame::{self, Frame, Frames, Kind},
+    frame::{self, Frame, Frames, Incoming, Kind},
+    kernel,
     pool::{Cause, Loss, Pool},
     running::{Fate, Worker},
     usage::{Looked, Usage},
 };
 use crate::{
     allowance::Allowance,
-    plugin::{services::never_blocks, trial::how},
+    plugin::{fault::error_of, services::never_blocks, trial::how},
 };
 
 /// Why a worker ends that nobody ended.
@@ -93,31 +103,37 @@ impl Driver {
         let (burst, interval) = QUESTIONS;
         let questions = Allowance::new(burst, interval);
         let mut look = tokio::time::interval(LOOK);
+        // While something waits to be written.
+        let mut room = None;
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            while let Some(frame) = self.frames.next().map_err(|error| format!("it sent {error}"))? {
-                if frame.kind == Kind::Ask {
+            let worker = self.worker.clone();
+            let most = |kind, id| worker.room(kind, id);
+            while let Some(incoming) =
+                self.frames.next_within(most).map_err(|error| format!("it sent {error}"))?
+            {
+                if matches!(&incoming, Incoming::Frame(frame) if frame.kind == Kind::Ask) {
                     while !questions.take() {
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
                 }
-                self.take(frame)?;
+                self.take(incoming)?;
             }
-            let worker = self.worker.clone();
             let (stream, outbox) = (&worker.stream, &worker.outbox);
-            // Who does not listen is not listened to, but its end is noticed.
-            let interest = match (outbox.is_empty(), outbox.is_full()) {
-                (true, _) => Interest::READABLE,
-                (_, true) => Interest::WRITABLE,
-                (false, false) => Interest::READABLE | Interest::WRITABLE,
+            room = match room.filter(|_| !outbox.is_empty()) {
+                None if !outbox.is_empty() => Some(watch_for_room(stream.get_ref())?),
+                room => room,
             };
             tokio::select! {
-                ready = stream.ready(interest) => {
+                // Who does not listen is not listened to, but its end is noticed.
+                ready = stream.readable(), if !outbox.is_full() => {
                     let ready = ready.map_err(|error| error.to_string())?;
-                    if ready.is_writable() && outbox.flush(stream).is_err() {
+                    if !self.read(ready, &mut piece) {
                         return Ok(());
                     }
-                    if interest.is_readable() && !self.read(&mut piece) {
+                }
+                () = room_to_write(room.as_ref()) => {
+                    if outbox.flush(stream.get_ref()).is_err() {
                         return Ok(());
                     }
                 }
@@ -129,21 +145,36 @@ impl Driver {
     }
 
     /// False if there is nothing more to come.
-    fn read(&mut self, piece: &mut [u8]) -> bool {
-        match self.worker.stream.try_read(piece) {
-            Ok(0) => false,
-            Ok(read) => {
+    fn read(&mut self, mut ready: AsyncFdReadyGuard<'_, UnixStream>, piece: &mut [u8]) -> bool {
+        match ready.try_io(|stream| stream.get_ref().read(piece)) {
+            Ok(Ok(0)) => false,
+            Ok(Ok(read)) => {
+                if read < piece.len() {
+                    // There was no more, so there is no need to ask.
+                    ready.clear_ready();
+                }
                 self.frames.push(piece.get(..read).unwrap_or_default());
                 true
             }
-            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+            Ok(Err(error)) => error.kind() == ErrorKind::Interrupted,
+            Err(_would_block) => true,
         }
     }
 
-    fn take(&mut self, frame: Frame) -> Result<(), String> {
-        match frame.kind {
-            Kind::Answer | Kind::Error => self.worker.answered(frame),
-            Kind::Ask => self.asked(frame),
+    fn take(&mut self, incoming: Incoming) -> Result<(), String> {
+        match incoming {
+            Incoming::Frame(frame) if frame.kind == Kind::Ask => self.asked(frame),
+            Incoming::Frame(Frame { kind: Kind::Answer, id, body }) => self.worker.answered(id, Ok(body)),
+            Incoming::Frame(Frame { kind: Kind::Error, id, body }) => {
+                let error = error_of(self.worker.recipe.services.plugin(), &body);
+                self.worker.answered(id, Err(InvokeError::Plugin(error)))
+            }
+            Incoming::TooLong { kind: Kind::Answer | Kind::Error, id, length } => {
+                self.worker.answered(id, Err(InvokeError::TooLarge { bytes: length as u64 }))
+            }
+            Incoming::TooLong { kind: Kind::Ask, length, .. } => {
+                Err(format!("it sent a frame of {length} bytes"))
+            }
             _ => Err("it sent what workers do not send".to_owned()),
         }
     }
@@ -160,7 +191,7 @@ impl Driver {
         }
         if never_blocks(request.op) {
             let bytes = reply(worker, &frame);
-            worker.outbox.send(&worker.stream, bytes);
+            worker.send(bytes);
             return Ok(());
         }
         if self.blocking.fetch_add(1, Ordering::AcqRel) >= MAX_BLOCKING {
@@ -173,7 +204,7 @@ impl Driver {
         tokio::task::spawn_blocking(move || {
             let bytes = reply(&worker, &frame);
             blocking.fetch_sub(1, Ordering::AcqRel);
-            worker.outbox.send(&worker.stream, bytes);
+            worker.send(bytes);
         });
         Ok(())
     }
@@ -181,13 +212,13 @@ impl Driver {
     fn refuse(&self, frame: &Frame, error: &OpError) {
         let body = serde_json::to_vec(error).unwrap_or_default();
         let bytes = frame::frame(Kind::Refusal, frame.id, &body).unwrap_or_default();
-        self.worker.outbox.send(&self.worker.stream, bytes);
+        self.worker.send(bytes);
     }
 
     /// Nothing is written to it any more, which is how it learns that it may go.
     fn leave(&mut self) {
         self.left = true;
-        let _ = shutdown(&self.worker);
+        let _ = self.worker.stream.get_ref().shutdown(Shutdown::Write);
     }
 
     /// Looks what it uses, and whether anybody needs it.
@@ -221,7 +252,18 @@ fn reply(worker: &Worker, frame: &Frame) -> Vec<u8> {
     })
 }
 
-fn shutdown(worker: &Worker) -> io::Result<()> {
-    let stream = std::os::fd::AsFd::as_fd(&worker.stream).try_clone_to_owned()?;
-    std::os::unix::net::UnixStream::from(stream).shutdown(Shutdown::Write)
+/// Room to write shows on a descriptor of its own: the kernel tells of it each time
+/// that the worker reads something, which is news only while something waits.
+fn watch_for_room(stream: &UnixStream) -> Result<AsyncFd<UnixStream>, String> {
+    let watched = stream.try_clone().and_then(|stream| kernel::watch(stream, Interest::WRITABLE));
+    watched.map_err(|error| error.to_string())
+}
+
+/// Returns once there is some, or the worker is gone.
+async fn room_to_write(watched: Option<&AsyncFd<UnixStream>>) {
+    match watched {
+        // What fails here fails again where it is written.
+        Some(watched) => drop(watched.writable().await.map(|mut ready| ready.clear_ready())),
+        None => future::pending().await,
+    }
 }

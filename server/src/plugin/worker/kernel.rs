@@ -16,6 +16,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
 };
+use tokio::io::{Interest, unix::AsyncFd};
 
 /// Ends this process at once. Nothing of the plugin's runs any more.
 pub(super) fn exit() -> ! {
@@ -66,6 +67,13 @@ pub(super) fn receive(stream: &UnixStream, piece: &mut [u8]) -> io::Result<(usiz
     let fd = fds.next();
     drop(fds);
     Ok((received.bytes, fd))
+}
+
+/// Has the runtime watch a socket for one thing alone, and not also for room to write.
+pub(super) fn watch(stream: UnixStream, interest: Interest) -> io::Result<AsyncFd<UnixStream>> {
+    // SAFETY: the stream owns its descriptor and is the only one to close it, which
+    // happens when both are dropped together.
+    unsafe { AsyncFd::register_with_interest(stream, interest) }.map_err(Into::into)
 }
 
 /// Has the kernel ask whoever holds what this answers, each time that this process

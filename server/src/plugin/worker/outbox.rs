@@ -3,11 +3,12 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Write},
+    os::unix::net::UnixStream,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{net::UnixStream, sync::Notify};
+use tokio::sync::Notify;
 
 /// How much may wait before nothing more is read from the worker: it must take
 /// what it asked for first.
@@ -68,10 +69,10 @@ impl Outbox {
 
 impl Waiting {
     /// Whether nothing is left.
-    fn flush(&mut self, stream: &UnixStream) -> io::Result<bool> {
+    fn flush(&mut self, mut stream: &UnixStream) -> io::Result<bool> {
         while let Some(frame) = self.frames.front() {
             let rest = frame.get(self.sent..).unwrap_or_default();
-            match stream.try_write(rest) {
+            match stream.write(rest) {
                 Ok(written) => self.sent += written,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),

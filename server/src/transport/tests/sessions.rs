@@ -182,7 +182,7 @@ async fn a_greeting_that_is_cut_short_leaves_no_session_that_is_not_counted() {
     let server = Server::start().await;
     let shared = &server.door.0;
     let principal = Principal { agent: "laptop".parse().unwrap(), tenant: "research".parse().unwrap() };
-    let caller = Caller { principal, token: TokenDigest::of(LAPTOP) };
+    let caller = Caller { principal, token: TokenDigest::of(LAPTOP), address: None };
     for steps in 0..20 {
         let request = server.initialize(LAPTOP).build().unwrap();
         let body = Bytes::copy_from_slice(request.body().unwrap().as_bytes().unwrap());

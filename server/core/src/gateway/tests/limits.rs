@@ -208,7 +208,7 @@ fn the_server_runs_so_many_calls_and_no_agent_takes_every_place() {
     );
     let call = |agent: &str, name: &'static str| {
         let principal = Principal { agent: agent.parse().unwrap(), ..principal() };
-        let caller = Caller { principal, token: TokenDigest::of(&format!("{agent}-token")) };
+        let caller = Caller { principal, token: TokenDigest::of(&format!("{agent}-token")), address: None };
         let answer = world.gateway.call_tool(&caller, name, Map::new(), nobody()).now_or_never();
         match answer {
             Some(Answer::Refused(denial)) => denial.reasons,

@@ -9,6 +9,11 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
+
 use crate::plugin::worker::{
     frame::{self, Frame, Frames, Kind, Request},
     kernel,
@@ -119,12 +124,23 @@ impl Line {
             if let Some(frame) = incoming.next().map_err(io::Error::other)? {
                 return Ok(frame);
             }
+            self.wait_to_read()?;
             match (&self.stream).read(&mut piece) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(read) => incoming.push(piece.get(..read).unwrap_or_default()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Whoever sleeps in a read is woken too when the server takes what was written
+    /// here, and sleeps on.
+    fn wait_to_read(&self) -> io::Result<()> {
+        let mut wanted = [PollFd::new(&self.stream, PollFlags::IN)];
+        match poll(&mut wanted, None) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 
