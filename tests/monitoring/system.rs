@@ -96,7 +96,7 @@ async fn busy(models: &Models, bench: &Testbench) -> Server {
     let config = format!("{}{plugins}", crate::llm::config(models));
     let config = config
         .replace(r#""core.echo"]"#, r#""core.echo", "bench.*"]"#)
-        .replace("    llm: {", "    limits: { timeout_seconds: 300 }\n    llm: {");
+        .replace("    llm: { models", "    limits: { timeout_seconds: 300 }\n    llm: { models");
     let server = Server::start_with(&config, |_, command| {
         command.env("LLM_KEY", "key-0123456789");
     });
