@@ -97,6 +97,21 @@ fn check_goes_on_after_a_file_that_cannot_be_read() {
 }
 
 #[test]
+fn check_says_in_which_line_of_dotenv_something_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("config.yaml"), TWO_AGENTS).unwrap();
+    fs::write(folder.path().join(".env"), "LAPTOP_TOKEN=x\nhunter2\n").unwrap();
+    let output = program().arg("check").current_dir(folder.path()).output().unwrap();
+    let expected = "\
+error: there is no `=` in this line; write NAME=value, or `#` before a comment
+ --> .env:2:1
+
+config.yaml: cannot be used, 1 problem
+";
+    assert_eq!((code(&output), stdout(&output).as_str()), (78, expected));
+}
+
+#[test]
 fn a_configuration_that_is_there_is_never_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("nowhere", folder.path().join("config.yaml")).unwrap();

@@ -60,10 +60,14 @@ impl ServeError {
     fn of_audit(error: &JournalError, state_dir: &Path) -> Self {
         Self::Audit(match error {
             JournalError::Locked(_) => error.to_string(),
-            JournalError::Io(error) => format!(
-                "{}: {error} (`state.dir`); let it be a folder that the server's user can create, or owns",
-                state_dir.display()
-            ),
+            JournalError::Io(error) => {
+                let help = match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room there",
+                    io::ErrorKind::ReadOnlyFilesystem => "mount it so that it can be written to",
+                    _ => "let it be a folder that the server's user can create, or owns",
+                };
+                format!("{}: {error} (`state.dir`); {help}", state_dir.display())
+            }
         })
     }
 }
@@ -282,5 +286,25 @@ async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn an_audit_that_cannot_be_opened_says_what_to_do_about_just_that() {
+        for (errno, help) in [
+            (Errno::NOSPC, "make room there"),
+            (Errno::DQUOT, "make room there"),
+            (Errno::ROFS, "mount it so that it can be written to"),
+            (Errno::ACCESS, "let it be a folder that the server's user can create, or owns"),
+        ] {
+            let error = ServeError::of_audit(&JournalError::Io(errno.into()), Path::new("state"));
+            assert!(error.to_string().ends_with(&format!(" (`state.dir`); {help}")), "{error}");
+        }
     }
 }

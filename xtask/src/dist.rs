@@ -21,7 +21,13 @@ const FILES: &[(&str, &str)] = &[
     ("config.schema.json", "config.schema.json"),
     (".env.example", ".env.example"),
     ("README.md", "README.md"),
+    ("README.pl.md", "README.pl.md"),
+    ("ARCHITECTURE.md", "ARCHITECTURE.md"),
     ("CHANGELOG.md", "CHANGELOG.md"),
+    ("docs/audit.md", "docs/audit.md"),
+    ("docs/plugin-security.md", "docs/plugin-security.md"),
+    ("docs/signing-keys.md", "docs/signing-keys.md"),
+    ("docs/write-a-plugin.md", "docs/write-a-plugin.md"),
     ("LICENSE", "LICENSE"),
     ("LICENSE-APACHE", "LICENSE-APACHE"),
     ("LICENSE-MIT", "LICENSE-MIT"),
@@ -111,4 +117,19 @@ fn pack(folder: &Path, name: &str, tarball: &Path) -> io::Result<()> {
         .arg(name);
     let status = tar.status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("tar: {status}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_readme_links_to_is_in_the_tarball() {
+        let readme = include_str!("../../README.md");
+        let links = readme.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+        for link in links.filter(|link| !link.contains("://")) {
+            let file = link.split('#').next().unwrap_or_default();
+            assert!(FILES.iter().any(|(_, to)| *to == file), "{link}");
+        }
+    }
 }

@@ -85,7 +85,7 @@ fn check(file: &Path, redaction: &Redaction) -> Checked {
     let refused = |problems| Checked { problems, accepted: false, changes: None };
     let (source, environment) = match ConfigFiles::new(file).read() {
         Ok(read) => read,
-        Err(unreadable) => return refused(vec![problem(file, &unreadable)]),
+        Err(unreadable) => return refused(vec![problem(&unreadable)]),
     };
     let compiled = config::compile(&source, &environment);
     redaction.learn(environment.secrets(), Instant::now());
@@ -130,16 +130,21 @@ fn print(file: &Path, checked: &Checked, out: &mut dyn Write) -> io::Result<()> 
     Ok(())
 }
 
-fn problem(file: &Path, unreadable: &ReadError) -> Problem {
+fn problem(unreadable: &ReadError) -> Problem {
+    // The file that has it, which may be `.env`.
+    let (path, line, message) = match unreadable {
+        ReadError::File { path, .. } => (path, 1, unreadable.to_string()),
+        ReadError::Dotenv { path, error } => (path, error.line, error.wrong.to_string()),
+    };
     Problem {
         severity: Severity::Error,
         code: "unreadable",
-        path: file.to_owned(),
-        line: 1,
+        path: path.clone(),
+        line,
         column: 1,
         config_path: String::new(),
         alias_line: None,
-        message: unreadable.to_string(),
+        message,
         help: None,
         snippet: None,
     }
