@@ -94,7 +94,9 @@ async fn busy(models: &Models, bench: &Testbench) -> Server {
             "  entries:\n    llm: { isolation: in_process, capabilities: [\"llm:query\"] }\n",
         );
     let config = format!("{}{plugins}", crate::llm::config(models));
-    let config = config.replace(r#""core.echo"]"#, r#""core.echo", "bench.*"]"#);
+    let config = config
+        .replace(r#""core.echo"]"#, r#""core.echo", "bench.*"]"#)
+        .replace("    llm: { models", "    limits: { timeout_seconds: 300 }\n    llm: { models");
     let server = Server::start_with(&config, |_, command| {
         command.env("LLM_KEY", "key-0123456789");
     });
@@ -105,8 +107,12 @@ async fn busy(models: &Models, bench: &Testbench) -> Server {
     laptop.call("core.sum", json!({ "a": 1, "b": 1 })).await.unwrap();
     let stranger = http().post(server.url("/mcp")).bearer_auth("nobody").body("{}");
     assert_eq!(stranger.send().await.unwrap().status(), 401);
-    // Its session stays open.
-    std::mem::forget(laptop);
+    // Its session stays open, with a call under way.
+    tokio::spawn(async move {
+        let _ = laptop.call("llm.query", json!({ "model": "fast", "prompt": "hang" })).await;
+        std::future::pending::<()>().await;
+        drop(laptop);
+    });
     server
 }
 
