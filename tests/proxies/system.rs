@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::certificates::Certificates;
 use crate::support::{REVIEWER, Server, eventually, testbench::Testbench};
 
+mod way_out;
+
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
 /// A server behind a proxy that runs on the configuration it is shipped with.
