@@ -10,6 +10,10 @@ use crate::support::{
 };
 
 mod budgets;
+mod metrics;
+mod others;
+mod providers;
+mod reloads;
 
 /// Every model costs $1 a million tokens in, $0.10 cached, $5 out: what the
 /// provider tells comes to $0.00332.
@@ -21,7 +25,7 @@ struct World {
     server: Server,
 }
 
-fn config(models: &Models) -> String {
+pub(crate) fn config(models: &Models) -> String {
     let address = models.address;
     format!(
         r#"version: 1
@@ -73,7 +77,12 @@ impl World {
     /// What comes of a question: the answer's texts, or `code: message` of every
     /// reason, or what went wrong.
     async fn ask(&self, arguments: Value) -> Vec<String> {
-        let result = self.client().await.call("llm.query", arguments).await.unwrap();
+        self.ask_by("llm.query", arguments).await
+    }
+
+    /// The same through another tool.
+    async fn ask_by(&self, tool: &str, arguments: Value) -> Vec<String> {
+        let result = self.client().await.call(tool, arguments).await.unwrap();
         let result = serde_json::to_value(&result).unwrap();
         let reasons = result["_meta"]["mcp-universal-server/denial"]["reasons"].as_array();
         let said = |reason: &Value| {

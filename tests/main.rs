@@ -25,6 +25,7 @@ mod limits;
 mod llm;
 mod logging;
 mod mcp;
+mod monitoring;
 mod plugins;
 mod plugins_live;
 mod proxies;

@@ -113,6 +113,8 @@ impl Reader {
             let Some(lacking) = lacking(&step.said, &said) else { return };
             let again = step.typed.starts_with("call ") && Instant::now() < deadline;
             assert!(again, "{}\ndoes not say `{lacking}`, but\n{said}", step.typed);
+            // Calls have a rate.
+            thread::sleep(Duration::from_millis(250));
         }
     }
 

@@ -23,13 +23,13 @@ impl World {
         command.env("MCP_ADMIN_TOKEN", REVIEWER).env("REVIEWER_TOKEN", REVIEWER).output().unwrap()
     }
 
-    fn says(&self, arguments: &[&str]) -> String {
+    pub(super) fn says(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(code(&output), 0, "{}", stderr(&output));
         stdout(&output)
     }
 
-    async fn remaining(&self) -> String {
+    pub(super) async fn remaining(&self) -> String {
         let read = self.client().await;
         let read =
             read.0.read_resource(rmcp::model::ReadResourceRequestParams::new("about://policies")).await;

@@ -35,6 +35,9 @@ const FILES: &[(&str, &str)] = &[
     ("deploy/mcp-universal-server.socket", "deploy/mcp-universal-server.socket"),
     ("deploy/nginx.conf", "deploy/nginx.conf"),
     ("deploy/Caddyfile", "deploy/Caddyfile"),
+    ("deploy/grafana/dashboard.json", "deploy/grafana/dashboard.json"),
+    ("deploy/prometheus/prometheus.yml", "deploy/prometheus/prometheus.yml"),
+    ("deploy/prometheus/alerts.yml", "deploy/prometheus/alerts.yml"),
 ];
 
 /// Shells, and the file that each looks for.

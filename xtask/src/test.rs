@@ -19,7 +19,7 @@ pub(crate) enum Part {
     Toolchain,
     /// What needs the clients that people use, from their registries.
     Clients,
-    /// What needs editors, rsync, PostgreSQL, proxies, systemd, and the right to mount.
+    /// What needs editors, rsync, PostgreSQL, proxies, Prometheus, systemd, and the right to mount.
     System,
     /// What needs a container engine.
     Docker,

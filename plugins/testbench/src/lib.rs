@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use plugin_api::{HttpRequest, prelude::*};
+use plugin_api::{HttpRequest, LlmQuery, prelude::*};
 
 mod hostile;
 
@@ -27,7 +27,7 @@ const RELEASE: &str = "testbench release 00001";
 /// `never.` in place of the last word makes a library that hangs.
 const DESCRIBES: &str = "testbench describes itself always";
 /// `network:outbound` in place of the end is a capability that `bench.label` needs;
-/// there is `bench.fetch` then too.
+/// there is `bench.fetch` then too; with `llm:query`, there is `bench.ask`.
 const NEEDS: &str = "testbench needs nothing         ";
 
 /// What the operator configures, once the plugin was made with it.
@@ -111,6 +111,15 @@ struct Fetch {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+struct Ask {
+    /// Which model.
+    model: String,
+    /// What to ask it.
+    prompt: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Hold {
     /// The file.
     file: PathBuf,
@@ -150,6 +159,7 @@ pub fn plugin() -> Plugin {
         .tool(label());
     let plugin = match needs() {
         Some(Capability::NetworkOutbound) => plugin.tool(fetch()),
+        Some(Capability::LlmQuery) => plugin.tool(ask()),
         _ => plugin,
     };
     hostile::tools(plugin)
@@ -202,6 +212,13 @@ fn fetch() -> Tool {
         Ok(call.http(&request)?.text()?.to_owned())
     };
     Tool::new("bench.fetch", "Answers what a URL does.", fetch).needs(Capability::NetworkOutbound)
+}
+
+fn ask() -> Tool {
+    let ask = |call: &Call, Ask { model, prompt }: Ask| -> Result<String, CallError> {
+        Ok(call.llm(&LlmQuery { model, prompt, ..LlmQuery::default() })?.text)
+    };
+    Tool::new("bench.ask", "Answers what a model does.", ask).needs(Capability::LlmQuery)
 }
 
 fn version() -> String {

@@ -42,6 +42,18 @@ struct Status {
     listeners: BTreeMap<String, String>,
     sessions: BTreeMap<String, u64>,
     in_flight: BTreeMap<String, u64>,
+    #[serde(default)]
+    limits: Vec<LimitsInUse>,
+}
+
+/// What an agent uses of the limits on its calls of tools.
+#[derive(Debug, Deserialize)]
+struct LimitsInUse {
+    agent: String,
+    running: u64,
+    concurrency: u64,
+    rate_left: u64,
+    rate_limit: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,6 +148,16 @@ impl Status {
         }
         for plugin in &self.plugins.refused {
             plugin.write(out)?;
+        }
+
+        if !self.limits.is_empty() {
+            writeln!(out, "\nlimits on calls of tools:")?;
+        }
+        for LimitsInUse { agent, running, concurrency, rate_left, rate_limit } in &self.limits {
+            writeln!(
+                out,
+                "  {agent}: {running} of {concurrency} running, {rate_left} may begin now ({rate_limit})"
+            )?;
         }
 
         self.budgets.write(out)?;

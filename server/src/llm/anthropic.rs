@@ -1,4 +1,7 @@
 //! Anthropic's Messages.
+//!
+//! As its API reference and Anthropic's Python SDK of 2026-08-08 have it:
+//! `types/raw_message_stream_event.py`, `usage.py` and `message_delta_usage.py`.
 
 use futures::future::BoxFuture;
 use serde::Deserialize;
@@ -132,7 +135,10 @@ impl Reading for Messages {
                 listener.text(&text);
             }
             Event::MessageDelta { delta, usage } => {
-                self.reply.is_cut = delta.stop_reason.as_deref() == Some("max_tokens");
+                self.reply.is_cut = matches!(
+                    delta.stop_reason.as_deref(),
+                    Some("max_tokens" | "model_context_window_exceeded")
+                );
                 if let Some(used) = usage {
                     self.used(&used, listener);
                     // The first event cannot know how long the answer will be.

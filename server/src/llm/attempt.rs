@@ -23,7 +23,7 @@ use tracing::{info, warn};
 use super::{Models, Watcher, locked, tally::Asked};
 use crate::budget::{Ask, NoMoney, Reservation, new_charge};
 
-/// How often the client hears how far an answer is.
+/// How often the client hears how far an answer is, once it has begun.
 const REPORT: Duration = Duration::from_secs(1);
 
 /// So many bytes of an answer are a token at least, where nobody counts them.
@@ -181,7 +181,7 @@ struct Heard {
     characters: u64,
     bytes: u64,
     used: Option<Usage>,
-    reported: Instant,
+    reported: Option<Instant>,
 }
 
 impl<'a> Hearing<'a> {
@@ -191,7 +191,7 @@ impl<'a> Hearing<'a> {
         asked: &'a Asked<'a>,
         watcher: &'a dyn Watcher,
     ) -> Self {
-        let heard = Heard { characters: 0, bytes: 0, used: None, reported: Instant::now() };
+        let heard = Heard { characters: 0, bytes: 0, used: None, reported: None };
         Self { reservation: Mutex::new(reservation), heard: Mutex::new(heard), price, asked, watcher }
     }
 
@@ -222,8 +222,8 @@ impl Listener for Hearing<'_> {
         heard.characters += piece.chars().count() as u64;
         heard.bytes += piece.len() as u64;
         self.note(&heard);
-        if heard.reported.elapsed() >= REPORT {
-            heard.reported = Instant::now();
+        if heard.reported.is_none_or(|at| at.elapsed() >= REPORT) {
+            heard.reported = Some(Instant::now());
             self.watcher.progress(heard.characters);
         }
     }

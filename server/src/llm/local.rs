@@ -1,4 +1,8 @@
 //! OpenAI's Chat Completions, as Ollama, vLLM and llama.cpp speak it too.
+//!
+//! As OpenAI's Python SDK of 2026-08-21 has it: `types/chat/chat_completion_chunk.py`
+//! and `types/completion_usage.py`. The limit is `max_tokens`, which OpenAI itself has
+//! replaced, since the others know no other name.
 
 use futures::future::BoxFuture;
 use serde::Deserialize;
@@ -65,6 +69,7 @@ struct Choice {
 #[derive(Default, Deserialize)]
 struct Delta {
     content: Option<String>,
+    refusal: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -79,19 +84,17 @@ struct Used {
 #[derive(Deserialize)]
 struct Details {
     cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
 }
 
 impl Used {
-    /// Its input includes what the cache knew.
+    /// Its input includes what the cache knew and what is put into it.
     fn usage(&self) -> Usage {
-        let cached = self.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
-        let cached = cached.unwrap_or_default().min(self.prompt_tokens);
-        Usage {
-            input: self.prompt_tokens - cached,
-            cached_input: cached,
-            cache_write: 0,
-            output: self.completion_tokens,
-        }
+        let detail = |of: fn(&Details) -> Option<u64>| self.prompt_tokens_details.as_ref().and_then(of);
+        let cached_input = detail(|it| it.cached_tokens).unwrap_or_default().min(self.prompt_tokens);
+        let uncached = self.prompt_tokens - cached_input;
+        let cache_write = detail(|it| it.cache_write_tokens).unwrap_or_default().min(uncached);
+        Usage { input: uncached - cache_write, cached_input, cache_write, output: self.completion_tokens }
     }
 }
 
@@ -112,7 +115,8 @@ impl Reading for Chat {
             return Err(ProviderError::CutOff(readable(message(&error).unwrap_or("no reason given"), None)));
         }
         for choice in chunk.choices.iter().take(1) {
-            if let Some(text) = choice.delta.content.as_deref().filter(|text| !text.is_empty()) {
+            let Delta { content, refusal } = &choice.delta;
+            for text in [content, refusal].into_iter().flatten().filter(|text| !text.is_empty()) {
                 self.reply.text.push_str(text);
                 listener.text(text);
             }

@@ -1,4 +1,8 @@
 //! OpenAI's Responses.
+//!
+//! As its API reference and OpenAI's Python SDK of 2026-08-21 have it:
+//! `types/responses/response_create_params.py`, `response_stream_event.py` and
+//! `response_usage.py`.
 
 use futures::future::BoxFuture;
 use serde::Deserialize;
@@ -90,19 +94,17 @@ struct Used {
 #[derive(Deserialize)]
 struct Details {
     cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
 }
 
 impl Used {
-    /// Its input includes what the cache knew.
+    /// Its input includes what the cache knew and what is put into it.
     fn usage(&self) -> Usage {
-        let cached = self.input_tokens_details.as_ref().and_then(|details| details.cached_tokens);
-        let cached = cached.unwrap_or_default().min(self.input_tokens);
-        Usage {
-            input: self.input_tokens - cached,
-            cached_input: cached,
-            cache_write: 0,
-            output: self.output_tokens,
-        }
+        let detail = |of: fn(&Details) -> Option<u64>| self.input_tokens_details.as_ref().and_then(of);
+        let cached_input = detail(|it| it.cached_tokens).unwrap_or_default().min(self.input_tokens);
+        let uncached = self.input_tokens - cached_input;
+        let cache_write = detail(|it| it.cache_write_tokens).unwrap_or_default().min(uncached);
+        Usage { input: uncached - cache_write, cached_input, cache_write, output: self.output_tokens }
     }
 }
 
