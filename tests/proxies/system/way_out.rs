@@ -2,9 +2,8 @@
 //! has a certificate: `cargo xtask test --system` runs these.
 
 use std::{
-    fs,
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
 };
 
 use super::super::certificates::Certificates;
@@ -42,19 +41,12 @@ impl WayOut {
             way_out = way_out.replace(part, &other);
         }
         let folder = certificates.folder().display();
-        let text = format!(
-            "daemon off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n\
-             client_body_temp_path {folder}/body;\nproxy_temp_path {folder}/proxy;\nfastcgi_temp_path {folder}/f;\n\
-             uwsgi_temp_path {folder}/u;\nscgi_temp_path {folder}/s;\n\
-             upstream mcp.example.lan {{ server 127.0.0.1:{provider}; }}\n{way_out}\
+        let sites = format!(
+            "upstream mcp.example.lan {{ server 127.0.0.1:{provider}; }}\n{way_out}\
              server {{ listen 127.0.0.1:{provider} ssl; ssl_certificate {folder}/server.crt; \
-             ssl_certificate_key {folder}/server.key; return 200 \"$ssl_server_name $host $uri\"; }}\n}}\n"
+             ssl_certificate_key {folder}/server.key; return 200 \"$ssl_server_name $host $uri\"; }}"
         );
-        let main = certificates.path("way-out.conf");
-        fs::write(&main, text).unwrap();
-        let mut nginx = Command::new("nginx");
-        nginx.arg("-p").arg(certificates.folder()).arg("-c").arg(main).args(["-e", "stderr"]);
-        let nginx = nginx.stderr(Stdio::null()).spawn().unwrap();
+        let nginx = super::nginx(certificates.folder(), &sites).spawn().unwrap();
         Self { nginx, port, _certificates: certificates }
     }
 
