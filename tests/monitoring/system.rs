@@ -2,6 +2,7 @@
 //! alerts that are shipped: `cargo xtask test --system` runs these.
 
 use std::{
+    io::Write,
     net::TcpListener,
     process::{Child, Command, Output, Stdio},
 };
@@ -114,6 +115,26 @@ async fn busy(models: &Models, bench: &Testbench) -> Server {
         drop(laptop);
     });
     server
+}
+
+/// Names, units and explanations are as Prometheus's own conventions have them.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs promtool: cargo xtask test --system"]
+async fn promtool_finds_nothing_wrong_with_the_server_s_metrics() {
+    let (models, bench) = (Models::start(), Testbench::isolated(server_core::settings::Isolation::Process));
+    let server = busy(&models, &bench).await;
+    let url = format!("http://{}/metrics", admin_address(&server));
+    let text = http().get(url).bearer_auth(REVIEWER).send().await.unwrap().text().await.unwrap();
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]
