@@ -62,8 +62,8 @@ use plugin_contract::{
     Manifest,
     op::{
         AgentAbout, Answers, Ask, CallState, ClientAbout, ClientLog, Completion, Detach, ErrorCode,
-        LimitsAbout, LogLine, Offer, OpError, Progress, PromptResult, ResourceContents, ServerAbout,
-        ToolResult, Updated, host, plugin as op,
+        FiltersAbout, LimitsAbout, LogLine, Offer, OpError, Progress, PromptResult, ResourceContents,
+        ServerAbout, ToolResult, Updated, host, plugin as op,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -301,6 +301,8 @@ pub fn agent() -> AgentAbout {
             concurrency: 8,
             rate_limit: "60/min".to_owned(),
         },
+        tool_limits: Vec::new(),
+        filters: FiltersAbout::default(),
         llm: None,
     }
 }

@@ -81,7 +81,7 @@ pub async fn serve(
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let ledger = open_ledger(&content.settings);
-    services.connect(Models::new(&connector, ledger.clone()));
+    services.connect(Models::new(&connector, ledger.clone(), redaction.clone()));
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
     databases.follow(&snapshot.settings);
@@ -119,6 +119,7 @@ pub async fn serve(
         calls,
         ledger,
         audit: audit.clone(),
+        redaction: redaction.clone(),
         sessions,
         retired,
     };

@@ -94,6 +94,7 @@ async fn answer(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap,
     let words: Vec<_> = prompt.split(' ').collect();
     match words.as_slice() {
         ["status", status] => refusal(status),
+        ["says", ..] => complaint(prompt.trim_start_matches("says ")),
         ["once", status] if shared.once.lock().unwrap().insert(prompt.clone()) => refusal(status),
         ["hang"] => hang(shared.clone(), uri.path()),
         ["cut"] => stream_of(events(uri.path(), true).into_iter().take(2).collect()),
@@ -113,6 +114,12 @@ fn refusal(status: &str) -> Response {
     let error =
         json!({ "error": { "message": format!("no: {status}"), "type": "some_error", "code": null } });
     (status, [("content-type", "application/json"), ("retry-after", "0")], error.to_string()).into_response()
+}
+
+/// A provider that repeats what it was sent in what it says is wrong.
+fn complaint(text: &str) -> Response {
+    let error = json!({ "error": { "message": text, "type": text, "code": text } });
+    (StatusCode::BAD_REQUEST, [("content-type", "application/json")], error.to_string()).into_response()
 }
 
 /// Counts when it is dropped.

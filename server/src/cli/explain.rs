@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use clap::Args;
@@ -16,6 +17,7 @@ use server_core::{
     config::{self, Places, Problem},
     explain::{Arguments as Judged, Explanation},
     gateway::{CallLog, CallRecord, Gateway, Question},
+    redact::Redaction,
     snapshot::{Content, Live},
 };
 
@@ -66,6 +68,7 @@ pub(super) struct Arguments {
 pub(super) fn run(
     arguments: &Arguments,
     config: Option<PathBuf>,
+    redaction: &Redaction,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let question = Question {
@@ -76,7 +79,7 @@ pub(super) fn run(
     let answer = if arguments.offline { None } else { ask(&arguments.door, config.clone(), &question)? };
     let explanation = match answer {
         Some(explanation) => explanation,
-        None => of_file(config_path(config), &question)?,
+        None => of_file(config_path(config), &question, redaction)?,
     };
     if arguments.door.json {
         let json = serde_json::to_string_pretty(&explanation).map_err(Failure::failed)?;
@@ -128,13 +131,15 @@ fn ask(
 }
 
 /// What the same engine says of a configuration that is in force nowhere.
-fn of_file(path: PathBuf, question: &Question) -> Result<Explanation, Failure> {
+fn of_file(path: PathBuf, question: &Question, redaction: &Redaction) -> Result<Explanation, Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::Configuration(format!("error: {error}"));
     let (source, environment) = ConfigFiles::new(&path).read().map_err(|error| unusable(&error))?;
     // No token is needed to say what its bearer may do.
     let missing = Missing::default();
-    let environment = StandIn { environment: &environment, config: &path, missing: &missing };
-    let compiled = config::compile(&source, &environment).map_err(|problems| {
+    let stand_in = StandIn { environment: &environment, config: &path, missing: &missing };
+    let compiled = config::compile(&source, &stand_in);
+    redaction.learn(environment.secrets(), Instant::now());
+    let compiled = compiled.map_err(|problems| {
         let errors: Vec<_> = problems.iter().filter(|it| it.is_error()).map(Problem::to_string).collect();
         Failure::Configuration(errors.join("\n\n"))
     })?;

@@ -44,8 +44,11 @@ pub(super) struct Arguments {
     last_good: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), Failure> {
-    let redaction = Arc::<Redaction>::default();
+pub(super) fn run(
+    arguments: &Arguments,
+    asked: Option<PathBuf>,
+    redaction: Arc<Redaction>,
+) -> Result<(), Failure> {
     redaction.learn(config_files::process_secrets(), Instant::now());
     let origin = origin(arguments, asked)?;
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
