@@ -184,6 +184,52 @@ async fn a_new_token_works_as_the_lines_printed_with_it_say() {
 }
 
 #[tokio::test]
+async fn a_token_is_rotated_as_the_lines_printed_say_while_agents_work() {
+    let server = Server::start(TWO_AGENTS);
+    let rotate = |agent: &str, more: &[&str]| {
+        let config = server.config();
+        let arguments = [&["token", "rotate", "--agent", agent, "--config", config.to_str().unwrap()], more];
+        run(&arguments.concat(), None).0
+    };
+    let unknown = rotate("lap", &[]);
+    assert_eq!(code(&unknown), 1);
+    assert!(stderr(&unknown).contains("has no agent `lap`"), "{}", stderr(&unknown));
+
+    let said: Value = serde_json::from_str(&stdout(&rotate("laptop", &["--json"]))).unwrap();
+    let text = |key: &str| said[key].as_str().unwrap().to_owned();
+    let line = TWO_AGENTS.lines().position(|line| line.contains("${LAPTOP_TOKEN}")).unwrap() + 1;
+    let place = &said["places"][0];
+    assert_eq!((&place["line"], &place["config_path"]), (&json!(line), &json!("agents.laptop.token")));
+
+    let status = async |token: &str| {
+        let request = http().get(server.url("/mcp")).bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let tokens = [LAPTOP, &text("token")];
+    assert_eq!((status(tokens[0]).await == 401, status(tokens[1]).await), (false, 401));
+    for (written, [old, new]) in [(text("both"), [true, true]), (text("only"), [false, true])] {
+        fs::write(server.config(), TWO_AGENTS.replace("token: \"${LAPTOP_TOKEN}\"", &written)).unwrap();
+        eventually_async("the edit", || async {
+            let good = [status(tokens[0]).await != 401, status(tokens[1]).await != 401];
+            (good == [old, new]).then_some(())
+        })
+        .await;
+    }
+
+    // The next one begins with what is there now.
+    let again = stdout(&rotate("laptop", &[]));
+    let digest = text("only").replace("token: ", "");
+    assert!(again.contains(&format!("tokens: [{digest}, \"sha256:")), "{again}");
+    assert!(
+        again.contains(&format!(
+            "instead of `agents.laptop.token` in {}:{line}, write",
+            server.config().display()
+        )),
+        "{again}"
+    );
+}
+
+#[tokio::test]
 async fn dotenv_beside_the_configuration_is_read_and_the_environment_wins_over_it() {
     let other = "other-laptop-token-0123456789-0123456789";
     let server = Server::start_with(TWO_AGENTS, |folder, command| {

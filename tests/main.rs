@@ -27,6 +27,7 @@ mod mcp;
 mod plugins;
 mod plugins_live;
 mod proxies;
+mod readme;
 mod redaction;
 mod reload;
 mod reload_files;

@@ -19,9 +19,13 @@ use crate::support::{
 };
 
 mod commands;
+mod inspect;
 mod running;
 mod staging;
 mod starting;
+mod system;
+mod unusable;
+mod veteran;
 mod workbench;
 
 use workbench::{Workbench, library, patched};

@@ -94,13 +94,17 @@ pub(crate) async fn eventually_async<T, F: Future<Output = Option<T>>>(
 
 /// The program, with nothing of this process's environment that could steer it.
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(PROGRAM);
+    clean(Command::new(PROGRAM))
+}
+
+fn clean(mut command: Command) -> Command {
     for name in [
         "MCP_ADMIN_TOKEN",
         "MCP_CONFIG",
         "MCP_LISTEN",
         "MCP_TOKEN",
         "MCP_BUNDLED_KEY",
+        "MCP_SIGNING_PASSWORD",
         "RUST_LOG",
         "HTTP_PROXY",
         "http_proxy",
@@ -128,9 +132,14 @@ impl Server {
 
     /// The same; `prepare` may add files to the folder and change the command.
     pub(crate) fn start_with(config: &str, prepare: impl FnOnce(&Path, &mut Command)) -> Self {
+        Self::start_as(Path::new(PROGRAM), config, prepare)
+    }
+
+    /// The same with a copy of the program that lies elsewhere.
+    pub(crate) fn start_as(program: &Path, config: &str, prepare: impl FnOnce(&Path, &mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config.yaml"), config).unwrap();
-        let mut command = program();
+        let mut command = clean(Command::new(program));
         command
             .arg("serve")
             .current_dir(folder.path())

@@ -14,7 +14,9 @@ use crate::support::{
 };
 
 mod harm;
+mod old_kernels;
 mod supervised;
+mod system;
 mod ways_out;
 
 /// A server with `bench` in processes of its own.

@@ -94,10 +94,8 @@ fn form(mut schema: Map<String, Value>) -> Map<String, Value> {
     let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
     for property in properties.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
         // Of an `Option`, `required` says enough.
-        if let Some(Value::Array(kinds)) = property.get("type")
-            && let Some(kind) = kinds.iter().find(|kind| *kind != "null")
-        {
-            let kind = kind.clone();
+        let kinds = property.get("type").and_then(Value::as_array);
+        if let Some(kind) = kinds.and_then(|kinds| kinds.iter().find(|kind| *kind != "null")).cloned() {
             property.insert("type".to_owned(), kind);
         }
         if let Some(Value::Array(choices)) = property.get_mut("enum") {

@@ -48,31 +48,91 @@
 //! assert_eq!(result.unwrap().content, [Content::text("Hello, Ada!")]);
 //! ```
 //!
+//! What it asks of the world is answered in one of two ways. `http`, `llm` and
+//! `database` take a function that answers whatever comes; `expect_http` and
+//! `expect_llm` say what must come, in this order and nothing else, or the test fails
+//! when its harness is dropped. Files are simply put there:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use plugin_api::{
+//!     HttpBody, HttpRequest, HttpResponse, ListFiles, ReadFile, prelude::*, testing::Harness,
+//! };
+//!
+//! /// Posts every page of the handbook, as far as time allows.
+//! fn publish(call: &Call, (): ()) -> Result<String, CallError> {
+//!     let folder = ListFiles { root: "handbook".to_owned(), ..ListFiles::default() };
+//!     let mut posted = 0;
+//!     for page in call.files().list(&folder)?.entries {
+//!         if call.is_cancelled() || call.remaining()? < Duration::from_secs(1) {
+//!             break;
+//!         }
+//!         let page = ReadFile { root: folder.root.clone(), path: page.name, ..ReadFile::default() };
+//!         let text = call.files().read(&page)?.content;
+//!         call.http(&HttpRequest::post("https://wiki.example.com/pages").text(text))?;
+//!         posted += 1;
+//!         call.progress(f64::from(posted), None, "");
+//!     }
+//!     Ok(format!("posted {posted}"))
+//! }
+//!
+//! fn plugin() -> Plugin {
+//!     let tool = Tool::new("wiki.publish", "Publishes the handbook.", publish)
+//!         .needs(Capability::FsRead)
+//!         .needs(Capability::NetworkOutbound);
+//!     Plugin::new("wiki", "1.0.0").tool(tool)
+//! }
+//!
+//! let post = |text: &str| HttpRequest::post("https://wiki.example.com/pages").text(text);
+//! let created = HttpResponse::new(201, "https://wiki.example.com/pages");
+//! let harness = Harness::new(plugin())
+//!     .file("handbook", "1-welcome.md", "Welcome!")
+//!     .file("handbook", "2-leave.md", "Goodbye.")
+//!     .expect_http(post("Welcome!"), Ok(created.clone()))
+//!     .expect_http(post("Goodbye."), Ok(created));
+//! let result = harness.call_tool("wiki.publish", serde_json::json!({}));
+//! assert_eq!(result.unwrap().content, [Content::text("posted 2")]);
+//! assert_eq!(harness.said().len(), 2);
+//!
+//! // Somebody hangs up before the second look.
+//! let harness = Harness::new(plugin())
+//!     .file("handbook", "1-welcome.md", "Welcome!")
+//!     .file("handbook", "2-leave.md", "Goodbye.")
+//!     .expect_http(post("Welcome!"), Ok(HttpResponse::new(201, "https://wiki.example.com/pages")))
+//!     .cancelled_after(1);
+//! let result = harness.call_tool("wiki.publish", serde_json::json!({}));
+//! assert_eq!(result.unwrap().content, [Content::text("posted 1")]);
+//! ```
+//!
 //! Requests take the way that they take in a server, as bytes. One thing is
 //! missing: the server checks a tool's arguments against its schema first, and
 //! that required arguments of a prompt are there. Here only serde does, so that a
 //! plugin's tests need no JSON Schema validator.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use plugin_contract::{
     Manifest,
     op::{
-        AgentAbout, Answers, Ask, CallState, ClientAbout, ClientLog, Completion, Detach, ErrorCode,
-        FiltersAbout, LimitsAbout, LogLine, Offer, OpError, Progress, PromptResult, ResourceContents,
-        ServerAbout, ToolResult, Updated, host, plugin as op,
+        AgentAbout, ClientAbout, ClientLog, Completion, LogLine, Offer, OpError, Progress, PromptResult,
+        Query, ResourceContents, Rows, ServerAbout, ToolResult, plugin as op,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    HttpRequest, HttpResponse, LlmAnswer, LlmQuery, Plugin, call::Services, definition::Definition,
-    instance::Instance,
+    HttpRequest, HttpResponse, LlmAnswer, LlmQuery, Plugin, definition::Definition, instance::Instance,
 };
+
+mod files;
+mod made_up;
+mod script;
+
+pub use made_up::{agent, server};
+
+use script::ScriptedHost;
 
 /// A plugin with a scripted host.
 pub struct Harness {
@@ -80,30 +140,6 @@ pub struct Harness {
     manifest: Manifest,
     host: Arc<ScriptedHost>,
 }
-
-#[derive(Default)]
-struct ScriptedHost(Mutex<Script>);
-
-#[derive(Default)]
-struct Script {
-    server: Option<ServerAbout>,
-    agent: Option<AgentAbout>,
-    client: ClientAbout,
-    answers: BTreeMap<String, Value>,
-    cancelled: bool,
-    served: BTreeMap<String, Result<Value, OpError>>,
-    asked: Vec<(String, Value)>,
-    log: Vec<LogLine>,
-    said: Vec<Said>,
-    http: Option<Server>,
-    models: Option<Models>,
-}
-
-/// Answers the requests of a plugin.
-type Server = Box<dyn Fn(&HttpRequest) -> Result<HttpResponse, OpError> + Send + Sync>;
-
-/// Answers the questions of a plugin.
-type Models = Box<dyn Fn(&LlmQuery) -> Result<LlmAnswer, OpError> + Send + Sync>;
 
 /// What a plugin told somebody else than the server's log.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,13 +217,50 @@ impl Harness {
         self.host.with(|script| script.asked.clone())
     }
 
+    /// Puts a file below a root, which the agent is granted then. Files are listed, read
+    /// and searched as in a server, but for regular expressions.
+    #[must_use]
+    pub fn file(self, root: &str, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.host.with(|script| script.files.put(root, path, content.into()));
+        self
+    }
+
+    /// Grants the agent a database, which speaks SQLite's SQL, and what
+    /// [`Databases::query`](crate::Databases::query) answers of it.
+    #[must_use]
+    pub fn database(
+        self,
+        name: &str,
+        answer: impl Fn(&Query) -> Result<Rows, OpError> + Send + Sync + 'static,
+    ) -> Self {
+        self.host.with(|script| script.databases.insert(name.to_owned(), Box::new(answer)));
+        self
+    }
+
+    /// A request that the plugin must make with [`Call::http`](crate::Call::http), after
+    /// those that were expected before it, and its answer. The harness panics when it
+    /// is dropped if it was not made, or another one was.
+    #[must_use]
+    pub fn expect_http(self, request: HttpRequest, answer: Result<HttpResponse, OpError>) -> Self {
+        self.host.with(|script| script.http.expect(request, answer));
+        self
+    }
+
+    /// A question that the plugin must ask with [`Call::llm`](crate::Call::llm), in the
+    /// same way.
+    #[must_use]
+    pub fn expect_llm(self, query: LlmQuery, answer: Result<LlmAnswer, OpError>) -> Self {
+        self.host.with(|script| script.llm.expect(query, answer));
+        self
+    }
+
     /// What [`Call::http`](crate::Call::http) answers.
     #[must_use]
     pub fn http(
         self,
         server: impl Fn(&HttpRequest) -> Result<HttpResponse, OpError> + Send + Sync + 'static,
     ) -> Self {
-        self.host.with(|script| script.http = Some(Box::new(server)));
+        self.host.with(|script| script.http.answer_with(server));
         self
     }
 
@@ -197,14 +270,27 @@ impl Harness {
         self,
         models: impl Fn(&LlmQuery) -> Result<LlmAnswer, OpError> + Send + Sync + 'static,
     ) -> Self {
-        self.host.with(|script| script.models = Some(Box::new(models)));
+        self.host.with(|script| script.llm.answer_with(models));
         self
     }
 
     /// Calls from now on are cancelled when they begin.
     #[must_use]
     pub fn cancelled(self) -> Self {
-        self.host.with(|script| script.cancelled = true);
+        self.cancelled_after(0)
+    }
+
+    /// Calls are cancelled once a plugin has looked so often whether they are.
+    #[must_use]
+    pub fn cancelled_after(self, looks: u32) -> Self {
+        self.host.with(|script| script.cancelled_after = Some(looks));
+        self
+    }
+
+    /// What [`Call::remaining`](crate::Call::remaining) answers; 30 s by default.
+    #[must_use]
+    pub fn remaining(self, time: Duration) -> Self {
+        self.host.with(|script| script.remaining = time);
         self
     }
 
@@ -266,119 +352,13 @@ impl Harness {
     }
 }
 
-/// A server to answer with, made up.
-#[must_use]
-pub fn server() -> ServerAbout {
-    ServerAbout {
-        name: "mcp-universal-server".to_owned(),
-        version: "0.1.0".to_owned(),
-        generation: 1,
-        protocol_versions: vec!["2025-11-25".to_owned()],
-        plugin_api: "1.0".to_owned(),
-        uptime_seconds: 60,
-        plugins: Vec::new(),
-    }
-}
-
-/// An agent to answer with, made up: it may do nothing yet.
-#[must_use]
-pub fn agent() -> AgentAbout {
-    AgentAbout {
-        agent: "tester".to_owned(),
-        tenant: "tests".to_owned(),
-        generation: 1,
-        tools: Vec::new(),
-        denied_tools: Vec::new(),
-        resources: Vec::new(),
-        prompts: Vec::new(),
-        capabilities: Vec::new(),
-        files: Vec::new(),
-        databases: Vec::new(),
-        limits: LimitsAbout {
-            max_payload_bytes: 65_536,
-            max_response_bytes: 262_144,
-            timeout_seconds: 30,
-            concurrency: 8,
-            rate_limit: "60/min".to_owned(),
-        },
-        tool_limits: Vec::new(),
-        filters: FiltersAbout::default(),
-        llm: None,
-    }
-}
-
-impl ScriptedHost {
-    fn with<T>(&self, read: impl FnOnce(&mut Script) -> T) -> T {
-        read(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Script {
-    fn answer(&mut self, op: &str, input: &[u8]) -> Result<Vec<u8>, OpError> {
-        let missing = |what: &str| {
-            OpError::new(ErrorCode::Failed, format!("the test's harness has no {what} for `{op}`"))
-        };
-        match op {
-            host::LOG => self.log.push(read(input)),
-            host::PROGRESS => self.said.push(Said::Progress(read(input))),
-            host::CLIENT_LOG => self.said.push(Said::Log(read(input))),
-            host::RESOURCE_UPDATED => self.said.push(Said::Updated(read::<Updated>(input).uri)),
-            host::OFFER => self.said.push(Said::Offer(read(input))),
-            host::ABOUT_SERVER => return self.server.as_ref().map(write).ok_or_else(|| missing("server")),
-            host::ABOUT_AGENT => return self.agent.as_ref().map(write).ok_or_else(|| missing("agent")),
-            host::ABOUT_CLIENT => return Ok(write(&self.client)),
-            host::CALL_STATE => {
-                return Ok(write(&CallState { cancelled: self.cancelled, remaining_ms: 30_000 }));
-            }
-            host::DETACH => return self.detach(read(input)).map(|detached| write(&detached)),
-            host::HTTP => {
-                let server = self.http.as_ref().ok_or_else(|| missing("server"))?;
-                return server(&HttpRequest(read(input))).map(|response| write(&response));
-            }
-            host::LLM_QUERY => {
-                let models = self.models.as_ref().ok_or_else(|| missing("model"))?;
-                return models(&read(input)).map(|answer| write(&answer));
-            }
-            host::ASK => return self.asked(read(input)).map(|answers| write(&answers)),
-            _ => return self.serve(op, input).unwrap_or_else(|| Err(missing("answer"))),
+impl Drop for Harness {
+    fn drop(&mut self) {
+        let complaints = self.host.with(|script| script.complaints());
+        // A test that fails already says why itself.
+        if !complaints.is_empty() && !thread::panicking() {
+            fail(&complaints.join("\n"));
         }
-        Ok(write(&()))
-    }
-
-    fn serve(&mut self, op: &str, input: &[u8]) -> Option<Result<Vec<u8>, OpError>> {
-        let answer = self.served.get(op)?.clone();
-        self.asked.push((op.to_owned(), read(input)));
-        Some(answer.map(|answer| write(&answer)))
-    }
-
-    fn detach(&self, detach: Detach) -> Result<bool, OpError> {
-        if detach.required && !self.client.tasks {
-            let message = "the client does not offer tasks, which this needs";
-            return Err(OpError::new(ErrorCode::ClientCannot, message));
-        }
-        Ok(self.client.tasks)
-    }
-
-    fn asked(&self, ask: Ask) -> Result<Answers, OpError> {
-        let mut answers = BTreeMap::new();
-        for (key, question) in ask.questions {
-            if !question.suits(&self.client) {
-                let message =
-                    format!("the client does not offer `{}`, which this needs", question.capability());
-                return Err(OpError::new(ErrorCode::ClientCannot, message));
-            }
-            let answer = self.answers.get(&key).cloned().ok_or_else(|| {
-                OpError::new(ErrorCode::NoAnswer, format!("the test's harness has no answer to `{key}`"))
-            })?;
-            answers.insert(key, answer);
-        }
-        Ok(Answers { answers })
-    }
-}
-
-impl Services for ScriptedHost {
-    fn invoke(&self, op: &str, _: &[u8], input: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
-        self.with(|script| script.answer(op, input)).map_err(|error| write(&error))
     }
 }
 

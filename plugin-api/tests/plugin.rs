@@ -121,7 +121,10 @@ fn a_tool_that_fails_says_how() {
         (
             "sample.me",
             json!({}),
-            error(ErrorCode::Failed, "the test's harness has no agent for `about/agent`"),
+            error(
+                ErrorCode::Failed,
+                "the test's harness has no answer to `about/agent`: give it one with `Harness::agent`",
+            ),
         ),
         (
             "sample.nothing",

@@ -1,7 +1,7 @@
 //! The wiring: makes the parts, hands each what it needs, and runs them until a
 //! signal says stop.
 
-use std::{io, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use futures::future::BoxFuture;
 use server_core::{
@@ -47,7 +47,7 @@ pub enum ServeError {
     Listen(#[from] ListenError),
     /// There can be no audit.
     #[error("the audit cannot be opened: {0}")]
-    Audit(#[from] JournalError),
+    Audit(String),
     /// Requests could not go out.
     #[error("{0}")]
     Egress(String),
@@ -56,9 +56,22 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
+impl ServeError {
+    fn of_audit(error: &JournalError, state_dir: &Path) -> Self {
+        Self::Audit(match error {
+            JournalError::Locked(_) => error.to_string(),
+            JournalError::Io(error) => format!(
+                "{}: {error} (`state.dir`); let it be a folder that the server's user can create, or owns",
+                state_dir.display()
+            ),
+        })
+    }
+}
+
 /// Runs the server until SIGTERM or SIGINT, then lets calls finish.
 pub async fn serve(
     origin: Origin,
+    installation: Installation,
     inherited: Inherited,
     lines: Lines,
     log: Level,
@@ -75,7 +88,7 @@ pub async fn serve(
     let connector = Connector::new(&EgressSettings::default(), own.clone()).map_err(ServeError::Egress)?;
     let services = HostServices::reaching_out(facts, connector.clone());
     let databases = services.databases();
-    let plugins = Arc::new(PluginHost::new(services.clone(), Installation::of_this_process()));
+    let plugins = Arc::new(PluginHost::new(services.clone(), installation));
     let (content, first) = tokio::select! {
         first = reload::first(origin, plugins.clone(), redaction.clone()) => first?,
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
@@ -90,9 +103,14 @@ pub async fn serve(
         let open = move || {
             let settings = &settings.settings;
             Audit::open(&settings.state_dir, &settings.audit, Some(lines), redaction)
+                .map_err(|error| ServeError::of_audit(&error, &settings.state_dir))
         };
         task::spawn_blocking(open).await.map_err(io::Error::other)??
     };
+    {
+        let audit = audit.clone();
+        services.report_quarantines(Box::new(move |quarantine| chronicle::quarantine(&audit, quarantine)));
+    }
     let readiness = Arc::new(Readiness::default());
     let reloads = {
         let audit = audit.clone();

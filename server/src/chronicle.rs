@@ -7,7 +7,11 @@ use server_core::{
     registry::{Plugin, Refusal},
 };
 
-use crate::{audit::Audit, plugin::Change, reload::Attempt};
+use crate::{
+    audit::Audit,
+    plugin::{Change, Quarantine},
+    reload::Attempt,
+};
 
 /// How many changes and problems of a reload are on record, and how long each.
 const SENTENCES: usize = 200;
@@ -41,7 +45,11 @@ pub(crate) fn plugins(audit: &Audit, changes: &[Change], refused: &[&Refusal]) {
             Change::Removed(_) => ("removed", None),
             Change::WentOn(_) => continue,
         };
-        let Plugin { manifest, provenance, isolation, .. } = &**change.plugin();
+        let Plugin { manifest, provenance, isolation, instance, .. } = &**change.plugin();
+        let confinement = match change {
+            Change::Removed(_) => None,
+            _ => instance.workers().map(|workers| workers.confinement),
+        };
         audit.plugin(&said(json!({
             "change": what,
             "plugin": manifest.name,
@@ -51,6 +59,10 @@ pub(crate) fn plugins(audit: &Audit, changes: &[Change], refused: &[&Refusal]) {
             "signer": provenance.signer,
             "key_id": provenance.key_id,
             "isolation": isolation.as_str(),
+            // Which version; none is a fact too.
+            "landlock": confinement.as_ref().map(|it| it.landlock.unwrap_or(0)),
+            "seccomp": confinement.as_ref().map(|it| it.seccomp),
+            "uid": confinement.as_ref().map(|it| it.uid),
             "before_sha256": before.map(|it| &it.provenance.sha256),
         })));
     }
@@ -58,6 +70,19 @@ pub(crate) fn plugins(audit: &Audit, changes: &[Change], refused: &[&Refusal]) {
         let Refusal { place, code, message, .. } = refusal;
         audit.plugin_refused(&json!({ "place": place, "reason": code, "message": sentence(message) }));
     }
+}
+
+/// A plugin is left alone for a while.
+pub(crate) fn quarantine(audit: &Audit, quarantine: &Quarantine) {
+    let Quarantine { plugin, agent, lost, reason, length } = quarantine;
+    audit.plugin(&said(json!({
+        "change": "quarantined",
+        "plugin": plugin,
+        "agent": agent,
+        "lost": lost,
+        "reason": sentence(reason),
+        "seconds": length.as_secs(),
+    })));
 }
 
 /// Calls in flight were ended.

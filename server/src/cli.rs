@@ -25,6 +25,7 @@ pub mod plugin;
 mod reload;
 mod schema;
 mod serve;
+mod stand_in;
 mod status;
 mod table;
 mod token;
@@ -73,7 +74,7 @@ Example:
     /// Make tokens for agents
     #[command(subcommand)]
     Token(token::Command),
-    /// Make, sign and look into plugins
+    /// Write, try, sign and look into plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Read the audit, the record of every decision
@@ -155,12 +156,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             drop(out);
             serve::run(&arguments, config, redaction.clone())
         }
+        Command::Plugin(command @ plugin::Command::Run(_)) => {
+            drop(out);
+            plugin::run(command, config, redaction.clone(), &mut io::sink())
+        }
         Command::Check(arguments) => check::run(&arguments, config, &redaction, &mut out),
         Command::Diff(arguments) => diff::run(&arguments, &redaction, &mut out),
         Command::Explain(arguments) => explain::run(&arguments, config, &redaction, &mut out),
         Command::Schema => schema::run(&mut out),
-        Command::Token(command) => token::run(&command, config, &mut out),
-        Command::Plugin(command) => plugin::run(command, config, &mut out),
+        Command::Token(command) => token::run(&command, config, &redaction, &mut out),
+        Command::Plugin(command) => plugin::run(command, config, redaction.clone(), &mut out),
         Command::Audit(command) => audit::run(&command, config, &mut out),
         Command::Status(arguments) => status::run(&arguments, config, &mut out),
         Command::Budget(command) => budget::run(&command, config, &mut out),

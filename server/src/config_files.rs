@@ -1,7 +1,10 @@
 //! The files a configuration is read from: config.yaml, those that it includes,
 //! `.env` beside it, and the files its secrets name.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use server_core::config::Source;
 
@@ -23,6 +26,7 @@ use inputs::Kind;
 pub struct ConfigFiles {
     config: PathBuf,
     dotenv: PathBuf,
+    given: HashMap<String, String>,
 }
 
 /// A configuration's files could not be read.
@@ -60,7 +64,15 @@ impl ConfigFiles {
     pub fn new(config: impl Into<PathBuf>) -> Self {
         let config = config.into();
         let dotenv = config.with_file_name(".env");
-        Self { config, dotenv }
+        Self { config, dotenv, given: HashMap::new() }
+    }
+
+    /// With a variable that has this value where neither the process's environment nor
+    /// `.env` has it.
+    #[must_use]
+    pub fn given(mut self, name: &str, value: &str) -> Self {
+        self.given.insert(name.to_owned(), value.to_owned());
+        self
     }
 
     /// The configuration file.
@@ -109,8 +121,9 @@ impl ConfigFiles {
             Err(error) if error.is_absent() => String::new(),
             text => text.map_err(|error| ReadError::File { path: path(), error })?,
         };
-        let dotenv = dotenv::parse(&text).map_err(|error| ReadError::Dotenv { path: path(), error })?;
-        Ok(SystemEnvironment::new(dotenv, self.config.clone()))
+        let mut variables = self.given.clone();
+        variables.extend(dotenv::parse(&text).map_err(|error| ReadError::Dotenv { path: path(), error })?);
+        Ok(SystemEnvironment::new(variables, self.config.clone()))
     }
 }
 

@@ -57,13 +57,17 @@ pub struct Level {
     told: Arc<Once>,
 }
 
-/// Starts logging. Called once, by `serve`.
+/// Starts logging, to `out`. Called once, by whoever serves.
 ///
 /// # Errors
 ///
 /// If there can be no thread for it.
-pub fn start(asked: Asked, redaction: Arc<Redaction>) -> io::Result<Log> {
-    let lines = Lines::start(io::stdout(), redaction)?;
+pub fn start(
+    asked: Asked,
+    redaction: Arc<Redaction>,
+    out: impl io::Write + Send + 'static,
+) -> io::Result<Log> {
+    let lines = Lines::start(out, redaction)?;
     let fixed = asked.by_environment();
     let (asked, filter) = reload::Layer::new(asked);
     let written = tracing_subscriber::fmt::layer()

@@ -53,7 +53,7 @@ pub use inputs::PluginInputs;
 pub use installation::Installation;
 pub use loaded::{Committed, Loaded};
 pub use news::news;
-pub use services::{HostServices, ServerFacts};
+pub use services::{HostServices, Quarantine, ServerFacts};
 
 use fault::Fault;
 use load::{AllRunning, Loader};
@@ -66,7 +66,7 @@ use trust::KeyRing;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The program that runs, also once another one was installed in its place.
-const PROGRAM: &str = "/proc/self/exe";
+pub(crate) const PROGRAM: &str = "/proc/self/exe";
 
 /// Loads plugins, again and again.
 pub struct PluginHost {

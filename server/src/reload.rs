@@ -33,6 +33,7 @@ mod control;
 mod decision;
 mod kept;
 mod log;
+mod overlay;
 mod refused;
 mod staging;
 mod start;
@@ -41,6 +42,7 @@ mod watcher;
 
 pub use control::{Ask, Control, Outcome, RefusedPlugin, Report, Trigger};
 pub use kept::last_good;
+pub use overlay::Overlay;
 pub use refused::Refused;
 pub use start::{First, Origin, first};
 pub use status::{Attempt, KeptGeneration, ReloadStatus, Source, State, Witness};

@@ -28,7 +28,7 @@ async fn files_that_go_on_changing_do_not_hold_up_edits_in_silence() {
     fs::write(door.server.config(), &restless).unwrap();
     ready_when(&door.server, "the refusal", |answer| answer["last_reload"]["result"] == "refused").await;
     let reason = "its files do not stand still long enough to be read";
-    assert!(door.server.logged(|line| line["reason"] == reason).is_some());
+    eventually("the log to say why", || door.server.logged(|line| line["reason"] == reason));
     fs::write(door.server.config(), config() + "# edited\n").unwrap();
     assert_eq!(answer(door.post("/reload")).await.1["result"], "applied");
     ready_when(&door.server, "the edit to be in force", |answer| {

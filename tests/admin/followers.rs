@@ -81,7 +81,7 @@ async fn an_address_that_is_taken_refuses_the_whole_edit() {
         assert_eq!((code, &refused["result"], &refused["generation"]), (409, &json!("refused"), &json!(1)));
         let reason =
             format!("cannot listen on {taken} (`admin.listen`): Address already in use (os error 98)");
-        assert_eq!(refused["reason"], reason);
+        assert!(refused["reason"].as_str().unwrap().starts_with(&reason), "{refused}");
     }
     let laptop = Client::connect(&door.server, LAPTOP, ERAS[1]).await;
     assert_eq!(laptop.tools().await, ["core.echo", "core.sum"]);

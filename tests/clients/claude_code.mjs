@@ -15,9 +15,11 @@ const { TEST_URL, TEST_FOLDER, CLIENT_TOKEN, PATH } = process.env;
 const PROGRAM = `${process.cwd()}/node_modules/@anthropic-ai/claude-code-linux-${process.arch}/claude`;
 const TOOLS = "mcp__mus__*,ListMcpResourcesTool,ReadMcpResourceTool";
 const [SUM, ECHO] = ["mcp__mus__core_sum", "mcp__mus__core_echo"];
+const OWN_TOKEN = { headers: { Authorization: `Bearer ${CLIENT_TOKEN}` } };
 let calls = 0;
 
 await connects();
+await authorizes();
 await works("2026-07-28", "auto");
 await works("2025-11-25", "legacy");
 finish();
@@ -33,6 +35,27 @@ async function connects() {
     assert.match(list, /^right: .* ✔ Connected$/m);
     assert.match(list, /^wrong: .* ✘ Failed to connect/m);
   });
+}
+
+// The ways in which the README keeps tokens out of `.mcp.json`.
+async function authorizes() {
+  const home = await newHome("authorizes");
+  const helper = `${home}/headers`;
+  await writeFile(helper, `#!/bin/sh\nprintf '{"Authorization": "Bearer %s"}' "$TOKEN"\n`, { mode: 0o755 });
+  for (const [name, access] of [
+    ["a variable", { headers: { Authorization: "Bearer ${TOKEN}" } }],
+    ["a program", { headersHelper: helper }],
+  ]) {
+    await check(`the token comes from ${name}`, async () => {
+      let sum;
+      const model = async function* (asked) {
+        asked = yield use(SUM, { a: 2, b: 3 });
+        sum = result(asked);
+      };
+      await converse(home, "auto", "Go on.", model, access);
+      assert.deepEqual(sum, { error: false, text: "5" });
+    });
+  }
 }
 
 async function works(revision, negotiation) {
@@ -129,7 +152,7 @@ function patience() {
 }
 
 // Has Claude Code work on a prompt, with this model.
-async function converse(home, negotiation, prompt, model) {
+async function converse(home, negotiation, prompt, model, access = OWN_TOKEN) {
   let conversation;
   const messages = await serveMessages(async (asked) => {
     // The first request is what the model is called with, not an answer to it.
@@ -137,8 +160,7 @@ async function converse(home, negotiation, prompt, model) {
     return value ?? { type: "text", text: "That is all." };
   });
   const servers = `${home}/mcp.json`;
-  const headers = { Authorization: `Bearer ${CLIENT_TOKEN}` };
-  await writeFile(servers, JSON.stringify({ mcpServers: { mus: { type: "http", url: TEST_URL, headers } } }));
+  await writeFile(servers, JSON.stringify({ mcpServers: { mus: { type: "http", url: TEST_URL, ...access } } }));
   const output = await claude(
     home,
     ["-p", prompt, "--mcp-config", servers, "--strict-mcp-config", "--allowedTools", TOOLS, "--output-format", "json"],
@@ -147,6 +169,7 @@ async function converse(home, negotiation, prompt, model) {
       ANTHROPIC_API_KEY: "none-is-needed",
       ENABLE_TOOL_SEARCH: "false",
       MCP_PROTOCOL_NEGOTIATION: negotiation,
+      TOKEN: CLIENT_TOKEN,
     },
   );
   messages.close();

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     audit::folder,
-    support::{REVIEWER, Server, client::http},
+    support::{REVIEWER, Server, client::http, eventually_async},
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -71,12 +71,15 @@ fn syncs() -> Look {
 }
 
 async fn count(server: &Server) -> u64 {
-    let log = server.log();
-    let line = log.iter().rfind(|line| line["message"] == "admin listening").unwrap();
+    let line = eventually_async("a door", || async {
+        server.log().into_iter().rfind(|line| line["message"] == "admin listening")
+    })
+    .await;
     let address: SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
     let request = http().get(format!("http://{address}/metrics")).bearer_auth(REVIEWER);
     let metrics = request.send().await.unwrap().text().await.unwrap();
-    let line = metrics.lines().find(|line| line.starts_with("audit_syncs_total ")).unwrap();
+    let line = metrics.lines().find(|line| line.starts_with("audit_syncs_total "));
+    let line = line.unwrap_or_else(|| panic!("no audit_syncs_total in {metrics}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 

@@ -260,8 +260,7 @@ pub(super) fn a_token_changed_unseen() -> Look {
 /// answers `reviewer`'s token, which is no agent's.
 pub(super) fn door(message: &'static str, path: &'static str) -> Look {
     Box::new(move |server| {
-        let log = server.log();
-        let line = log.iter().rfind(|line| line["message"] == message).unwrap();
+        let line = eventually("the door", || server.log().into_iter().rfind(|it| it["message"] == message));
         let address: SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
         let request = http().get(format!("http://{address}{path}")).bearer_auth(REVIEWER);
         Box::pin(async move {

@@ -16,7 +16,11 @@ use crate::support::{bundled, program};
 
 use super::{no_plugin, workbench::Workbench};
 
-fn plugin<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>, stdin: &str) -> Output {
+pub(super) fn plugin<A: AsRef<OsStr>>(
+    folder: &Path,
+    arguments: impl IntoIterator<Item = A>,
+    stdin: &str,
+) -> Output {
     let mut child = program()
         .arg("plugin")
         .args(arguments)
@@ -32,12 +36,12 @@ fn plugin<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>
 }
 
 /// Exit code, stdout and stderr of a command.
-fn said(output: &Output) -> (i32, &str, &str) {
+pub(super) fn said(output: &Output) -> (i32, &str, &str) {
     let text = |bytes| std::str::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
-fn core() -> String {
+pub(super) fn core() -> String {
     bundled::library("plugin-core").display().to_string()
 }
 
@@ -116,6 +120,41 @@ fn a_machine_gives_the_keys_password_on_stdin() {
 }
 
 #[test]
+fn a_machine_has_the_keys_password_in_a_file_or_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("password"), "correct horse\nand another line\n").unwrap();
+    let output = plugin(folder, ["keygen", "acme", "--password-file", "password"], "");
+    assert_eq!(output.status.code(), Some(0));
+    let key = fs::read_to_string(folder.join("acme.key")).unwrap();
+    assert!(key.starts_with("untrusted comment: minisign encrypted secret key "), "{key}");
+    let sign = ["plugin", "sign", &core(), "--key", "acme.key", "--json"].map(str::to_owned);
+    for (variable, file, signs) in [
+        (None, Some("password"), true),
+        (Some("correct horse"), None, true),
+        (Some("battery staple"), None, false),
+        // What the command line names goes first.
+        (Some("battery staple"), Some("password"), true),
+    ] {
+        let mut command = program();
+        command.args(&sign).current_dir(folder).stdin(Stdio::null());
+        command.envs(variable.map(|it| ("MCP_SIGNING_PASSWORD", it)));
+        command.args(file.into_iter().flat_map(|it| ["--password-file", it]));
+        let output = command.output().unwrap();
+        let (code, _, stderr) = said(&output);
+        let wrong = "error: acme.key: the password is wrong\n";
+        assert_eq!((code, stderr), if signs { (0, "") } else { (1, wrong) }, "{variable:?} {file:?}");
+    }
+    let output = plugin(folder, ["keygen", "other", "--password-file", "missing"], "");
+    assert_eq!(said(&output), (1, "", "error: missing: No such file or directory (os error 2)\n"));
+    fs::write(folder.join("empty"), "\n").unwrap();
+    let output = plugin(folder, ["keygen", "other", "--password-file", "empty"], "");
+    let empty = "error: an empty password protects nothing: give --no-password if you want none\n";
+    assert_eq!(said(&output), (64, "", empty));
+    assert!(!folder.join("other.key").exists());
+}
+
+#[test]
 fn what_no_server_could_load_is_not_signed() {
     let folder = tempfile::tempdir().unwrap();
     let keys = NewKeys::generate(None).unwrap();
@@ -178,61 +217,15 @@ fn verify_says_what_the_server_of_a_configuration_would() {
 
     config("plugins: [weather]", "isolation: in_process");
     let out_of_scope = format!(
-        "error: plugin refused: {folder}/plugin.json: key `acme` may not sign a plugin named `core`; add a pattern that covers `core` to `plugins.trusted_keys.acme.plugins`, if its owner may\n"
+        "error: plugin refused: {folder}/plugin.json: key `acme` may not sign a plugin named `core`; add a pattern that covers `core` to `plugins.trusted_keys.acme.plugins`, if its owner may\n\
+         plugin refused: {folder}: plugin `core` is to run in the server's process, and key `acme` may not sign for that; set `plugins.trusted_keys.acme.in_process: true` if you trust its owner like the server itself\n"
     );
     assert_eq!(said(&verify()), (1, "", out_of_scope.as_str()));
     let output = plugin(bench.path(), ["verify", "plugins.d/core", "--json"], "");
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &said["refusal"]["code"]), (Some(1), &json!("plugin_out_of_scope")));
-}
-
-#[test]
-fn inspect_shows_what_a_plugin_claims_and_what_is_wrong_with_it() {
-    let bench = Workbench::new();
-    let inspect = |more: &[&str]| plugin(bench.path(), ["inspect", "plugins.d/core"].iter().chain(more), "");
-    let package = bench.package();
-    let id = &bench.keys.key_id;
-    let output = inspect(&[]);
-    let page = format!(
-        "core 0.1.0, release 1000
-  Echoes text and adds numbers.
-  written for API 1.0, built for {target}
-  signature by key {id}: core 0.1.0 release=1000 (unchecked: see `plugin verify`)
-  libplugin_core.so, {size} bytes for x86_64, links to libgcc_s.so.1, libc.so.6, ld-linux-x86-64.so.2
-  sha256 {sha256}
-
-Tools:
-  core.echo: Answers the given text unchanged. Use it to check that the server can be reached.
-    text (string, required): The text to answer.
-",
-        target = package.manifest.target,
-        size = package.artifact.size,
-        sha256 = package.artifact.sha256,
-    );
-    let (code, stdout, stderr) = said(&output);
-    assert_eq!((code, stderr), (0, ""));
-    assert_eq!(stdout.get(..page.len()), Some(page.as_str()), "{stdout}");
-
-    let output = inspect(&["--json"]);
-    let contents: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(contents["package"]["manifest"]["name"], "core");
-    assert_eq!(contents["signature"], json!({ "key_id": id, "comment": "core 0.1.0 release=1000" }));
-    assert_eq!(contents["problems"], json!([]));
-
-    fs::write(bench.folder().join("libplugin_core.so"), "#!/bin/sh\n").unwrap();
-    fs::remove_file(bench.folder().join("plugin.json.minisig")).unwrap();
-    let output = inspect(&["--json"]);
-    let contents: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        contents["problems"],
-        json!([
-            "plugins.d/core/plugin.json.minisig: No such file or directory (os error 2)",
-            format!(
-                "plugins.d/core/libplugin_core.so: it is not the library that was signed: it has 10 bytes, {} were signed; install the plugin's files again, all of them, as its author gave them",
-                package.artifact.size
-            ),
-            "plugins.d/core/libplugin_core.so: it is no shared library for 64-bit Linux; build it with `crate-type = [\"cdylib\"]` and sign the `.so` that comes out",
-        ])
+        (output.status.code(), &said["refusals"][0]["code"]),
+        (Some(1), &json!("plugin_out_of_scope"))
     );
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{refused, reviewer, serve};
+use super::{refused, reviewer, serve, workers};
+use crate::support::eventually;
 
 #[tokio::test]
 async fn a_worker_that_is_lost_fails_its_call_and_is_replaced() {
@@ -83,6 +84,17 @@ async fn a_worker_has_the_threads_that_it_may_have() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_too_long_is_not_read_and_costs_no_worker() {
+    let (_bench, server) = serve("{ processes: 1 }");
+    let client = reviewer(&server).await;
+    let before = workers(&server);
+    let (code, message) = refused(&client, "bench.harm", json!({ "way": "long" })).await;
+    assert_eq!(code, "response_too_large", "{message}");
+    assert_eq!(client.text("bench.version", json!({})).await, "1.0.1");
+    assert_eq!(workers(&server), before);
+}
+
+#[tokio::test]
 async fn a_call_that_is_made_up_has_no_rights() {
     let (_bench, server) = serve("{}");
     let client = reviewer(&server).await;
@@ -90,4 +102,42 @@ async fn a_call_that_is_made_up_has_no_rights() {
         client.text("bench.harm", json!({ "way": "forge" })).await,
         r#"{"code":"denied","message":"there is no such call, or it is over already"}"#
     );
+}
+
+#[tokio::test]
+async fn what_a_worker_prints_is_in_the_log_under_its_plugins_name() {
+    let (_bench, server) = serve("{}");
+    let client = reviewer(&server).await;
+    let printed = |text: &'static str| {
+        eventually(text, || {
+            server.logged(|line| {
+                line["printed"] == true && line["message"].as_str().is_some_and(|it| it.contains(text))
+            })
+        })
+    };
+    assert_eq!(client.text("bench.harm", json!({ "way": "print" })).await, "printed");
+    for text in ["libbench: something is odd", "libbench: and that goes to stdout"] {
+        let line = printed(text);
+        assert_eq!(
+            (&line["message"], &line["plugin"], &line["target"], &line["level"]),
+            (&json!(text), &json!("bench"), &json!("plugin"), &json!("WARN"))
+        );
+    }
+    // The last words of a process are often all that says why it ended.
+    refused(&client, "bench.harm", json!({ "way": "stack" })).await;
+    printed("has overflowed its stack");
+}
+
+#[tokio::test]
+async fn a_worker_that_prints_without_end_fills_no_log() {
+    let (_bench, server) = serve("{}");
+    let client = reviewer(&server).await;
+    assert_eq!(client.text("bench.harm", json!({ "way": "chatter" })).await, "printed");
+    assert_eq!(client.text("bench.harm", json!({ "way": "print" })).await, "printed");
+    eventually("lost lines", || {
+        let lost: u64 = server.log().iter().filter_map(|line| line["lost"].as_u64()).sum();
+        (lost > 50_000).then_some(())
+    });
+    let printed = server.log().iter().filter(|line| line["printed"] == true).count();
+    assert!(printed < 50_000, "{printed} lines");
 }

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use server_core::settings::Isolation;
 
 use super::{refused, reviewer, runs, serve, workers};
+use crate::audit;
 use crate::support::{
-    Server,
-    client::{Client, http},
+    LAPTOP, Server,
+    client::{Client, Era, http},
     eventually,
     testbench::Testbench,
 };
@@ -58,10 +59,24 @@ async fn a_worker_that_works_without_a_call_is_ended() {
 async fn a_plugin_whose_workers_are_lost_again_and_again_is_left_alone() {
     let (bench, server) = serve("{}");
     let client = reviewer(&server).await;
-    for _ in 0..5 {
-        refused(&client, "bench.harm", json!({ "way": "exit" })).await;
+    // Nobody's call does it.
+    for round in 1..=5 {
+        assert_eq!(client.text("bench.harm", json!({ "way": "exit_unasked" })).await, "later");
+        eventually("its worker to end", || {
+            let log = server.log();
+            let lost = log.iter().filter(|line| line["message"] == "worker lost");
+            (lost.count() == round).then_some(())
+        });
     }
     eventually("the quarantine", || server.logged(|line| line["code"] == "plugin_quarantined"));
+    let record = eventually("its record", || {
+        let records = audit::records(&audit::folder(&server));
+        records.into_iter().find(|it| it["event"] == "plugin" && it["change"] == "quarantined")
+    });
+    assert_eq!(
+        (&record["plugin"], &record["lost"], &record["reason"], &record["seconds"]),
+        (&json!("bench"), &json!(5), &json!("its process ended (exit code 7)"), &json!(60))
+    );
     let (code, message) = refused(&client, "bench.version", json!({})).await;
     assert_eq!(code, "worker_lost");
     assert!(
@@ -75,6 +90,44 @@ async fn a_plugin_whose_workers_are_lost_again_and_again_is_left_alone() {
     fs::write(server.config(), bench.config("{ label: another }")).unwrap();
     eventually("the edit", || server.logged(|line| line["message"] == "plugin replaced"));
     assert_eq!(client.text("bench.label", json!({})).await, "another");
+}
+
+#[tokio::test]
+async fn an_agent_that_crashes_a_plugin_again_and_again_takes_it_from_nobody_else() {
+    let bench = Testbench::isolated(Isolation::Process);
+    let config = bench
+        .config("{}")
+        .replace("server: {", "admin: { listen: \"127.0.0.1:0\", token: \"${ADMIN_TOKEN}\" }\nserver: {")
+        .replace("tools: [\"core.echo\", \"core.sum\"]", "tools: [\"*\"]");
+    let server = Server::start_with(&config, |_, command| {
+        command.env("ADMIN_TOKEN", ADMIN);
+    });
+    let client = reviewer(&server).await;
+    for _ in 0..5 {
+        let (code, _) = refused(&client, "bench.harm", json!({ "way": "exit" })).await;
+        assert_eq!(code, "worker_lost");
+    }
+    eventually("the quarantine", || server.logged(|line| line["code"] == "agent_quarantined"));
+    let (code, message) = refused(&client, "bench.version", json!({})).await;
+    assert_eq!(code, "worker_lost");
+    assert!(
+        message.starts_with("plugin `bench` stopped: it is in quarantine for agent `reviewer` for another ")
+            && message.ends_with(" s, because its workers ended too often in calls of this agent's"),
+        "{message}"
+    );
+    let other = Client::connect(&server, LAPTOP, Era::Stateless).await;
+    assert_eq!(version(&other).await, "1.0.1");
+    let record = eventually("its record", || {
+        let records = audit::records(&audit::folder(&server));
+        records.into_iter().find(|it| it["event"] == "plugin" && it["change"] == "quarantined")
+    });
+    assert_eq!((&record["plugin"], &record["agent"]), (&json!("bench"), &json!("reviewer")));
+    let listening = server.logged(|line| line["message"] == "admin listening").unwrap();
+    let url = format!("http://{}/status", listening["address"].as_str().unwrap());
+    let status: Value = http().get(url).bearer_auth(ADMIN).send().await.unwrap().json().await.unwrap();
+    let loaded = status["plugins"]["loaded"].as_array().unwrap();
+    let workers = &loaded.iter().find(|it| it["name"] == "bench").unwrap()["workers"];
+    assert!(workers["quarantined_agents"]["reviewer"].as_u64() >= Some(1), "{workers}");
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn the_kernel_refuses_what_a_plugin_tries() {
         ("root", REFUSED),
         ("filter", REFUSED),
         ("variables", "0"),
-        ("descriptors", "device device device file socket"),
+        ("descriptors", "device pipe pipe file socket"),
     ] {
         assert_eq!(client.text("bench.attack", json!({ "way": way })).await, found, "{way}");
     }

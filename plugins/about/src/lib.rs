@@ -130,7 +130,10 @@ mod tests {
         let error = Harness::new(plugin()).read_resource("about://policies");
         assert_eq!(
             error,
-            Err(OpError::new(ErrorCode::Failed, "the test's harness has no agent for `about/agent`"))
+            Err(OpError::new(
+                ErrorCode::Failed,
+                "the test's harness has no answer to `about/agent`: give it one with `Harness::agent`"
+            ))
         );
     }
 }

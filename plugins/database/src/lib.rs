@@ -103,7 +103,7 @@ fn tables(call: &Call, input: Of) -> Result<Json<Told>, CallError> {
 
 #[cfg(test)]
 mod tests {
-    use plugin_api::{ErrorCode, OpError, testing::Harness};
+    use plugin_api::{ErrorCode, OpError, QueryEnd, Rows, testing::Harness};
     use serde_json::json;
 
     use super::*;
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn without_a_database_the_databases_are_named() {
         let databases = json!([{ "name": "notes", "dialect": "sqlite" }]);
-        let harness = Harness::new(plugin()).serve("database/list", Ok(databases.clone()));
+        let harness = Harness::new(plugin()).database("notes", |_| Ok(Rows::default()));
         let told = harness.call_tool("db.tables", json!({})).unwrap();
         assert_eq!(told.structured, Some(json!({ "databases": databases, "tables": [] })));
     }
@@ -119,7 +119,10 @@ mod tests {
     #[test]
     fn a_query_reaches_the_host_with_its_values_as_they_are() {
         let rows = json!({ "columns": ["n"], "rows": [[1]], "stopped": "rows" });
-        let harness = Harness::new(plugin()).serve("database/query", Ok(rows.clone()));
+        let harness = Harness::new(plugin()).database("notes", |_| {
+            let (columns, stopped) = (vec!["n".to_owned()], Some(QueryEnd::Rows));
+            Ok(Rows { columns, rows: vec![vec![json!(1)]], stopped })
+        });
         let query = json!({
             "database": "notes", "sql": "select ?", "limit": 1,
             "parameters": [null, true, 9_007_199_254_740_993_i64, 0.5, "x'; drop table y"],
@@ -130,8 +133,7 @@ mod tests {
 
     #[test]
     fn values_that_no_column_holds_are_refused() {
-        let harness =
-            Harness::new(plugin()).serve("database/query", Ok(json!({ "columns": [], "rows": [] })));
+        let harness = Harness::new(plugin()).database("notes", |_| Ok(Rows::default()));
         for value in [json!([1]), json!({ "a": 1 })] {
             let query = json!({ "database": "notes", "sql": "select ?", "parameters": [value] });
             assert_eq!(harness.call_tool("db.query", query).unwrap_err().code, ErrorCode::InvalidInput);

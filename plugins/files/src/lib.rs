@@ -152,8 +152,8 @@ mod tests {
 
     #[test]
     fn without_a_root_a_list_names_the_roots() {
-        let roots = json!([{ "name": "docs", "description": "The handbook" }]);
-        let harness = Harness::new(plugin()).serve("files/roots", Ok(roots.clone()));
+        let roots = json!([{ "name": "docs" }]);
+        let harness = Harness::new(plugin()).file("docs", "a.md", "");
         let listed = harness.call_tool("fs.list", json!({})).unwrap();
         assert_eq!(listed.structured, Some(json!({ "roots": roots, "entries": [], "more": false })));
     }
@@ -174,24 +174,13 @@ mod tests {
 
     #[test]
     fn a_part_of_a_file_says_where_the_next_one_starts() {
-        for (part, arguments, blocks) in [
-            (
-                json!({ "content": "all", "offset": 0, "length": 3, "size": 3 }),
-                json!({ "root": "docs", "path": "a" }),
-                vec!["all"],
-            ),
-            (
-                json!({ "content": "some", "offset": 0, "length": 4, "size": 9 }),
-                json!({ "root": "docs", "path": "a", "length": 4 }),
-                vec!["some", "[bytes 0 to 4 of 9; go on with offset 4]"],
-            ),
-            (
-                json!({ "content": "rest", "offset": 5, "length": 4, "size": 9 }),
-                json!({ "root": "docs", "path": "a", "offset": 5 }),
-                vec!["rest", "[bytes 5 to 9, the end]"],
-            ),
+        let harness = Harness::new(plugin()).file("docs", "a", "some text");
+        for (offset, length, blocks) in [
+            (0, 9, vec!["some text"]),
+            (0, 4, vec!["some", "[bytes 0 to 4 of 9; go on with offset 4]"]),
+            (5, 9, vec!["text", "[bytes 5 to 9, the end]"]),
         ] {
-            let harness = Harness::new(plugin()).serve("files/read", Ok(part));
+            let arguments = json!({ "root": "docs", "path": "a", "offset": offset, "length": length });
             let blocks: Vec<_> = blocks.into_iter().map(Content::text).collect();
             assert_eq!(harness.call_tool("fs.read", arguments).unwrap().content, blocks);
         }

@@ -110,7 +110,7 @@ fn said(response: &HttpResponse) -> Vec<Content> {
 #[cfg(test)]
 mod tests {
     use plugin_api::{ErrorCode, OpError, testing::Harness};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -163,8 +163,8 @@ mod tests {
                 &["HTTP 200 from https://api.example.com/x (text/plain); 3 bytes that are no text, left out"],
             ),
         ] {
-            let answer = answer(status, body, truncated);
-            let harness = Harness::new(plugin()).http(move |_| Ok(answer.clone()));
+            let request = HttpRequest::get("https://api.example.com/x").max_bytes(65_536);
+            let harness = Harness::new(plugin()).expect_http(request, Ok(answer(status, body, truncated)));
             let result =
                 harness.call_tool("http.fetch", json!({ "url": "https://api.example.com/x" })).unwrap();
             assert_eq!(result.is_error, is_error);
@@ -174,10 +174,13 @@ mod tests {
 
     #[test]
     fn a_request_is_made_as_it_was_asked_for() {
-        let harness = Harness::new(plugin()).http(|request| {
-            let request = serde_json::to_string(request).unwrap();
-            Ok(answer(200, HttpBody::Text(request), false))
-        });
+        let request = HttpRequest::post("https://api.example.com/x")
+            .header("content-type", "application/json")
+            .text("{}")
+            .secret("jira")
+            .max_bytes(1 << 20);
+        let created = answer(201, HttpBody::Text("created".into()), false);
+        let harness = Harness::new(plugin()).expect_http(request, Ok(created));
         let arguments = json!({
             "url": "https://api.example.com/x",
             "method": "POST",
@@ -186,26 +189,15 @@ mod tests {
             "secret": "jira",
             "max_bytes": 5_000_000,
         });
-        let texts = texts(harness.call_tool("http.fetch", arguments).unwrap());
-        assert_eq!(
-            serde_json::from_str::<Value>(&texts[1]).unwrap(),
-            json!({
-                "method": "POST",
-                "url": "https://api.example.com/x",
-                "headers": [["content-type", "application/json"]],
-                "body": { "text": "{}" },
-                "secret": "jira",
-                "max_bytes": 1_048_576,
-            })
-        );
+        assert_eq!(texts(harness.call_tool("http.fetch", arguments).unwrap())[1], "created");
     }
 
     #[test]
     fn a_refusal_is_passed_on_as_it_is() {
         let refused = OpError::new(ErrorCode::Denied, "agent `laptop` may not reach `x:443`");
-        let expected = refused.clone();
-        let harness = Harness::new(plugin()).http(move |_| Err(refused.clone()));
-        assert_eq!(harness.call_tool("http.fetch", json!({ "url": "https://x/" })), Err(expected));
+        let request = HttpRequest::get("https://x/").max_bytes(65_536);
+        let harness = Harness::new(plugin()).expect_http(request, Err(refused.clone()));
+        assert_eq!(harness.call_tool("http.fetch", json!({ "url": "https://x/" })), Err(refused));
     }
 
     #[test]

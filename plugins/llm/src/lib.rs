@@ -102,18 +102,15 @@ mod tests {
 
     #[test]
     fn a_question_goes_to_the_host_as_it_is_and_its_answer_comes_with_what_it_cost() {
-        let harness = Harness::new(plugin()).llm(|query| {
-            let expected = LlmQuery {
-                provider: None,
-                model: "fast".to_owned(),
-                prompt: "6 times 7?".to_owned(),
-                system: Some("Be short.".to_owned()),
-                max_tokens: Some(10),
-                temperature: Some(0.5),
-            };
-            assert_eq!(*query, expected);
-            Ok(answer())
-        });
+        let query = LlmQuery {
+            provider: None,
+            model: "fast".to_owned(),
+            prompt: "6 times 7?".to_owned(),
+            system: Some("Be short.".to_owned()),
+            max_tokens: Some(10),
+            temperature: Some(0.5),
+        };
+        let harness = Harness::new(plugin()).expect_llm(query, Ok(answer()));
         let arguments = json!({
             "model": "fast", "prompt": "6 times 7?", "system": "Be short.", "max_tokens": 10, "temperature": 0.5
         });

@@ -166,6 +166,14 @@ fn harm(way: &str) -> String {
             process::abort()
         }
         "exit" => process::exit(7),
+        "exit_unasked" => {
+            // Once its answer is out.
+            thread::spawn(|| {
+                thread::sleep(Duration::from_millis(50));
+                process::exit(7)
+            });
+            return "later".to_owned();
+        }
         "segv" => unsafe { ptr::null_mut::<u8>().write_volatile(1) },
         "stack" => {
             black_box(deeper(0));
@@ -175,6 +183,9 @@ fn harm(way: &str) -> String {
         "take" => return take(128 << 20),
         "work" => return work(Duration::from_secs(4)),
         "threads" => return threads(),
+        "long" => return "x".repeat(8 << 20),
+        "print" => return print(1),
+        "chatter" => return print(100_000),
         "burn" => drop(thread::spawn(spin)),
         "ptrace" => {
             black_box(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) });
@@ -251,6 +262,17 @@ fn threads() -> String {
         begun += 1;
     }
     begun.to_string()
+}
+
+/// Prints what a library of C's might.
+fn print(lines: usize) -> String {
+    let line = b"libbench: something is odd\n";
+    for _ in 0..lines {
+        unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+    }
+    let line = b"libbench: and that goes to stdout\n";
+    unsafe { libc::write(libc::STDOUT_FILENO, line.as_ptr().cast(), line.len()) };
+    "printed".to_owned()
 }
 
 /// The line to the server, by its kind.

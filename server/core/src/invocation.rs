@@ -17,6 +17,8 @@ pub struct Invocation {
     pub conversation: Arc<dyn Conversation>,
     /// How long it may take.
     pub timeout: Duration,
+    /// How long its answer may be.
+    pub max_response_bytes: u64,
     /// The plugin promised not to block, so no thread of its own is needed.
     pub inline: bool,
     /// Counts as running until dropped: keep it until the plugin's code has

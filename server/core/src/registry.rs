@@ -17,13 +17,17 @@ use plugin_contract::{
 use serde::Serialize;
 
 use crate::{
-    arguments::{ArgumentSchema, InvalidSchema},
+    arguments::ArgumentSchema,
     egress::{InvalidRule, Rule},
     id::KeyName,
     invocation::Invocation,
     settings::Isolation,
     workers::WorkersStatus,
 };
+
+mod conflict;
+
+use conflict::Conflict;
 
 /// The longest URI of a resource that a client may name.
 pub const MAX_URI: usize = 2048;
@@ -115,6 +119,12 @@ pub enum InvokeError {
     TimedOut {
         /// The limit.
         seconds: u64,
+    },
+    /// Its answer is longer than whoever asked may be given, and was not read.
+    #[error("the answer has {bytes} bytes, more than are allowed")]
+    TooLarge {
+        /// How long it was to be.
+        bytes: u64,
     },
     /// Its code is gone.
     #[error("plugin `{plugin}` stopped: {reason}")]
@@ -286,30 +296,28 @@ impl Registry {
         for tool in &manifest.tools {
             let form = tool.name.client_form();
             if let Some(other) = self.client_forms.get(&form).or_else(|| own.get(&form)) {
-                return Some(Conflict::ToolTaken(tool.name.clone(), other.clone()));
+                let owner = self.tool(other.as_str()).map(|tool| tool.plugin.manifest.name.clone());
+                return Some(Conflict::ToolTaken(tool.name.clone(), other.clone(), owner));
             }
             own.insert(form, tool.name.clone());
         }
         let mut own = BTreeSet::new();
-        let taken = |kind, name: &str, elsewhere: bool, own: &mut BTreeSet<String>| {
+        let mut taken = |kind, name: &str, owner: Option<&Arc<Plugin>>| {
             let here = !own.insert(format!("{kind} {name}"));
-            (elsewhere || here).then(|| Conflict::Taken(kind, name.to_owned()))
+            let owner = owner.map(|owner| owner.manifest.name.clone());
+            (owner.is_some() || here).then(|| Conflict::Taken(kind, name.to_owned(), owner))
         };
-        let uris = manifest.resources.iter().map(|spec| spec.uri.as_str());
+        let resources = manifest.resources.iter().map(|spec| spec.uri.as_str());
         let templates = manifest.resource_templates.iter().map(|spec| spec.uri_template.as_str());
         let prompts = manifest.prompts.iter().map(|spec| spec.name.as_str());
-        uris.map(|uri| taken("resource", uri, self.resources.contains_key(uri), &mut own))
-            .find_map(|conflict| conflict)
-            .or_else(|| {
-                templates
-                    .map(|uri| taken("resource template", uri, self.templates.contains_key(uri), &mut own))
-                    .find_map(|conflict| conflict)
-            })
-            .or_else(|| {
-                prompts
-                    .map(|name| taken("prompt", name, self.prompts.contains_key(name), &mut own))
-                    .find_map(|conflict| conflict)
-            })
+        let of_resource = |uri: &str| self.resources.get(uri).map(|it| &it.plugin);
+        let of_template = |uri: &str| self.templates.get(uri).map(|it| &it.plugin);
+        let of_prompt = |name: &str| self.prompts.get(name).map(|it| &it.plugin);
+        resources
+            .map(|uri| ("resource", uri, of_resource(uri)))
+            .chain(templates.map(|uri| ("resource template", uri, of_template(uri))))
+            .chain(prompts.map(|name| ("prompt", name, of_prompt(name))))
+            .find_map(|(kind, name, owner)| taken(kind, name, owner))
     }
 
     fn compiled(plugin: &Plugin) -> Result<&Compiled, Conflict> {
@@ -384,61 +392,6 @@ struct Compiled {
     schemas: Vec<(Arc<ArgumentSchema>, Option<Arc<ArgumentSchema>>)>,
     templates: Vec<UriTemplate>,
     egress: Vec<Rule>,
-}
-
-enum Conflict {
-    PluginTwice(PathBuf),
-    ToolTaken(ToolName, ToolName),
-    Taken(&'static str, String),
-    Schema(ToolName, &'static str, InvalidSchema),
-    Template(String),
-    Egress(String),
-}
-
-impl Conflict {
-    fn refusal(self, plugin: &Plugin) -> Refusal {
-        let name = &plugin.manifest.name;
-        let (code, message, help) = match self {
-            Self::PluginTwice(other) => (
-                "plugin_twice",
-                format!("plugin `{name}` is loaded already, from {}", other.display()),
-                "remove one of the two".to_owned(),
-            ),
-            Self::ToolTaken(tool, other) if tool == other => (
-                "name_taken",
-                format!("tool `{tool}` of plugin `{name}` is offered already"),
-                "rename it in the plugin, or disable one of the two plugins".to_owned(),
-            ),
-            Self::ToolTaken(tool, other) => (
-                "name_taken",
-                format!(
-                    "tool `{tool}` of plugin `{name}` looks like `{other}` to clients that write `.` as `_`"
-                ),
-                "rename it in the plugin, or disable one of the two plugins".to_owned(),
-            ),
-            Self::Taken(kind, taken) => (
-                "name_taken",
-                format!("{kind} `{taken}` of plugin `{name}` is offered already"),
-                "rename it in the plugin, or disable one of the two plugins".to_owned(),
-            ),
-            Self::Schema(tool, which, error) => (
-                "invalid_schema",
-                format!("the {which} schema of tool `{tool}` cannot be used: {error}"),
-                "correct the schema in the plugin and sign it again".to_owned(),
-            ),
-            Self::Egress(message) => (
-                "invalid_egress",
-                format!("a host that plugin `{name}` declares cannot be used: {message}"),
-                "correct it in the plugin and sign it again".to_owned(),
-            ),
-            Self::Template(message) => (
-                "invalid_template",
-                message,
-                "correct the template in the plugin and sign it again".to_owned(),
-            ),
-        };
-        Refusal { place: plugin.provenance.folder.clone(), code, message, help }
-    }
 }
 
 #[cfg(test)]

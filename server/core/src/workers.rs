@@ -1,6 +1,6 @@
 //! How the worker processes of a plugin are, for the operator.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,10 @@ pub struct WorkersStatus {
     /// How long the plugin is left alone, because too many were lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined_seconds: Option<u64>,
+    /// How many seconds it gets no calls of these agents, because too many were lost
+    /// with theirs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantined_agents: BTreeMap<String, u64>,
 }
 
 impl fmt::Display for WorkersStatus {
@@ -45,10 +49,12 @@ impl fmt::Display for WorkersStatus {
         if let (1.., Some(reason)) = (self.lost, &self.last_loss) {
             write!(f, ", {} lost, the last because {reason}", self.lost)?;
         }
-        match self.quarantined_seconds {
-            Some(seconds) => write!(f, ", in quarantine for {seconds} s"),
-            None => Ok(()),
+        if let Some(seconds) = self.quarantined_seconds {
+            write!(f, ", in quarantine for {seconds} s")?;
         }
+        let mut agents = self.quarantined_agents.iter();
+        agents
+            .try_for_each(|(agent, seconds)| write!(f, ", in quarantine for agent `{agent}` for {seconds} s"))
     }
 }
 
@@ -66,6 +72,7 @@ mod tests {
             lost: 0,
             last_loss: None,
             quarantined_seconds: None,
+            quarantined_agents: BTreeMap::new(),
         };
         assert_eq!(fine.to_string(), "1 there (Landlock 7, seccomp, user 1000)");
         let bad = WorkersStatus {
@@ -74,11 +81,12 @@ mod tests {
             lost: 5,
             last_loss: Some("its process ended (exit code 7)".to_owned()),
             quarantined_seconds: Some(42),
+            quarantined_agents: [("laptop".to_owned(), 7)].into(),
             ..fine
         };
         assert_eq!(
             bad.to_string(),
-            "0 there (no Landlock, seccomp, user 1000), 5 lost, the last because its process ended (exit code 7), in quarantine for 42 s"
+            "0 there (no Landlock, seccomp, user 1000), 5 lost, the last because its process ended (exit code 7), in quarantine for 42 s, in quarantine for agent `laptop` for 7 s"
         );
     }
 }

@@ -92,7 +92,8 @@ fn check(file: &Path, redaction: &Redaction) -> Checked {
     match compiled {
         Ok(compiled) => {
             let changes = changes(&compiled.settings, &environment);
-            Checked { problems: compiled.warnings, accepted: true, changes }
+            let problems = compiled.warnings.into_iter().chain(environment.doubt()).collect();
+            Checked { problems, accepted: true, changes }
         }
         Err(problems) => refused(problems),
     }
@@ -113,11 +114,12 @@ fn print(file: &Path, checked: &Checked, out: &mut dyn Write) -> io::Result<()> 
     for problem in &checked.problems {
         writeln!(out, "{problem}\n")?;
     }
-    let verdict = if checked.accepted { "ok" } else { "cannot be used" };
+    // Of what is accepted, they are warnings.
+    let (verdict, kind) = if checked.accepted { ("ok", "warning") } else { ("cannot be used", "problem") };
     let count = match checked.problems.len() {
         0 => String::new(),
-        1 => ", 1 problem".to_owned(),
-        count => format!(", {count} problems"),
+        1 => format!(", 1 {kind}"),
+        count => format!(", {count} {kind}s"),
     };
     writeln!(out, "{}: {verdict}{count}", file.display())?;
     let Some(changes) = &checked.changes else { return Ok(()) };

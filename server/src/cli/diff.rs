@@ -18,17 +18,16 @@ use server_core::{
 };
 
 use crate::{
-    cli::Failure,
+    cli::{
+        Failure,
+        stand_in::{Missing, StandIn},
+    },
     config_files::ConfigFiles,
     plugin::{
         Installation,
         claims::{Claims, claims},
     },
 };
-
-pub(super) mod stand_in;
-
-use stand_in::{Missing, StandIn};
 
 /// Say who gains and loses what between two configurations
 #[derive(Debug, Args)]

@@ -5,7 +5,6 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
 };
 
 use clap::Args;
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use server_core::{
     audit::{Admission, AuditSink, AuditStatus, AuditUnavailable},
-    config::{self, Places, Problem},
+    config::Places,
     explain::{Arguments as Judged, Explanation},
     gateway::{CallLog, CallRecord, Gateway, Question},
     redact::Redaction,
@@ -25,10 +24,8 @@ use crate::{
     cli::{
         Failure,
         admin::{Door, DoorArguments},
-        config_path,
-        diff::stand_in::{Missing, StandIn},
+        config_path, stand_in,
     },
-    config_files::ConfigFiles,
     plugin::{Installation, claims::claims},
 };
 
@@ -79,7 +76,7 @@ pub(super) fn run(
     let answer = if arguments.offline { None } else { ask(&arguments.door, config.clone(), &question)? };
     let explanation = match answer {
         Some(explanation) => explanation,
-        None => of_file(config_path(config), &question, redaction)?,
+        None => of_file(&config_path(config), &question, redaction)?,
     };
     if arguments.door.json {
         let json = serde_json::to_string_pretty(&explanation).map_err(Failure::failed)?;
@@ -131,18 +128,9 @@ fn ask(
 }
 
 /// What the same engine says of a configuration that is in force nowhere.
-fn of_file(path: PathBuf, question: &Question, redaction: &Redaction) -> Result<Explanation, Failure> {
-    let unusable = |error: &dyn std::fmt::Display| Failure::Configuration(format!("error: {error}"));
-    let (source, environment) = ConfigFiles::new(&path).read().map_err(|error| unusable(&error))?;
+fn of_file(path: &Path, question: &Question, redaction: &Redaction) -> Result<Explanation, Failure> {
     // No token is needed to say what its bearer may do.
-    let missing = Missing::default();
-    let stand_in = StandIn { environment: &environment, config: &path, missing: &missing };
-    let compiled = config::compile(&source, &stand_in);
-    redaction.learn(environment.secrets(), Instant::now());
-    let compiled = compiled.map_err(|problems| {
-        let errors: Vec<_> = problems.iter().filter(|it| it.is_error()).map(Problem::to_string).collect();
-        Failure::Configuration(errors.join("\n\n"))
-    })?;
+    let compiled = stand_in::compiled(path, redaction)?;
     let claims = claims(&compiled.settings.plugins, &Installation::of_this_process());
     for unread in &claims.unread {
         let _ = writeln!(io::stderr(), "note: {unread}; tools in it are not known");

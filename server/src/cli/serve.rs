@@ -1,7 +1,7 @@
 //! `serve`.
 
 use std::{
-    io::ErrorKind,
+    io::{self, ErrorKind, Write},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,7 +17,8 @@ use crate::{
     cli::{Failure, config_path},
     config_files::{self, ConfigFiles},
     logging::{self, Asked},
-    reload::Origin,
+    plugin::Installation,
+    reload::{Origin, Overlay},
     supervisor::Inherited,
 };
 
@@ -49,12 +50,23 @@ pub(super) fn run(
     asked: Option<PathBuf>,
     redaction: Arc<Redaction>,
 ) -> Result<(), Failure> {
-    redaction.learn(config_files::process_secrets(), Instant::now());
     let origin = origin(arguments, asked)?;
-    let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
     let inherited = Inherited::of_this_process()
         .map_err(|error| Failure::Failed(format!("a socket of LISTEN_FDS cannot be used: {error}")))?;
-    let log = logging::start(asked, redaction.clone()).map_err(Failure::failed)?;
+    serve(origin, Installation::of_this_process(), inherited, io::stdout(), redaction)
+}
+
+/// Runs a server that logs to `out` until a signal ends it.
+pub(super) fn serve(
+    origin: Origin,
+    installation: Installation,
+    inherited: Inherited,
+    out: impl Write + Send + 'static,
+    redaction: Arc<Redaction>,
+) -> Result<(), Failure> {
+    redaction.learn(config_files::process_secrets(), Instant::now());
+    let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
+    let log = logging::start(asked, redaction.clone(), out).map_err(Failure::failed)?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
@@ -62,7 +74,8 @@ pub(super) fn run(
         .max_blocking_threads(THREADS)
         .build()
         .map_err(Failure::failed)?;
-    let served = runtime.block_on(app::serve(origin, inherited, log.lines(), log.level(), redaction));
+    let (lines, level) = (log.lines(), log.level());
+    let served = runtime.block_on(app::serve(origin, installation, inherited, lines, level, redaction));
     // A file may be read, or a plugin run, for ever.
     runtime.shutdown_timeout(SHUTDOWN);
     served.map_err(|error| match error {
@@ -94,7 +107,8 @@ fn origin(arguments: &Arguments, asked: Option<PathBuf>) -> Result<Origin, Failu
     let path = config_path(asked);
     let missing = path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
     if named || !missing {
-        return Ok(Origin::Files { files: ConfigFiles::new(path), last_good: arguments.last_good });
+        let (files, last_good) = (ConfigFiles::new(path), arguments.last_good);
+        return Ok(Origin::Files { files, last_good, overlay: Overlay::default() });
     }
     let Ok(token) = std::env::var("MCP_TOKEN") else {
         return Err(Failure::Configuration(format!(

@@ -5,11 +5,12 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use server_core::{
-    config::{Environment, Found, Included, Source},
+    config::{Environment, Found, Included, Problem, Severity, Source},
     redact,
     secret::Secret,
 };
@@ -57,6 +58,29 @@ impl SystemEnvironment {
         let dotenv = self.dotenv.iter().filter(|(name, _)| redact::names_secret(name));
         let all = asked.chain(files).chain(dotenv.map(|(_, value)| value.clone())).map(Secret::new);
         all.chain(process_secrets()).collect()
+    }
+
+    /// What is odd about `.env` itself: that others on this machine can read it.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Problem> {
+        const OTHERS: u32 = 0o007;
+        let path = self.config.with_file_name(".env");
+        let mode = path.metadata().ok()?.mode();
+        (mode & OTHERS != 0).then(|| Problem {
+            severity: Severity::Warning,
+            code: "exposed_secrets",
+            message: format!(
+                "everybody on this machine has rights to `.env`, which holds secrets: mode {:03o}",
+                mode & 0o777
+            ),
+            help: Some(format!("chmod 600 {}", path.display())),
+            path,
+            line: 1,
+            column: 1,
+            config_path: String::new(),
+            alias_line: None,
+            snippet: None,
+        })
     }
 
     fn value(&self, name: &str) -> Option<String> {
@@ -194,6 +218,8 @@ impl Environment for KeptEnvironment<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
     use super::*;
 
     #[test]
@@ -207,6 +233,20 @@ mod tests {
             ("PATH", false),
         ] {
             assert_eq!(is_secret(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_env_that_others_have_rights_to_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let dotenv = folder.path().join(".env");
+        let environment = SystemEnvironment::new(HashMap::new(), folder.path().join("config.yaml"));
+        assert_eq!(environment.doubt(), None);
+        for (mode, told) in [(0o600, None), (0o640, None), (0o644, Some("644")), (0o602, Some("602"))] {
+            fs::write(&dotenv, "").unwrap();
+            fs::set_permissions(&dotenv, fs::Permissions::from_mode(mode)).unwrap();
+            let doubt = environment.doubt().map(|doubt| doubt.message);
+            assert_eq!(doubt.as_deref().and_then(|it| it.rsplit(' ').next()), told);
         }
     }
 }

@@ -12,7 +12,7 @@ use plugin_contract::{Manifest, PluginName};
 use server_core::{
     id::KeyName,
     invocation::Invocation,
-    registry::{Instance, InvokeError, Plugin, Prepared, Provenance, Registry},
+    registry::{Instance, InvokeError, Plugin, Prepared, Provenance, Refusal, Registry},
     settings::{KeySource, PluginSettings},
 };
 
@@ -64,8 +64,23 @@ impl Claims {
     /// it runs.
     #[must_use]
     pub fn registry(&self, settings: &PluginSettings) -> Registry {
+        self.admitted(&self.manifests, settings).0
+    }
+
+    /// Why a plugin could not be loaded beside the others: something that it offers has
+    /// a name that is taken, or cannot be offered at all.
+    #[must_use]
+    pub fn conflicts(&self, manifest: &Manifest, settings: &PluginSettings) -> Vec<Refusal> {
+        let others = self.manifests.iter().filter(|it| it.name != manifest.name);
+        let manifests: Vec<_> = others.chain([manifest]).cloned().collect();
+        let (_, mut refusals) = self.admitted(&manifests, settings);
+        refusals.retain(|refusal| refusal.place == Path::new(manifest.name.as_str()));
+        refusals
+    }
+
+    fn admitted(&self, manifests: &[Manifest], settings: &PluginSettings) -> (Registry, Vec<Refusal>) {
         let unsigned = "unverified".parse::<KeyName>().ok();
-        let plugins = self.manifests.iter().zip(unsigned.iter().cycle()).filter_map(|(manifest, signer)| {
+        let plugins = manifests.iter().zip(unsigned.iter().cycle()).filter_map(|(manifest, signer)| {
             let entry = settings.entries.get(&manifest.name).cloned().unwrap_or_default();
             let plugin = || Plugin {
                 manifest: manifest.clone(),
@@ -82,7 +97,7 @@ impl Claims {
             };
             entry.enabled.then(|| Arc::new(plugin()))
         });
-        Registry::admit(plugins).0
+        Registry::admit(plugins)
     }
 
     /// False if there is no such folder.

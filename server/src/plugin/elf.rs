@@ -9,6 +9,10 @@ use object::{
 
 use super::fault::{Fault, quote};
 
+mod needs;
+
+pub(crate) use needs::Needs;
+
 type Header = FileHeader64<LE>;
 type Segment = ProgramHeader64<LE>;
 
@@ -65,10 +69,12 @@ impl Facts {
         if self.problems.is_empty() {
             return Ok(());
         }
+        let ours = self.machine == machine(MACHINE);
+        let target = if ours { String::new() } else { format!("for {} ", env!("SERVER_TARGET")) };
         Err(Fault::new(
             "library_unsafe",
             format!("it will not be loaded: {}", self.problems.join("; ")),
-            "build it with the Rust toolchain's defaults for a `cdylib`, and sign it again",
+            format!("build it {target}with the Rust toolchain's defaults for a `cdylib`, and sign it again"),
         ))
     }
 }
@@ -105,7 +111,6 @@ impl<'a> Library<'a> {
         let flags = |it: &Segment, mask| it.p_flags.get(LE) & mask == mask;
         let stacks = || self.segments(elf::PT_GNU_STACK);
         note(self.header.e_type.get(LE) != elf::ET_DYN, "it is no shared object");
-        note(self.header.e_machine.get(LE) != MACHINE, "it is built for another machine");
         note(self.segments(elf::PT_LOAD).next().is_none(), "it has no code");
         note(truncated, "it is truncated");
         note(self.dynamic.is_none(), "it does not tell the linker what to do");
@@ -132,9 +137,19 @@ impl<'a> Library<'a> {
             interposers.into_iter().any(|tag| self.value(tag).is_some()),
             "it puts other libraries in place of itself",
         );
+        let built_for = self.header.e_machine.get(LE);
+        if built_for != MACHINE {
+            problems.push(format!(
+                "it is built for {}, this server for {}",
+                machine(built_for),
+                machine(MACHINE)
+            ));
+        }
         let needed = self.names(elf::DT_NEEDED);
         let foreign = needed.iter().filter(|name| !shared(name));
-        problems.extend(foreign.map(|name| format!("it links to `{}`", quote(name))));
+        problems.extend(foreign.map(|name| {
+            format!("it links to `{}`, and a plugin brings along all but the C library", quote(name))
+        }));
         problems
     }
 

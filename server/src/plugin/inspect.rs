@@ -7,8 +7,8 @@ use plugin_contract::Package;
 use serde::Serialize;
 
 use super::{
-    elf::Facts,
-    fault::Fault,
+    elf::{Facts, Needs},
+    fault::{Fault, quote},
     folder::{self, Links},
     image::RawLibrary,
     package::{self, MANIFEST, MAX_LIBRARY, MAX_MANIFEST, MAX_SIGNATURE, SIGNATURE},
@@ -48,6 +48,12 @@ pub struct LibraryFacts {
     pub machine: String,
     /// The libraries it links to.
     pub needed: Vec<String>,
+    /// The names that it leaves to them to define, as in `memcpy@GLIBC_2.14`.
+    pub undefined_symbols: Vec<String>,
+    /// The C library that it needs at least, as in `2.34`.
+    pub glibc: Option<String>,
+    /// The compilers that its parts were built with, by their own notes.
+    pub built_by: Vec<String>,
 }
 
 /// Looks into a plugin's folder. The error is a sentence on why there is nothing
@@ -76,12 +82,29 @@ fn library(folder: &Path, package: &Package, tell: &mut impl FnMut(String)) -> R
     library.is(artifact).unwrap_or_else(|fault| tell(at(folder, &artifact.file, fault)));
     let facts = Facts::of(library.bytes()).map_err(|fault| at(folder, &artifact.file, fault))?;
     facts.check().unwrap_or_else(|fault| tell(at(folder, &artifact.file, fault)));
+    let needs = Needs::of(library.bytes());
+    if !needs.unowned.is_empty() {
+        tell(at(folder, &artifact.file, unowned(&needs.unowned)));
+    }
     Ok(LibraryFacts {
+        glibc: needs.glibc().map(str::to_owned),
+        undefined_symbols: needs.symbols,
+        built_by: needs.built_by,
         size: library.size(),
         sha256: library.sha256_hex(),
         machine: facts.machine,
         needed: facts.needed,
     })
+}
+
+/// The linker may find them all the same, which only loading it would show.
+fn unowned(symbols: &[String]) -> Fault {
+    let symbols: Vec<_> = symbols.iter().map(|it| format!("`{}`", quote(it))).collect();
+    Fault::new(
+        "symbols_unowned",
+        format!("it needs {}, and does not say which library has that", symbols.join(", ")),
+        "link what defines it into the library, as the `-sys` crate's `static` or `vendored` feature does",
+    )
 }
 
 fn read(folder: &Path, name: &str, max: u64) -> Result<Vec<u8>, String> {

@@ -60,8 +60,6 @@ pub(crate) struct Verified<'k> {
     pub(crate) package: Package,
     pub(crate) provenance: Provenance,
     pub(crate) signer: &'k Signer,
-    /// What the signer wrote beside the signature.
-    pub(crate) comment: String,
     words: Words,
     image: LibraryImage,
     /// Of the library's file, from before it was read.
@@ -92,9 +90,17 @@ impl Unverified {
 
     /// Checks the signature, and only then looks at what was signed.
     pub(crate) fn verify<'k>(self, keys: &'k KeyRing) -> Result<Signed<'k>, Refusal> {
+        let (signed, objections) = self.judge(keys)?;
+        objections.into_iter().next().map_or(Ok(signed), Err)
+    }
+
+    /// The same for whoever only looks: with all that speaks against what was signed,
+    /// since one of it keeps the rest from being looked at in a server.
+    pub(crate) fn judge<'k>(self, keys: &'k KeyRing) -> Result<(Signed<'k>, Vec<Refusal>), Refusal> {
         let Self { folder, words } = self;
-        let (signer, package, comment) = words.verify(folder.path(), keys)?;
-        Ok(Signed { folder, words, package, signer, comment })
+        let (signer, package, comment) = words.authentic(folder.path(), keys)?;
+        let objections = objections(signer, &package, folder.path());
+        Ok((Signed { folder, words, package, signer, comment }, objections))
     }
 }
 
@@ -105,27 +111,47 @@ impl Words {
         folder: &Path,
         keys: &'k KeyRing,
     ) -> Result<(&'k Signer, Package, String), Refusal> {
+        let authentic = self.authentic(folder, keys)?;
+        objections(authentic.0, &authentic.1, folder).into_iter().next().map_or(Ok(authentic), Err)
+    }
+
+    /// Who said so, and what, whether they may or not.
+    fn authentic<'k>(
+        &self,
+        folder: &Path,
+        keys: &'k KeyRing,
+    ) -> Result<(&'k Signer, Package, String), Refusal> {
         let signature =
             Signature::parse(&self.signature).map_err(|fault| fault.at(&folder.join(SIGNATURE)))?;
         let signed = || {
             let signer = keys.signer(&signature)?;
             signer.verify(&self.manifest, &signature)?;
-            let package = parse(&self.manifest)?;
-            signer.vouches_for(&package.manifest)?;
-            coherent(&package)?;
-            Ok((signer, package))
+            Ok((signer, parse(&self.manifest)?))
         };
         let (signer, package) = signed().map_err(|fault: Fault| fault.at(&folder.join(MANIFEST)))?;
-        named(folder, &package.manifest.name).map_err(|fault| fault.at(folder))?;
         let comment = signature.comment().to_owned();
         Ok((signer, package, comment))
     }
+}
+
+/// All that speaks against what a key's owner signed.
+fn objections(signer: &Signer, package: &Package, folder: &Path) -> Vec<Refusal> {
+    let mut faults = signer.objections(&package.manifest);
+    faults.extend(coherent(package).err());
+    let manifest = folder.join(MANIFEST);
+    let misnamed = named(folder, &package.manifest.name).err().map(|fault| fault.at(folder));
+    faults.into_iter().map(|fault| fault.at(&manifest)).chain(misnamed).collect()
 }
 
 impl<'k> Signed<'k> {
     /// By whom.
     pub(crate) fn signer(&self) -> &'k Signer {
         self.signer
+    }
+
+    /// What the signer wrote beside the signature.
+    pub(crate) fn comment(&self) -> &str {
+        &self.comment
     }
 
     /// What was signed.
@@ -166,8 +192,8 @@ impl<'k> Signed<'k> {
             key_id: self.signer.id().to_string(),
             sha256: image.library().sha256_hex(),
         };
-        let Self { words, package, signer, comment, .. } = self;
-        Ok(Verified { package, provenance, signer, comment, words, image, stamp })
+        let Self { words, package, signer, .. } = self;
+        Ok(Verified { package, provenance, signer, words, image, stamp })
     }
 }
 

@@ -38,10 +38,14 @@ mod http;
 mod llm;
 mod log;
 mod offers;
+mod quarantine;
 
 pub(crate) use calls::{Calls, InFlight, Work};
+pub(crate) use log::MAX_MESSAGE;
 use log::PluginLog;
 pub(crate) use offers::Withdrawn;
+pub use quarantine::Quarantine;
+use quarantine::Witness;
 
 /// How many offers and news about resources a plugin may have at once, and how
 /// fast that grows back: everyone who may see them is told.
@@ -89,6 +93,8 @@ struct Shared {
     connector: Option<Connector>,
     /// Where their books are, only the configuration says.
     models: OnceLock<Models>,
+    /// Who hears of quarantines.
+    witness: OnceLock<Witness>,
 }
 
 impl HostServices {
@@ -106,14 +112,19 @@ impl HostServices {
 
     fn with(server: ServerFacts, connector: Option<Connector>) -> Self {
         let (started, databases, calls) = (Instant::now(), Arc::default(), Arc::default());
-        let models = OnceLock::new();
-        Self(Arc::new(Shared { server, started, databases, calls, connector, models }))
+        let (models, witness) = Default::default();
+        Self(Arc::new(Shared { server, started, databases, calls, connector, models, witness }))
     }
 
     /// The way to models. Once, and before any call.
     pub fn connect(&self, models: Models) {
         // A second one would keep books of its own, which there are not.
         let _ = self.0.models.set(models);
+    }
+
+    /// Who is told when a plugin is put in quarantine. Once.
+    pub fn report_quarantines(&self, tell: Box<dyn Fn(&Quarantine) + Send + Sync>) {
+        let _ = self.0.witness.set(Witness(tell));
     }
 
     /// What one plugin gets. It knows whose it is, and notes there what the plugin
@@ -175,6 +186,19 @@ impl PluginServices {
     /// The calls in flight, of all plugins.
     pub(crate) fn calls(&self) -> &Arc<Calls> {
         &self.shared.calls
+    }
+
+    /// Writes down that the plugin is left alone for a while.
+    pub(crate) fn quarantined(&self, quarantine: &Quarantine) {
+        if let Some(Witness(tell)) = self.shared.witness.get() {
+            tell(quarantine);
+        }
+    }
+
+    /// Logs a line that the plugin's process printed. False if it is lost, because
+    /// there are too many.
+    pub(crate) fn printed(&self, line: &str) -> bool {
+        self.log.printed(&self.plugin, line)
     }
 
     /// What the plugin has withdrawn.

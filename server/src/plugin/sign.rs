@@ -50,48 +50,81 @@ pub enum SignError {
     },
 }
 
+/// What a plugin's folder will hold.
+struct Parts {
+    image: LibraryImage,
+    package: Package,
+    /// `plugin.json`, to the letter.
+    json: Vec<u8>,
+}
+
 /// Signs the plugin in `library`, and puts it into its folder: `out` if that bears
 /// the plugin's name, or else a folder of that name in `out`.
 ///
 /// **This runs the library's code**, in this process, to have it say what it is.
 /// It is for the plugin's author, who trusts it.
 pub fn sign(library: &Path, key: &SigningKey, out: &Path) -> Result<SignedFolder, SignError> {
-    let bytes = folder::look(library, MAX_LIBRARY, Links::Follow).map_err(|error| failed(library, error))?;
-    let unusable = |fault: Fault| SignError::Unusable(fault.at(library));
-    let image = LibraryImage::of_its_author(RawLibrary::new(bytes)).map_err(unusable)?;
-    let file = library.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    package::plain(&file).map_err(unusable)?;
-    let manifest = describe(&image).map_err(unusable)?;
+    let parts = Parts::of(library)?;
+    let signature = key.sign(&parts.json, &comment(&parts.package.manifest))?;
+    let folder = parts.put(out)?;
+    let path = folder.join(SIGNATURE);
+    write(&folder, &path, signature.as_bytes()).map_err(|error| failed(&path, error))?;
+    Ok(SignedFolder { folder, manifest: parts.package.manifest })
+}
 
-    let package = Package {
-        schema: PACKAGE_SCHEMA.to_owned(),
-        manifest,
-        artifact: Artifact {
-            file: file.clone(),
-            size: image.library().size(),
-            sha256: image.library().sha256_hex(),
-        },
-    };
-    package::coherent(&package).map_err(unusable)?;
-    let Package { manifest, .. } = &package;
-    let comment = format!("{} {} release={}", manifest.name, manifest.version, manifest.release);
-    let named = out.file_name().is_some_and(|name| name == manifest.name.as_str());
-    let folder = if named { out.to_owned() } else { out.join(manifest.name.as_str()) };
-    let mut json =
-        serde_json::to_vec_pretty(&package).map_err(|error| failed(&folder.join(MANIFEST), error.into()))?;
-    json.push(b'\n');
-    let signature = key.sign(&json, &comment)?;
-
-    make_folder(&folder).map_err(|error| failed(&folder, error))?;
-    // A server that looks in between finds the old signature on the old manifest,
-    // or a library that does not match: it never finds a half that it would load.
-    for (name, bytes) in
-        [(file.as_str(), image.library().bytes()), (MANIFEST, &json), (SIGNATURE, signature.as_bytes())]
-    {
-        let path = folder.join(name);
-        write(&folder, &path, bytes).map_err(|error| failed(&path, error))?;
+/// The same, but for the signature, which another program is to make of
+/// `plugin.json`.
+pub fn lay_out(library: &Path, out: &Path) -> Result<SignedFolder, SignError> {
+    let parts = Parts::of(library)?;
+    let folder = parts.put(out)?;
+    // One that is there is of another manifest.
+    let path = folder.join(SIGNATURE);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, error)),
+        _ => Ok(SignedFolder { folder, manifest: parts.package.manifest }),
     }
-    Ok(SignedFolder { folder, manifest: package.manifest })
+}
+
+/// What a signature says of the plugin that it is for.
+#[must_use]
+pub fn comment(manifest: &Manifest) -> String {
+    format!("{} {} release={}", manifest.name, manifest.version, manifest.release)
+}
+
+impl Parts {
+    fn of(library: &Path) -> Result<Self, SignError> {
+        let bytes =
+            folder::look(library, MAX_LIBRARY, Links::Follow).map_err(|error| failed(library, error))?;
+        let unusable = |fault: Fault| SignError::Unusable(fault.at(library));
+        let image = LibraryImage::of_its_author(RawLibrary::new(bytes)).map_err(unusable)?;
+        let file = library.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        package::plain(&file).map_err(unusable)?;
+        let manifest = describe(&image).map_err(unusable)?;
+        let (size, sha256) = (image.library().size(), image.library().sha256_hex());
+        let artifact = Artifact { file, size, sha256 };
+        let package = Package { schema: PACKAGE_SCHEMA.to_owned(), manifest, artifact };
+        package::coherent(&package).map_err(unusable)?;
+        let mut json = serde_json::to_vec_pretty(&package).map_err(|error| failed(library, error.into()))?;
+        json.push(b'\n');
+        Ok(Self { image, package, json })
+    }
+
+    /// Puts library and manifest into the plugin's folder.
+    ///
+    /// A server that looks in between finds the old signature on the old manifest, or
+    /// a library that does not match: it never finds a half that it would load.
+    fn put(&self, out: &Path) -> Result<PathBuf, SignError> {
+        let name = self.package.manifest.name.as_str();
+        let named = out.file_name().is_some_and(|folder| folder == name);
+        let folder = if named { out.to_owned() } else { out.join(name) };
+        make_folder(&folder).map_err(|error| failed(&folder, error))?;
+        let library = self.image.library().bytes();
+        for (name, bytes) in [(self.package.artifact.file.as_str(), library), (MANIFEST, &self.json)] {
+            let path = folder.join(name);
+            write(&folder, &path, bytes).map_err(|error| failed(&path, error))?;
+        }
+        Ok(folder)
+    }
 }
 
 /// Asks the library what it is, and looks whether a server could use that.

@@ -181,6 +181,7 @@ pub(super) fn invocation(permit: Arc<Permit>, slot: Slot) -> Invocation {
         input: b"input".to_vec(),
         conversation: Arc::new(Nobody),
         timeout: Duration::from_secs(3600),
+        max_response_bytes: 1 << 20,
         inline: false,
         slot,
         notes: Arc::default(),

@@ -147,9 +147,50 @@ fn a_plugin_with_everything_in_order_is_accepted() {
     let state = site.root.path().join("state");
     let accepted =
         verify::as_server(&site.folder(), &site.settings, &state, &Installation::default()).unwrap();
-    assert_eq!(accepted.kept_out, None);
+    assert_eq!(accepted.refusals, []);
+    let provenance = accepted.provenance.unwrap();
     assert_eq!(accepted.manifest.name.as_str(), "weather");
     assert_eq!(accepted.comment, "weather 1.2.0 release=12");
-    assert_eq!(accepted.provenance.signer.as_str(), "acme");
-    assert_eq!(accepted.provenance.key_id, site.key.key_id());
+    assert_eq!(provenance.signer.as_str(), "acme");
+    assert_eq!(provenance.key_id, site.key.key_id());
+}
+
+#[test]
+fn whoever_asks_hears_every_reason_and_what_would_be_denied() {
+    let mut site = Site::new();
+    site.trusted().plugins = patterns(&["acme-*"]);
+    site.trusted().capabilities.clear();
+    site.trusted().in_process = false;
+    site.entry().config.insert("city".to_owned(), json!("Ulm"));
+    site.sign_with("/manifest/target", json!("aarch64-unknown-none"));
+    let taken = site.package["manifest"]["tools"][0]["name"].clone();
+    let mut other = site.package.clone();
+    other["manifest"]["name"] = json!("climate");
+    fs::create_dir(site.plugins().join("climate")).unwrap();
+    put(site.plugins().join("climate/plugin.json"), other.to_string());
+    put(site.file("libweather.so"), "another");
+    let state = site.root.path().join("state");
+    let judged = verify::as_server(&site.folder(), &site.settings, &state, &Installation::default()).unwrap();
+    let codes: Vec<_> = judged.refusals.iter().map(|it| it.code).collect();
+    assert_eq!(
+        codes,
+        [
+            "plugin_out_of_scope",
+            "capability_out_of_scope",
+            "target_mismatch",
+            "library_changed",
+            "in_process_out_of_scope",
+            "config_not_taken",
+            "name_taken",
+        ]
+    );
+    assert_eq!(judged.provenance, None);
+    let said = &judged.refusals.last().unwrap().message;
+    assert!(said.contains(taken.as_str().unwrap()) && said.contains("climate"), "{said}");
+    assert_eq!(
+        judged.notes,
+        [
+            "calls of `weather.now` would be denied: plugin `weather` is not granted `network:outbound`; add it to `plugins.entries.weather.capabilities`"
+        ]
+    );
 }

@@ -121,11 +121,11 @@ impl Signer {
         ))
     }
 
-    /// Refuses a manifest that the key's owner may not vouch for.
-    pub(crate) fn vouches_for(&self, manifest: &Manifest) -> Result<(), Fault> {
-        self.signs_plugin(manifest)?;
-        self.signs_names(manifest)?;
-        self.signs_capabilities(manifest)
+    /// All that the key's owner may not vouch for in a manifest.
+    pub(crate) fn objections(&self, manifest: &Manifest) -> Vec<Fault> {
+        let signs =
+            [self.signs_plugin(manifest), self.signs_names(manifest), self.signs_capabilities(manifest)];
+        signs.into_iter().filter_map(Result::err).collect()
     }
 
     fn counts_on(&self, today: Date) -> Result<(), Fault> {

@@ -6,35 +6,40 @@ use plugin_contract::Manifest;
 use server_core::{
     id::KeyName,
     registry::{Provenance, Refusal},
-    settings::{KeySource, PluginSettings, TrustedKey},
+    settings::{KeySource, PluginEntry, PluginSettings, TrustedKey},
 };
 
 use super::{
     Installation,
+    claims::claims,
     fault::Fault,
     folder::{self, Folder},
     load,
-    package::Unverified,
+    package::{Signed, Unverified},
     release::Marks,
     signature::PublicKey,
     trust::{self, KeyRing, MAX_KEY_FILE},
 };
 
-/// A plugin that a trusted key vouches for.
+/// A plugin that a trusted key signed.
 #[derive(Clone, Debug)]
 pub struct Verification {
     /// What it is.
     pub manifest: Manifest,
-    /// Whose it is.
-    pub provenance: Provenance,
+    /// Whose it is, and that its library is the one that was signed. `None` where the
+    /// key's owner may not sign for it, or it is another library.
+    pub provenance: Option<Provenance>,
     /// What the signer wrote beside the signature.
     pub comment: String,
-    /// Why the operator's configuration would keep it out all the same.
-    pub kept_out: Option<Refusal>,
+    /// Every reason why a server would refuse it.
+    pub refusals: Vec<Refusal>,
+    /// What a server would load and not let do all it is for, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Verifies a plugin's folder as the server of these settings would. `state_dir`
-/// tells which releases ran there.
+/// tells which releases ran there. The error is the reason why there is nothing that a
+/// trusted key signed.
 pub fn as_server(
     folder: &Path,
     settings: &PluginSettings,
@@ -48,30 +53,73 @@ pub fn as_server(
         Some(key) if refusal.code == "key_unknown" => key.clone(),
         _ => refusal,
     };
-    let signed = Unverified::read(open(folder)?)?.verify(&keys).map_err(unknown)?;
-    if signed.signer().key.minisign != KeySource::Installed {
-        signed.check_release(&Marks::read(state_dir)?)?;
+    let (signed, refusals) = Unverified::read(open(folder)?)?.judge(&keys).map_err(unknown)?;
+    let mut verification = Verification::of(&signed, refusals);
+    let signer = signed.signer();
+    if signer.key.minisign != KeySource::Installed {
+        verification.note(Marks::read(state_dir).and_then(|marks| signed.check_release(&marks)));
     }
-    let verified = signed.read_library()?;
-    let manifest = &verified.package.manifest;
+    verification.library(signed);
+    let manifest = verification.manifest.clone();
     let entry = settings.entries.get(manifest.name.as_str()).cloned().unwrap_or_default();
-    let kept_out = if entry.enabled {
-        load::permitted(manifest, verified.signer, &entry)
-            .and_then(|()| load::check_config(manifest, &entry.config))
-            .err()
-    } else {
-        Some(Fault::new(
-            "disabled",
-            format!("plugin `{}` is disabled", manifest.name),
-            format!("remove `plugins.entries.{}.enabled: false`", manifest.name),
-        ))
-    };
-    Ok(Verification {
-        kept_out: kept_out.map(|fault| fault.at(&verified.provenance.folder)),
-        manifest: verified.package.manifest,
-        provenance: verified.provenance,
-        comment: verified.comment,
-    })
+    let folder = open(folder)?;
+    let mut judge = |judged: Result<(), Fault>| verification.note(judged.map_err(|it| it.at(folder.path())));
+    judge(enabled(&manifest, &entry));
+    judge(load::permitted(&manifest, signer, &entry));
+    judge(load::check_config(&manifest, &entry.config));
+    let conflicts = claims(settings, installation).conflicts(&manifest, settings);
+    verification
+        .refusals
+        .extend(conflicts.into_iter().map(|it| Refusal { place: folder.path().to_owned(), ..it }));
+    verification.notes = ungranted(&manifest, &entry);
+    Ok(verification)
+}
+
+impl Verification {
+    fn of(signed: &Signed<'_>, refusals: Vec<Refusal>) -> Self {
+        let (manifest, comment) = (signed.package().manifest.clone(), signed.comment().to_owned());
+        Self { manifest, provenance: None, comment, refusals, notes: Vec::new() }
+    }
+
+    /// Looks at the library too.
+    fn library(&mut self, signed: Signed<'_>) {
+        let trusted = self.refusals.is_empty();
+        match signed.read_library() {
+            Ok(verified) => self.provenance = trusted.then_some(verified.provenance),
+            Err(refusal) => self.refusals.push(refusal),
+        }
+    }
+
+    fn note(&mut self, judged: Result<(), Refusal>) {
+        self.refusals.extend(judged.err());
+    }
+}
+
+fn enabled(manifest: &Manifest, entry: &PluginEntry) -> Result<(), Fault> {
+    if entry.enabled {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "disabled",
+        format!("plugin `{}` is disabled", manifest.name),
+        format!("remove `plugins.entries.{}.enabled: false`", manifest.name),
+    ))
+}
+
+/// What the operator does not let its tools use, which is no reason not to load it.
+fn ungranted(manifest: &Manifest, entry: &PluginEntry) -> Vec<String> {
+    let plugin = &manifest.name;
+    let missing = manifest.capabilities.difference(&entry.capabilities);
+    missing
+        .map(|capability| {
+            let tools = manifest.tools.iter().filter(|tool| tool.capabilities.contains(capability));
+            let tools: Vec<_> = tools.map(|tool| format!("`{}`", tool.name)).collect();
+            format!(
+                "calls of {} would be denied: plugin `{plugin}` is not granted `{capability}`; add it to `plugins.entries.{plugin}.capabilities`",
+                tools.join(", ")
+            )
+        })
+        .collect()
 }
 
 /// Verifies a plugin's folder for whoever trusts the public key in a file, with
@@ -89,13 +137,10 @@ pub fn by_key(folder: &Path, key_file: &Path, name: KeyName) -> Result<Verificat
     };
     let settings = PluginSettings { trusted_keys: [(name, key)].into(), ..PluginSettings::default() };
     let (keys, _) = KeyRing::new(&settings, Path::new(""), None, trust::today());
-    let verified = Unverified::read(open(folder)?)?.verify(&keys)?.read_library()?;
-    Ok(Verification {
-        kept_out: None,
-        manifest: verified.package.manifest,
-        provenance: verified.provenance,
-        comment: verified.comment,
-    })
+    let (signed, refusals) = Unverified::read(open(folder)?)?.judge(&keys)?;
+    let mut verification = Verification::of(&signed, refusals);
+    verification.library(signed);
+    Ok(verification)
 }
 
 fn read_key(path: &Path) -> Result<String, Refusal> {

@@ -26,6 +26,7 @@ mod kernel;
 mod nursery;
 mod outbox;
 mod pool;
+mod prints;
 mod process;
 mod running;
 mod threads;
@@ -77,7 +78,8 @@ async fn run(pool: Arc<Pool>, mut invocation: Invocation) -> Result<Vec<u8>, Inv
     let timeout = invocation.timeout;
     let deadline = Deadline::after(timeout);
     loop {
-        let place = match deadline.until(pool.place()).await {
+        let agent = invocation.permit.principal().agent.clone();
+        let place = match deadline.until(pool.place(&agent)).await {
             Some(Ok(place)) => place,
             Some(Err(reason)) => {
                 return Err(InvokeError::Lost { plugin: pool.recipe().services.plugin().clone(), reason });

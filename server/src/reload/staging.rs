@@ -22,7 +22,7 @@ use server_core::{
 };
 
 use super::{
-    Refused,
+    Overlay, Refused,
     changes::{Changes, Left, QUIET, Steady, Verdict},
     watcher::FileEvents,
 };
@@ -41,6 +41,7 @@ const TRIES: usize = 50;
 /// Makes candidates.
 pub(super) struct Stage {
     pub(super) files: ConfigFiles,
+    pub(super) overlay: Overlay,
     pub(super) plugins: Arc<PluginHost>,
     /// Knows the secrets of whatever is compiled before anything is said of it.
     pub(super) redaction: Arc<Redaction>,
@@ -139,7 +140,10 @@ impl Stage {
     pub(super) fn draft(&self) -> Draft {
         let Reading { mut inputs, content } = self.files.reading();
         let compiled = content.map_err(Refused::from).and_then(|(source, environment)| {
-            let compiled = compile(&source, &environment);
+            let mut compiled = compile(&source, &environment);
+            if let Ok(compiled) = &mut compiled {
+                compiled.warnings.extend(environment.doubt());
+            }
             self.redaction.learn(environment.secrets(), Instant::now());
             inputs = std::mem::take(&mut inputs).and(environment.inputs());
             compiled
@@ -164,7 +168,8 @@ impl Stage {
     pub(super) fn stage(&self, current: Option<&Snapshot>, draft: Draft) -> Staged {
         let Draft { inputs, made, compiled } = draft;
         let candidate = compiled.and_then(|compiled| {
-            let Compiled { settings, warnings, sha256, sources } = compiled;
+            let Compiled { mut settings, warnings, sha256, sources } = compiled;
+            self.overlay.put_over(&mut settings);
             let mut candidate = self.load(current, settings, sha256)?;
             candidate.sources = sources.into();
             candidate.notes.warnings = warnings;
@@ -296,6 +301,7 @@ fn fixed_keys(old: &Settings, new: &Settings) -> Vec<&'static str> {
 }
 
 fn difference(current: &Snapshot, settings: &Settings, registry: &Registry) -> Diff {
-    let (old, new) = (Names::of(&current.registry), Names::of(registry));
+    let (old, new) =
+        (Names::of(&current.registry, &current.settings.plugins), Names::of(registry, &settings.plugins));
     diff(Side { settings: &current.settings, names: &old }, Side { settings, names: &new })
 }

@@ -15,7 +15,7 @@ use tokio::{sync::Notify, task, time::Instant};
 use tracing::warn;
 
 use super::{
-    Followers, Pipeline, Refused,
+    Followers, Overlay, Pipeline, Refused,
     bench::Bench,
     bind_mount,
     changes::{Changes, Steady},
@@ -46,6 +46,8 @@ pub enum Origin {
         /// Whether the copy of the last good configuration will do if they cannot
         /// be used.
         last_good: bool,
+        /// What counts whatever they say.
+        overlay: Overlay,
     },
     /// From `MCP_TOKEN` alone.
     Fixed(Box<Settings>),
@@ -82,7 +84,9 @@ pub async fn first(
 ) -> Result<(Content, First), Refused> {
     let first = task::spawn_blocking(move || match origin {
         Origin::Fixed(settings) => Ok(fixed(*settings, &plugins)),
-        Origin::Files { files, last_good } => of_files(Stage { files, plugins, redaction }, last_good),
+        Origin::Files { files, last_good, overlay } => {
+            of_files(Stage { files, overlay, plugins, redaction }, last_good)
+        }
     });
     first.await.unwrap_or(Err(Refused::Panicked))
 }

@@ -6,10 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,7 +21,8 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    time,
+    sync::SetOnce,
+    time::{self, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
@@ -38,13 +36,18 @@ use patient::Patient;
 mod guests;
 mod patient;
 
-/// How long a connection may idle before its next request. Longer than proxies keep connections for their next request (Caddy: two minutes), or now
-/// and then one would send it into a connection that is just being closed.
+/// How long a connection may idle before its next request. Longer than proxies keep
+/// connections for their next request (Caddy: two minutes), or now and then one would
+/// send it into a connection that is just being closed.
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// How long a new connection may take for its first request's head, at most. Until
 /// then nobody knows whether it is an agent's, and it takes the place of one.
 const FIRST: Duration = Duration::from_secs(10);
+
+/// How long whoever has just come is waited for when connections end: the request is on
+/// its way, and would meet a closed door.
+const WORDS: Duration = Duration::from_millis(500);
 
 /// How much of a request's head is read.
 const HEAD: usize = 64 * 1024;
@@ -192,9 +195,9 @@ async fn connection(arrived: Arrived, router: Router, closing: CancellationToken
     // client's delayed acknowledgement of the one before, some 40 ms.
     let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
     let wire = Wire { peer, local, listener };
-    let asked = AtomicBool::new(false);
+    let (asked, came) = (SetOnce::new(), Instant::now());
     let service = service_fn(|request: Request<Incoming>| {
-        asked.store(true, Ordering::Relaxed);
+        let _again = asked.set(());
         respond(router.clone(), request, wire, guest.clone())
     });
     let connection = http1::Builder::new()
@@ -206,7 +209,7 @@ async fn connection(arrived: Arrived, router: Router, closing: CancellationToken
     let may_finish = async {
         tokio::select! {
             () = silence(&asked, patience.min(FIRST)) => false,
-            () = closing.cancelled() => true,
+            () = async { closing.cancelled().await; first_words(&asked, came).await } => true,
             // Of a stranger nothing is worth waiting for.
             () = guest.gives_way().cancelled() => guest.is_known(),
         }
@@ -228,11 +231,16 @@ async fn connection(arrived: Arrived, router: Router, closing: CancellationToken
 }
 
 /// Over when nothing was asked in time.
-async fn silence(asked: &AtomicBool, patience: Duration) {
+async fn silence(asked: &SetOnce<()>, patience: Duration) {
     time::sleep(patience).await;
-    if asked.load(Ordering::Relaxed) {
+    if asked.initialized() {
         pending::<()>().await;
     }
+}
+
+/// Over when whoever `came` then has asked, or has had [`WORDS`] to.
+async fn first_words(asked: &SetOnce<()>, came: Instant) {
+    let _silent = time::timeout_at(came + WORDS, asked.wait()).await;
 }
 
 async fn respond(

@@ -48,7 +48,7 @@ const BACKLOG: u32 = 1024;
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} (`{key}`): {error}")]
+#[error("cannot listen on {address} (`{key}`): {error}{}", help(.error))]
 pub struct ListenError {
     /// The key that says so.
     pub key: &'static str,
@@ -56,6 +56,22 @@ pub struct ListenError {
     pub address: SocketAddr,
     /// Why.
     pub error: io::Error,
+}
+
+/// What to do about it, where that can be told.
+fn help(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there, maybe another server of this kind: `ss -ltnp` names it"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine has no such address: `ip address` lists those it has, and 0.0.0.0 is all of them"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need the capability CAP_NET_BIND_SERVICE, or a proxy in front"
+        }
+        _ => "",
+    }
 }
 
 /// The listeners and everything that came in by them. A clone is the same ones.

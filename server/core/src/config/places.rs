@@ -16,7 +16,7 @@ use super::{
     place::Place,
     tree::{Kind, Node},
 };
-use crate::{limits::Level, policy::Holder};
+use crate::{id::AgentId, limits::Level, policy::Holder};
 
 /// The texts of a configuration, read again for the places in them.
 pub struct Places {
@@ -115,6 +115,25 @@ impl Places {
             Level::Tools(tools) => vec![root.key("tool_limits").key(tools.to_string())],
         };
         places.iter().find_map(|place| self.spot(&place.key(limit)))
+    }
+
+    /// What an agent's tokens are said to be, references all, and the one or two keys
+    /// that say so. `None`: there is no such agent.
+    #[must_use]
+    pub fn tokens(&self, agent: &AgentId) -> Option<(Vec<Spot>, Vec<String>)> {
+        let agent = section(&Holder::Agent(agent.clone()));
+        let keys = ["token", "tokens"].map(|key| agent.key(key));
+        let written = keys.iter().filter_map(|key| self.parts.tree.at(key));
+        let references = written.flat_map(|node| match &node.kind {
+            Kind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        });
+        let references = references.filter_map(|node| match &node.kind {
+            Kind::Text(reference) => Some(reference.clone()),
+            _ => None,
+        });
+        let spots: Vec<_> = keys.iter().filter_map(|key| self.spot(key)).collect();
+        (!spots.is_empty()).then(|| (spots, references.collect()))
     }
 
     fn profiles(&self, holder: &Holder) -> Vec<Place> {

@@ -135,7 +135,8 @@ impl Call {
         self.filter = permit.filters().redact_results.then(|| self.redaction.load());
         let conversation = filter::conversation(conversation, self.filter.as_ref());
         let timeout = Duration::from_secs(bounds.timeout_seconds);
-        let (permit, inline) = (Arc::new(permit), bounds.inline);
+        let Bounds { max_response_bytes, inline, .. } = bounds;
+        let permit = Arc::new(permit);
         let flight = match self.flights.enter(permit.clone(), self.token) {
             Ok(flight) => self.flight.insert(flight),
             Err(revocation) => return self.revoked(revocation),
@@ -152,8 +153,17 @@ impl Call {
             Err(revocation) => return self.revoked(revocation),
         }
         let notes = self.recorder.notes().clone();
-        let invocation =
-            Invocation { permit: permit.clone(), op, input, conversation, timeout, inline, slot, notes };
+        let invocation = Invocation {
+            permit: permit.clone(),
+            op,
+            input,
+            conversation,
+            timeout,
+            max_response_bytes,
+            inline,
+            slot,
+            notes,
+        };
         let invoked = match flight.unless_revoked(plugin.instance.invoke(invocation)).await {
             Ok(invoked) => invoked,
             Err(revocation) => return self.revoked(revocation),
@@ -162,13 +172,17 @@ impl Call {
         let bytes = match invoked {
             Ok(bytes) => bytes,
             Err(InvokeError::TimedOut { seconds }) => return self.timed_out(seconds),
+            Err(InvokeError::TooLarge { bytes }) => {
+                self.recorder.answered(bytes);
+                return self.too_large(bytes, max_response_bytes);
+            }
             Err(InvokeError::Plugin(error)) => return self.plugin_failed(error),
             Err(InvokeError::Lost { plugin, reason }) => return self.lost(plugin, reason),
         };
         let size = bytes.len() as u64;
         self.recorder.answered(size);
-        if size > bounds.max_response_bytes {
-            return self.too_large(size, bounds.max_response_bytes);
+        if size > max_response_bytes {
+            return self.too_large(size, max_response_bytes);
         }
         let name = &plugin.manifest.name;
         let Ok(mut reply) = serde_json::from_slice::<T>(&bytes) else {
@@ -188,8 +202,8 @@ impl Call {
             }
         };
         self.recorder.answered(size);
-        if size > bounds.max_response_bytes {
-            return self.too_large(size, bounds.max_response_bytes);
+        if size > max_response_bytes {
+            return self.too_large(size, max_response_bytes);
         }
         self.recorder.finish(if reply.is_error() { Outcome::ToolError } else { Outcome::Ok });
         Answer::Done(reply)

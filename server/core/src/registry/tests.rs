@@ -24,8 +24,8 @@ fn two_tools_of_one_name_cannot_both_be_offered() {
     check(
         json!({ "tools": [tool("a.b", &[])] }),
         json!({ "tools": [tool("c.d", &[]), tool("a.b", &[])] }),
-        "plugin refused: plugins.d/second: tool `a.b` of plugin `second` is offered already; \
-         rename it in the plugin, or disable one of the two plugins",
+        "plugin refused: plugins.d/second: tool `a.b` of plugin `second` is offered already, by plugin `first`; \
+         rename it in the plugin, or disable one of the two with `plugins.entries.first.enabled: false` or `plugins.entries.second.enabled: false`",
     );
 }
 
@@ -34,14 +34,14 @@ fn two_tools_that_look_alike_to_clients_cannot_both_be_offered() {
     check(
         json!({ "tools": [tool("core.echo", &[])] }),
         json!({ "tools": [tool("core_echo", &[])] }),
-        "plugin refused: plugins.d/second: tool `core_echo` of plugin `second` looks like `core.echo` \
-         to clients that write `.` as `_`; rename it in the plugin, or disable one of the two plugins",
+        "plugin refused: plugins.d/second: tool `core_echo` of plugin `second` looks like `core.echo`, offered by plugin `first`, \
+         to clients that write `.` as `_`; rename it in the plugin, or disable one of the two with `plugins.entries.first.enabled: false` or `plugins.entries.second.enabled: false`",
     );
     check(
         json!({}),
         json!({ "tools": [tool("a.b", &[]), tool("a_b", &[])] }),
-        "plugin refused: plugins.d/second: tool `a_b` of plugin `second` looks like `a.b` \
-         to clients that write `.` as `_`; rename it in the plugin, or disable one of the two plugins",
+        "plugin refused: plugins.d/second: tool `a_b` of plugin `second` looks like `a.b`, offered by the same plugin, \
+         to clients that write `.` as `_`; rename one of the two in the plugin, and sign it again",
     );
 }
 
@@ -56,8 +56,8 @@ fn resources_templates_and_prompts_are_offered_once() {
         (json!({ "prompts": [{ "name": "p" }] }), "prompt `p`"),
     ] {
         let line = format!(
-            "plugin refused: plugins.d/second: {what} of plugin `second` is offered already; \
-             rename it in the plugin, or disable one of the two plugins"
+            "plugin refused: plugins.d/second: {what} of plugin `second` is offered already, by plugin `first`; \
+             rename it in the plugin, or disable one of the two with `plugins.entries.first.enabled: false` or `plugins.entries.second.enabled: false`"
         );
         check(parts.clone(), parts, &line);
     }

@@ -74,6 +74,20 @@ fn page(contents: &Contents) -> Result<String, fmt::Error> {
             list(&library.needed),
             library.sha256
         )?;
+        writeln!(
+            sheet,
+            "  asks them for {} symbols{}{}",
+            library.undefined_symbols.len(),
+            library
+                .glibc
+                .as_ref()
+                .map_or_else(String::new, |it| format!(", needs glibc {} or newer", line(it))),
+            if library.built_by.is_empty() {
+                String::new()
+            } else {
+                format!(", was built by {}", list(&library.built_by))
+            }
+        )?;
     }
     offers(sheet, manifest)?;
     if !contents.problems.is_empty() {
@@ -122,7 +136,14 @@ fn tool(page: &mut String, tool: &ToolSpec) -> fmt::Result {
     if !tool.capabilities.is_empty() {
         writeln!(page, "    needs {}", list(&tool.capabilities))?;
     }
-    fields(page, "    ", &tool.input_schema)
+    fields(page, "    ", &tool.input_schema)?;
+    match &tool.output_schema {
+        Some(schema) => {
+            writeln!(page, "    answers")?;
+            fields(page, "      ", schema)
+        }
+        None => Ok(()),
+    }
 }
 
 fn item(page: &mut String, name: &impl Display, description: &str) -> fmt::Result {

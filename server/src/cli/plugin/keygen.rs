@@ -2,13 +2,14 @@
 
 use std::{
     fs::OpenOptions,
-    io::{self, IsTerminal, Write},
+    io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 
+use super::password::Password;
 use crate::{cli::Failure, plugin::signing_key::NewKeys};
 
 /// What to make.
@@ -18,8 +19,10 @@ pub struct Arguments {
     /// The files' name, with or without a folder before it
     name: PathBuf,
     /// Leave the secret key unprotected, for machines that sign on their own
-    #[arg(long)]
+    #[arg(long, conflicts_with = "password_file")]
     no_password: bool,
+    #[command(flatten)]
+    password: Password,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -39,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
             there.display()
         )));
     }
-    let password = if arguments.no_password { None } else { Some(new_password()?) };
+    let password = if arguments.no_password { None } else { Some(arguments.password.chosen()?) };
     let keys = NewKeys::generate(password).map_err(Failure::failed)?;
     write(&secret, 0o600, &keys.secret)?;
     write(&public, 0o644, &keys.public)?;
@@ -60,25 +63,6 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
         keys.public_line,
     )
     .map_err(Failure::failed)
-}
-
-fn new_password() -> Result<String, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::Usage(
-            "there is no terminal to read a password from: run it in one, or give --no-password".to_owned(),
-        ));
-    }
-    let ask = |prompt| rpassword::prompt_password(prompt).map_err(Failure::failed);
-    let password = ask("A password for the secret key: ")?;
-    if password.is_empty() {
-        return Err(Failure::Usage(
-            "an empty password protects nothing: give --no-password if you want none".to_owned(),
-        ));
-    }
-    if ask("The same again: ")? != password {
-        return Err(Failure::Failed("these were two passwords: nothing was written".to_owned()));
-    }
-    Ok(password)
 }
 
 fn write(path: &Path, mode: u32, text: &str) -> Result<(), Failure> {

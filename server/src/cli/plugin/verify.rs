@@ -37,34 +37,40 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let verified = verification(arguments, config)?;
+    let accepted = verified.as_ref().is_ok_and(|it| it.refusals.is_empty());
     if arguments.json {
         let json = match &verified {
             Ok(it) => json!({
-                "accepted": it.kept_out.is_none(),
+                "accepted": accepted,
                 "name": it.manifest.name,
                 "version": it.manifest.version,
                 "release": it.manifest.release,
                 "provenance": it.provenance,
                 "comment": it.comment,
-                "refusal": it.kept_out,
+                "refusals": it.refusals,
+                "notes": it.notes,
             }),
-            Err(refusal) => json!({ "accepted": false, "refusal": refusal }),
+            Err(refusal) => json!({ "accepted": false, "refusals": [refusal] }),
         };
         writeln!(out, "{json:#}").map_err(Failure::failed)?;
-        let accepted = verified.is_ok_and(|it| it.kept_out.is_none());
         return if accepted { Ok(()) } else { Err(Failure::Failed(String::new())) };
     }
-    let Verification { manifest, provenance, comment, kept_out } = verified.map_err(Failure::failed)?;
-    writeln!(
-        out,
-        "{} {}, release {}: its library is the one that was signed\n  with key `{}`, {}: {comment}",
-        manifest.name, manifest.version, manifest.release, provenance.signer, provenance.key_id
-    )
-    .map_err(Failure::failed)?;
-    match kept_out {
-        None => Ok(()),
-        Some(refusal) => Err(Failure::failed(refusal)),
+    let Verification { manifest, provenance, comment, refusals, notes } =
+        verified.map_err(Failure::failed)?;
+    if let Some(provenance) = provenance {
+        writeln!(
+            out,
+            "{} {}, release {}: its library is the one that was signed\n  with key `{}`, {}: {comment}",
+            manifest.name, manifest.version, manifest.release, provenance.signer, provenance.key_id
+        )
+        .map_err(Failure::failed)?;
     }
+    notes.iter().try_for_each(|note| writeln!(out, "note: {note}")).map_err(Failure::failed)?;
+    if accepted {
+        return Ok(());
+    }
+    let refusals: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+    Err(Failure::Failed(refusals.join("\n")))
 }
 
 fn verification(

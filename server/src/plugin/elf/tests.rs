@@ -75,7 +75,10 @@ fn everything_against_a_library_is_named() {
     type Change = fn(&mut Image) -> &mut Image;
     let cases: [(Change, &str); 14] = [
         (|it| it.put(16, &elf::ET_EXEC.to_le_bytes()), "it is no shared object"),
-        (|it| it.put(18, &elf::EM_386.to_le_bytes()), "it is built for another machine"),
+        (
+            |it| it.put(18, &elf::EM_386.to_le_bytes()),
+            "it is built for ELF machine 3, this server for x86_64",
+        ),
         (|it| it.segment(3, elf::PT_LOAD, elf::PF_R, SIZE, 1), "it is truncated"),
         (|it| it.segment(1, elf::PT_DYNAMIC, elf::PF_R, SIZE, 16), "it does not tell the linker what to do"),
         (|it| it.segment(3, elf::PT_INTERP, elf::PF_R, 0, 4), "it is a program"),
@@ -89,8 +92,14 @@ fn everything_against_a_library_is_named() {
         (|it| it.entry(3, elf::DT_FLAGS, 4), "it relocates its code"),
         (|it| it.entry(3, elf::DT_RUNPATH, 1), "it brings its own library search path"),
         (|it| it.entry(3, elf::DT_AUDIT, 1), "it puts other libraries in place of itself"),
-        (|it| it.put(STRINGS + 1, b"libssl.so.3"), "it links to `libssl.so.3`"),
-        (|it| it.entry(3, elf::DT_NEEDED, SIZE), "it links to ``"),
+        (
+            |it| it.put(STRINGS + 1, b"libssl.so.3"),
+            "it links to `libssl.so.3`, and a plugin brings along all but the C library",
+        ),
+        (
+            |it| it.entry(3, elf::DT_NEEDED, SIZE),
+            "it links to ``, and a plugin brings along all but the C library",
+        ),
     ];
     for (change, problem) in cases {
         assert_eq!(problems(change), [problem]);

@@ -15,7 +15,7 @@ use tracing::{debug, error, info, warn};
 use crate::allowance::Allowance;
 
 /// Bytes of a message that are logged.
-const MAX_MESSAGE: usize = 4096;
+pub(crate) const MAX_MESSAGE: usize = 4096;
 
 /// How many lines a plugin may write at once, and how fast that grows back.
 const LINES: (u32, Duration) = (200, Duration::from_millis(50));
@@ -38,15 +38,31 @@ impl PluginLog {
     /// Writes a line, under the name of the plugin and, if it is known, the agent
     /// it works for. Lines that are too many are counted, and the count is written.
     pub(super) fn write(&self, plugin: &PluginName, permit: Option<&Permit>, line: &LogLine) {
+        if self.take(plugin) {
+            write(plugin, permit, line);
+        }
+    }
+
+    /// Writes a line that the plugin's process printed, out of the same allowance.
+    /// False if it is lost.
+    pub(super) fn printed(&self, plugin: &PluginName, line: &str) -> bool {
+        let taken = self.take(plugin);
+        if taken {
+            warn!(target: "plugin", %plugin, printed = true, "{}", printable(line));
+        }
+        taken
+    }
+
+    fn take(&self, plugin: &PluginName) -> bool {
         if !self.lines.take() {
             self.lost.fetch_add(1, Ordering::Relaxed);
-            return;
+            return false;
         }
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             warn!(target: "plugin", %plugin, lost, "the plugin logs too much: lines are lost");
         }
-        write(plugin, permit, line);
+        true
     }
 }
 

@@ -14,9 +14,11 @@ use serde::{Deserialize, Serialize};
 use server_core::{settings::WorkerSettings, workers::Confinement};
 
 use super::{
-    frame::{self, Frame, Frames, Kind},
+    frame::{self, Frame, Frames, Incoming, Kind, MAX_ASK},
+    inside::seal,
     kernel,
     nursery::Nursery,
+    prints,
     process::Process,
     threads::Listener,
 };
@@ -110,7 +112,8 @@ impl Recipe {
         let deadline = Instant::now() + self.patience;
         let plugin = &self.manifest.name;
         let failed = |error: io::Error| Outcome::Fails(unavailable(&error));
-        let (process, stream) = self.nursery.start(&self.program, &self.library).map_err(failed)?;
+        let (process, stream, prints) = self.nursery.start(&self.program, &self.library).map_err(failed)?;
+        prints::listen(prints, self.services.clone()).map_err(failed)?;
         let (frames, confinement, listener) = Default::default();
         let mut newborn = Unborn { process, stream, frames, confinement, listener };
         newborn.send(Kind::Start, 0, &self.start()?, deadline);
@@ -129,7 +132,10 @@ impl Recipe {
                     newborn.sealed(&frame, self).ok_or_else(|| nonsense(self))?;
                 }
                 Kind::Ready => return newborn.born().ok_or_else(|| nonsense(self)),
-                Kind::Fails => return Err(failure(&frame).map_or_else(|| nonsense(self), Outcome::Fails)),
+                Kind::Fails => {
+                    let failure = failure(&frame, newborn.confinement.is_some());
+                    return Err(failure.map_or_else(|| nonsense(self), Outcome::Fails));
+                }
                 Kind::Ask if newborn.confinement.is_some() => {
                     let (kind, reply) = encoded(&self.services, &frame).ok_or_else(|| nonsense(self))?;
                     newborn.send(kind, frame.id, &reply, deadline);
@@ -171,8 +177,10 @@ impl Unborn {
         let mut piece = [0; 4096];
         loop {
             let malformed = |error| io::Error::new(ErrorKind::InvalidData, error);
-            if let Some(frame) = self.frames.next().map_err(malformed)? {
-                return Ok(frame);
+            match self.frames.next_within(|_, _| MAX_ASK).map_err(malformed)? {
+                Some(Incoming::Frame(frame)) => return Ok(frame),
+                Some(Incoming::TooLong { .. }) => return Err(ErrorKind::InvalidData.into()),
+                None => {}
             }
             if Instant::now() >= deadline {
                 return Err(ErrorKind::TimedOut.into());
@@ -217,9 +225,15 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-fn failure(frame: &Frame) -> Option<Fault> {
+/// Why there is no worker. Until it is confined, only this program speaks; afterwards it
+/// may be the plugin, whose code must not pass for a kernel that cannot confine it.
+fn failure(frame: &Frame, confined: bool) -> Option<Fault> {
     let Failure { code, message, help } = serde_json::from_slice(&frame.body).ok()?;
-    Some(fails(&code, &message, &help))
+    let own = seal::CODES.into_iter().find(|it| *it == code && !confined);
+    Some(match own {
+        Some(code) => Fault::new(code, message, help),
+        None => fails(&code, &message, &help),
+    })
 }
 
 fn nonsense(recipe: &Recipe) -> Outcome {

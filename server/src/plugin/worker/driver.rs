@@ -12,18 +12,19 @@ use std::{
 };
 
 use plugin_contract::op::{ErrorCode, OpError};
+use server_core::registry::InvokeError;
 use tokio::{io::Interest, time::MissedTickBehavior};
 
 use super::{
     birth::encoded,
-    frame::{self, Frame, Frames, Kind},
+    frame::{self, Frame, Frames, Incoming, Kind},
     pool::{Cause, Loss, Pool},
     running::{Fate, Worker},
     usage::{Looked, Usage},
 };
 use crate::{
     allowance::Allowance,
-    plugin::{services::never_blocks, trial::how},
+    plugin::{fault::error_of, services::never_blocks, trial::how},
 };
 
 /// Why a worker ends that nobody ended.
@@ -95,15 +96,18 @@ impl Driver {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            while let Some(frame) = self.frames.next().map_err(|error| format!("it sent {error}"))? {
-                if frame.kind == Kind::Ask {
+            let worker = self.worker.clone();
+            let most = |kind, id| worker.room(kind, id);
+            while let Some(incoming) =
+                self.frames.next_within(most).map_err(|error| format!("it sent {error}"))?
+            {
+                if matches!(&incoming, Incoming::Frame(frame) if frame.kind == Kind::Ask) {
                     while !questions.take() {
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
                 }
-                self.take(frame)?;
+                self.take(incoming)?;
             }
-            let worker = self.worker.clone();
             let (stream, outbox) = (&worker.stream, &worker.outbox);
             // Who does not listen is not listened to, but its end is noticed.
             let interest = match (outbox.is_empty(), outbox.is_full()) {
@@ -140,10 +144,20 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, frame: Frame) -> Result<(), String> {
-        match frame.kind {
-            Kind::Answer | Kind::Error => self.worker.answered(frame),
-            Kind::Ask => self.asked(frame),
+    fn take(&mut self, incoming: Incoming) -> Result<(), String> {
+        match incoming {
+            Incoming::Frame(frame) if frame.kind == Kind::Ask => self.asked(frame),
+            Incoming::Frame(Frame { kind: Kind::Answer, id, body }) => self.worker.answered(id, Ok(body)),
+            Incoming::Frame(Frame { kind: Kind::Error, id, body }) => {
+                let error = error_of(self.worker.recipe.services.plugin(), &body);
+                self.worker.answered(id, Err(InvokeError::Plugin(error)))
+            }
+            Incoming::TooLong { kind: Kind::Answer | Kind::Error, id, length } => {
+                self.worker.answered(id, Err(InvokeError::TooLarge { bytes: length as u64 }))
+            }
+            Incoming::TooLong { kind: Kind::Ask, length, .. } => {
+                Err(format!("it sent a frame of {length} bytes"))
+            }
             _ => Err("it sent what workers do not send".to_owned()),
         }
     }

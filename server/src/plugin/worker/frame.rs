@@ -7,6 +7,10 @@ use std::str;
 /// a little around it.
 pub(crate) const MAX_BODY: usize = (64 << 20) + (64 << 10);
 
+/// The longest body of what a worker says of itself, or asks: nobody gave it room for
+/// more.
+pub(crate) const MAX_ASK: usize = 8 << 20;
+
 /// Length (of the body), kind and number.
 const HEADER: usize = 4 + 1 + 8;
 
@@ -61,6 +65,24 @@ pub(crate) struct Frames {
     bytes: Vec<u8>,
     /// What was taken out already.
     taken: usize,
+    /// What is still to come of a frame that nobody wants.
+    unwanted: usize,
+}
+
+/// What has come.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    /// A frame.
+    Frame(Frame),
+    /// One with more bytes than it may have, which are not kept.
+    TooLong {
+        /// What it would have been.
+        kind: Kind,
+        /// Its number.
+        id: u64,
+        /// How long its body would have been.
+        length: usize,
+    },
 }
 
 /// Bytes that are no frame.
@@ -103,7 +125,8 @@ pub(crate) fn frame(kind: Kind, id: u64, body: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn request(kind: Kind, id: u64, request: Request<'_>) -> Option<Vec<u8>> {
     let Request { op, token, input } = request;
     let (op_length, token_length) = (u16::try_from(op.len()).ok()?, u8::try_from(token.len()).ok()?);
-    let mut bytes = header(kind, id, 2 + 1 + op.len() + token.len() + input.len())?;
+    let body = 2 + 1 + op.len() + token.len() + input.len();
+    let mut bytes = header(kind, id, body).filter(|_| kind != Kind::Ask || body <= MAX_ASK)?;
     bytes.extend_from_slice(&op_length.to_le_bytes());
     bytes.push(token_length);
     bytes.extend_from_slice(op.as_bytes());
@@ -138,30 +161,50 @@ impl Frame {
 impl Frames {
     /// Takes in what has come.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let (unwanted, bytes) = bytes.split_at(self.unwanted.min(bytes.len()));
+        self.unwanted -= unwanted.len();
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next frame, if it is whole.
+    /// The next frame, if it is whole. All of it is kept until then, so this is for
+    /// whoever may send frames of any length.
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, Malformed> {
+        self.next_within(|_, _| MAX_BODY).map(|next| match next? {
+            Incoming::Frame(frame) => Some(frame),
+            Incoming::TooLong { .. } => None,
+        })
+    }
+
+    /// The next frame, once it is whole, or once its header says that its body is
+    /// longer than `most` answers for it.
+    pub(crate) fn next_within(
+        &mut self,
+        most: impl FnOnce(Kind, u64) -> usize,
+    ) -> Result<Option<Incoming>, Malformed> {
         let rest = self.bytes.get(self.taken..).unwrap_or_default();
         let Some((header, rest)) = rest.split_first_chunk::<HEADER>() else {
             self.tidy();
             return Ok(None);
         };
         let [a, b, c, d, kind, id @ ..] = *header;
-        let length = u32::from_le_bytes([a, b, c, d]);
+        let (length, id) = (u32::from_le_bytes([a, b, c, d]), u64::from_le_bytes(id));
         let kind = Kind::of(kind).ok_or(Malformed::Kind(kind))?;
         let size = usize::try_from(length).unwrap_or(usize::MAX);
         if size > MAX_BODY {
             return Err(Malformed::Length(length));
         }
+        if size > most(kind, id) {
+            let here = size.min(rest.len());
+            (self.taken, self.unwanted) = (self.taken + HEADER + here, size - here);
+            return Ok(Some(Incoming::TooLong { kind, id, length: size }));
+        }
         let Some(body) = rest.get(..size) else {
             self.tidy();
             return Ok(None);
         };
-        let frame = Frame { kind, id: u64::from_le_bytes(id), body: body.to_vec() };
+        let frame = Frame { kind, id, body: body.to_vec() };
         self.taken += HEADER + size;
-        Ok(Some(frame))
+        Ok(Some(Incoming::Frame(frame)))
     }
 
     fn tidy(&mut self) {

@@ -33,7 +33,7 @@ use line::Line;
 
 mod host;
 mod line;
-mod seal;
+pub(super) mod seal;
 
 /// This process was not started for a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub fn take_part() -> Result<(), NoWorker> {
     kernel::close_from(3);
     let library = Sealed::received(own(io::stdin())?).map_err(|_| NoWorker)?;
     let line = Arc::new(Line::new(UnixStream::from(own(io::stdout())?)));
-    say_nothing().map_err(|_| NoWorker)?;
+    keep_apart().map_err(|_| NoWorker)?;
     let first = line.first().map_err(|_| NoWorker)?;
     let start: Start = serde_json::from_slice(&first.body).map_err(|_| NoWorker)?;
     if !is_child_of(start.server) {
@@ -128,10 +128,10 @@ fn own(stream: impl AsFd) -> Result<OwnedFd, NoWorker> {
     stream.as_fd().try_clone_to_owned().map_err(|_| NoWorker)
 }
 
-/// What the plugin prints goes nowhere.
-fn say_nothing() -> io::Result<()> {
-    let nothing = File::options().read(true).write(true).open("/dev/null")?;
-    dup2_stdin(&nothing)?;
-    dup2_stdout(&nothing)?;
+/// Library and line are no standard streams any more: there is nothing to read, and
+/// all that is printed goes where errors go, which is the server's log.
+fn keep_apart() -> io::Result<()> {
+    dup2_stdin(File::open("/dev/null")?)?;
+    dup2_stdout(io::stderr())?;
     Ok(())
 }

@@ -4,13 +4,13 @@
 
 use std::{
     ffi::OsStr,
-    io,
+    io::{self, PipeReader},
     os::{
         fd::{AsFd, OwnedFd},
         unix::{ffi::OsStrExt, net::UnixStream, process::CommandExt},
     },
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -56,9 +56,16 @@ impl Nursery {
         self.users.as_ref().map(|users| users.nth(number))
     }
 
-    /// Starts `program` as a worker, and answers it with the line to it.
-    pub(super) fn start(&self, program: &Path, library: &Sealed) -> io::Result<(Process, UnixStream)> {
+    /// Starts `program` as a worker, and answers it with the line to it, and with
+    /// what it prints.
+    pub(super) fn start(
+        &self,
+        program: &Path,
+        library: &Sealed,
+    ) -> io::Result<(Process, UnixStream, PipeReader)> {
         let (ours, theirs) = UnixStream::pair()?;
+        // A file would not do: a worker may write none, and a signal ends who does.
+        let (prints, printer) = io::pipe()?;
         let mut command = Command::new(program);
         // Whatever else is open here closes by itself.
         command
@@ -67,13 +74,13 @@ impl Nursery {
             .env_clear()
             .stdin(library.as_fd().try_clone_to_owned()?)
             .stdout(OwnedFd::from(theirs))
-            .stderr(Stdio::null())
+            .stderr(printer)
             .process_group(0);
         let (tell, told) = mpsc::sync_channel(1);
         let gone = || io::Error::other("the thread that starts workers is gone");
         self.order(Order::Start(Box::new(command), tell)).ok_or_else(gone)?;
         let child = told.recv().map_err(|_| gone())??;
-        Ok((Process::new(child), ours))
+        Ok((Process::new(child), ours, prints))
     }
 
     /// Judges from now on which threads a worker may begin.

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use server_core::workers::{Confinement, WorkersStatus};
+use server_core::{
+    id::AgentId,
+    workers::{Confinement, WorkersStatus},
+};
 use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
@@ -18,7 +21,7 @@ use super::{
     health::Next,
     running::Worker,
 };
-use crate::plugin::{fault::Fault, trial::Outcome};
+use crate::plugin::{fault::Fault, services::Quarantine, trial::Outcome};
 
 /// How long a call waits for a worker before another one is started: longer than
 /// most calls take, and shorter than a start.
@@ -41,8 +44,8 @@ pub(super) struct Place {
 /// How a worker was lost.
 pub(super) struct Loss {
     pub(super) reason: String,
-    /// How many calls it had.
-    pub(super) calls: usize,
+    /// Whose calls it had.
+    pub(super) calls: Vec<AgentId>,
     /// Whose doing it was.
     pub(super) cause: Cause,
 }
@@ -73,8 +76,8 @@ impl Pool {
     }
 
     /// A place for a call, when there is one. The error says why there will be none.
-    pub(super) async fn place(self: &Arc<Self>) -> Result<Place, String> {
-        let mut ticket = match self.ask()? {
+    pub(super) async fn place(self: &Arc<Self>, agent: &AgentId) -> Result<Place, String> {
+        let mut ticket = match self.ask(agent)? {
             Ok(place) => return Ok(place),
             Err(told) => Ticket { told, pool: self.clone() },
         };
@@ -85,11 +88,15 @@ impl Pool {
         ticket.place().await
     }
 
-    fn ask(self: &Arc<Self>) -> Result<Result<Place, oneshot::Receiver<Told>>, String> {
+    fn ask(self: &Arc<Self>, agent: &AgentId) -> Result<Result<Place, oneshot::Receiver<Told>>, String> {
         self.adopt();
         let mut crew = self.crew();
-        if let Some(left) = crew.health.quarantined(Instant::now()) {
+        let now = Instant::now();
+        if let Some(left) = crew.health.quarantined(now) {
             return Err(quarantined(left, crew.health.last.as_deref()));
+        }
+        if let Some(left) = crew.health.excluded(agent, now) {
+            return Err(excluded(agent, left));
         }
         if let Some(worker) = crew.take(self.recipe.settings.concurrency) {
             return Ok(Ok(Place { worker, pool: self.clone() }));
@@ -117,7 +124,7 @@ impl Pool {
                 tokio::spawn(driver::drive(worker, frames, self.this.clone()));
                 self.hand_out();
             }
-            Err(error) => self.failed(&format!("it cannot be listened to: {error}"), 0),
+            Err(error) => self.failed(&format!("it cannot be listened to: {error}"), None, 0),
         }
     }
 
@@ -141,8 +148,8 @@ impl Pool {
             pool.crew().starting -= 1;
             match made {
                 Ok(Ok(newborn)) => pool.employ(newborn),
-                Ok(Err(outcome)) => pool.failed(&said(outcome), 0),
-                Err(error) => pool.failed(&error.to_string(), 0),
+                Ok(Err(outcome)) => pool.failed(&said(outcome), None, 0),
+                Err(error) => pool.failed(&error.to_string(), None, 0),
             }
         });
     }
@@ -151,7 +158,8 @@ impl Pool {
     pub(super) fn lost(self: &Arc<Self>, worker: &Arc<Worker>, loss: Loss) {
         self.crew().workers.retain(|it| !Arc::ptr_eq(&it.worker, worker));
         let (plugin, process) = (self.recipe.services.plugin(), worker.process.id());
-        let Loss { reason, calls, cause } = loss;
+        let Loss { reason, calls: agents, cause } = loss;
+        let calls = agents.len();
         match cause {
             Cause::Left => debug!(target: "plugin", %plugin, process, "worker ended"),
             Cause::Overrun => {
@@ -160,24 +168,50 @@ impl Pool {
             }
             Cause::Plugin => {
                 warn!(target: "plugin", %plugin, process, calls, reason, "worker lost");
-                self.failed(&reason, process);
+                // Of several agents, each could have done it.
+                let agent = agents.first().filter(|first| agents.iter().all(|it| it == *first));
+                self.failed(&reason, agent, process);
             }
         }
     }
 
     /// Decides what comes after a worker that was lost, or that did not come up.
-    fn failed(self: &Arc<Self>, reason: &str, process: u32) {
+    fn failed(self: &Arc<Self>, reason: &str, agent: Option<&AgentId>, process: u32) {
         let now = Instant::now();
         let next = {
             let mut crew = self.crew();
-            let next = crew.health.lose(reason, now);
-            if let Next::Replace(pause) = next {
+            let next = crew.health.lose(reason, agent, now);
+            if let Next::Replace(pause) | Next::Exclude { pause, .. } = next {
                 crew.pause = now + pause;
             }
             next
         };
+        let plugin = || self.recipe.services.plugin().clone();
         match next {
             Next::Replace(_) => self.replace(),
+            Next::Exclude { length, lost, .. } => {
+                error!(
+                    target: "plugin",
+                    plugin = %self.recipe.services.plugin(),
+                    agent = agent.map(AgentId::as_str),
+                    process,
+                    lost,
+                    reason,
+                    seconds = length.as_secs(),
+                    code = "agent_quarantined",
+                    help = "look at what the agent asks of the plugin, and ask the plugin's author",
+                    "plugin quarantined for an agent"
+                );
+                let (agent, reason) = (agent.cloned(), reason.to_owned());
+                self.recipe.services.quarantined(&Quarantine {
+                    plugin: plugin(),
+                    agent,
+                    lost,
+                    reason,
+                    length,
+                });
+                self.replace();
+            }
             Next::Quarantine(length, lost) => {
                 error!(
                     target: "plugin",
@@ -190,7 +224,15 @@ impl Pool {
                     help = "install another release, or change its entry: either is tried at once",
                     "plugin quarantined"
                 );
-                self.turn_away(&quarantined(length, Some(reason)));
+                let (agent, reason) = (None, reason.to_owned());
+                self.turn_away(&quarantined(length, Some(&reason)));
+                self.recipe.services.quarantined(&Quarantine {
+                    plugin: plugin(),
+                    agent,
+                    lost,
+                    reason,
+                    length,
+                });
             }
         }
     }
@@ -262,14 +304,18 @@ impl Pool {
     /// How its workers are.
     pub(super) fn status(&self) -> WorkersStatus {
         let crew = self.crew();
-        let quarantine = crew.health.quarantined(Instant::now());
+        let now = Instant::now();
+        let quarantine = crew.health.quarantined(now);
+        let seconds = |left: Duration| left.as_secs().max(1);
+        let agents = crew.health.exclusions(now).map(|(agent, left)| (agent.to_string(), seconds(left)));
         WorkersStatus {
             processes: crew.workers.len() + crew.newborn.len(),
             calls: crew.workers.iter().map(|it| it.worker.calls()).sum(),
             confinement: self.confinement.clone(),
             lost: crew.health.lost,
             last_loss: crew.health.last.clone(),
-            quarantined_seconds: quarantine.map(|left| left.as_secs().max(1)),
+            quarantined_seconds: quarantine.map(seconds),
+            quarantined_agents: agents.collect(),
         }
     }
 
@@ -285,6 +331,13 @@ fn quarantined(left: Duration, reason: Option<&str>) -> String {
     let seconds = left.as_secs().max(1);
     let reason = reason.unwrap_or("its workers were lost");
     format!("it is in quarantine for another {seconds} s, because its workers ended too often: {reason}")
+}
+
+fn excluded(agent: &AgentId, left: Duration) -> String {
+    let seconds = left.as_secs().max(1);
+    format!(
+        "it is in quarantine for agent `{agent}` for another {seconds} s, because its workers ended too often in calls of this agent's"
+    )
 }
 
 fn said(outcome: Outcome) -> String {

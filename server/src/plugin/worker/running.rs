@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use server_core::{invocation::Invocation, limits::counters::Slot, registry::InvokeError};
+use server_core::{id::AgentId, invocation::Invocation, limits::counters::Slot, registry::InvokeError};
 use tokio::{
     net::UnixStream,
     runtime::Handle,
@@ -18,19 +18,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     birth::{Newborn, Recipe},
-    frame::{self, Frame, Frames, Kind, Request},
+    frame::{self, Frames, Kind, MAX_ASK, Request},
     outbox::Outbox,
     pool::{Cause, Place},
     process::Process,
 };
 use crate::plugin::{
     deadline::Deadline,
-    fault::error_of,
     services::{InFlight, Work},
 };
 
 /// How long code of which nobody waits for the answer may take to return.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long the words of an error may be, whatever else the call may answer.
+const MAX_ERROR: usize = 64 << 10;
 
 /// Why a worker ends whose call did not.
 const OVERRUN: &str = "a call in its worker went on although nobody waited for it any more";
@@ -65,6 +67,10 @@ pub(super) struct Fate {
 /// is gone, whoever still waits.
 struct Pending {
     tell: oneshot::Sender<Result<Vec<u8>, InvokeError>>,
+    /// Whose it is.
+    agent: AgentId,
+    /// How long its answer may be.
+    room: usize,
     in_flight: InFlight,
     abandoned: CancellationToken,
     _slot: Slot,
@@ -139,8 +145,11 @@ impl Worker {
         let Some(bytes) = frame::request(Kind::Call, id, request) else {
             return Ok(Err(self.lost("the call is larger than what can go to a worker")));
         };
+        let room = usize::try_from(invocation.max_response_bytes).unwrap_or(usize::MAX);
+        let agent = invocation.permit.principal().agent.clone();
+        let (slot, unheard) = (invocation.slot, abandoned.clone());
         let pending =
-            Pending { tell, in_flight, abandoned: abandoned.clone(), _slot: invocation.slot, _place: place };
+            Pending { tell, agent, room, in_flight, abandoned: unheard, _slot: slot, _place: place };
         desk.calls.insert(id, pending);
         drop(desk);
         self.outbox.send(&self.stream, bytes);
@@ -149,19 +158,25 @@ impl Worker {
 
     /// Takes a call's answer. Whoever answers what it was not asked is not heard
     /// any more.
-    pub(super) fn answered(&self, frame: Frame) -> Result<(), String> {
-        let Some(pending) = self.desk().calls.remove(&frame.id) else {
+    pub(super) fn answered(&self, id: u64, result: Result<Vec<u8>, InvokeError>) -> Result<(), String> {
+        let Some(pending) = self.desk().calls.remove(&id) else {
             return Err("it answered a call that it does not have".to_owned());
-        };
-        let result = match frame.kind {
-            Kind::Answer => Ok(frame.body),
-            _ => Err(InvokeError::Plugin(error_of(self.recipe.services.plugin(), &frame.body))),
         };
         let Pending { tell, in_flight, .. } = pending;
         // The token is worth nothing by the time that somebody hears.
         drop(in_flight);
         let _ = tell.send(result);
         Ok(())
+    }
+
+    /// How many bytes it may send: no more than whoever waits for them may be given.
+    pub(super) fn room(&self, kind: Kind, id: u64) -> usize {
+        let answer = || self.desk().calls.get(&id).map_or(0, |pending| pending.room);
+        match kind {
+            Kind::Answer => answer(),
+            Kind::Error => answer().max(MAX_ERROR),
+            _ => MAX_ASK,
+        }
     }
 
     /// Whether a token names a call that this very worker has.
@@ -190,17 +205,17 @@ impl Worker {
         self.desk().fate.get_or_insert_with(|| Fate { reason: reason.to_owned(), cause }).clone()
     }
 
-    /// Fails the calls that it has, and says how many these were.
-    pub(super) fn fail(&self, reason: &str) -> usize {
+    /// Fails the calls that it has, and says whose these were.
+    pub(super) fn fail(&self, reason: &str) -> Vec<AgentId> {
         let calls = std::mem::take(&mut self.desk().calls);
-        let count = calls.len();
-        for pending in calls.into_values() {
+        let fail = |pending: Pending| {
             pending.abandoned.cancel();
-            let Pending { tell, in_flight, .. } = pending;
+            let Pending { tell, agent, in_flight, .. } = pending;
             drop(in_flight);
             let _ = tell.send(Err(self.lost(reason)));
-        }
-        count
+            agent
+        };
+        calls.into_values().map(fail).collect()
     }
 
     fn lost(&self, reason: &str) -> InvokeError {

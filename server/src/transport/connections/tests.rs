@@ -26,6 +26,10 @@ fn bounds() -> Bounds {
 
 /// A client's end, and the connection as it is served.
 async fn connected() -> (TcpStream, JoinHandle<()>, Place) {
+    connected_until(CancellationToken::new()).await
+}
+
+async fn connected_until(closing: CancellationToken) -> (TcpStream, JoinHandle<()>, Place) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let local = listener.local_addr().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
@@ -35,8 +39,7 @@ async fn connected() -> (TcpStream, JoinHandle<()>, Place) {
     let place = Arc::<Guests>::default().try_enter(peer.ip(), bounds()).unwrap();
     let guest = place.0.clone();
     let arrived = Arrived { stream, peer, listener: local, guest, patience: SLOW };
-    let serving =
-        tokio::spawn(connection(arrived, router(), CancellationToken::new(), CancellationToken::new()));
+    let serving = tokio::spawn(connection(arrived, router(), closing, CancellationToken::new()));
     (client, serving, place)
 }
 
@@ -74,6 +77,23 @@ async fn a_connection_that_asks_nothing_ends_soon_and_one_that_did_may_idle() {
         }
         assert_eq!(seconds(serving).await, patience.as_secs(), "{said}");
     }
+}
+
+#[tokio::test]
+async fn whoever_came_just_before_the_end_is_answered_and_then_goes() {
+    let closing = CancellationToken::new();
+    let (mut client, serving, _place) = connected_until(closing.clone()).await;
+    closing.cancel();
+    tokio::task::yield_now().await;
+    client.write_all(REQUEST.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    serving.await.unwrap();
+
+    let (mut silent, serving, _place) = connected_until(closing).await;
+    assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
+    serving.await.unwrap();
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ async fn an_address_that_cannot_be_had_changes_nothing_and_is_named_by_its_key()
     ] {
         let error = server.listeners.prepare(&settings).await.err().unwrap();
         let expected = format!("cannot listen on {taken} (`{key}`): Address already in use (os error 98)");
-        assert_eq!(error.to_string(), expected);
+        assert!(error.to_string().starts_with(&expected), "{error}");
         assert_eq!((server.bound(), status(server.address).await), (vec![server.address], 200));
         drop(TcpListener::bind(new).unwrap());
     }

@@ -41,6 +41,13 @@ const NEWEST: ABI = ABI::V7;
 /// The user that nobody else is, where the server could not choose another one.
 const NOBODY: u32 = 65534;
 
+/// Why there is no confinement.
+const UNAVAILABLE: &str = "isolation_unavailable";
+const NO_LANDLOCK: &str = "landlock_unavailable";
+
+/// The codes of what fails before anything of the plugin's runs.
+pub(in crate::plugin::worker) const CODES: [&str; 2] = [UNAVAILABLE, NO_LANDLOCK];
+
 /// Files that a worker may have open.
 const MAX_OPEN: u64 = 64;
 
@@ -95,7 +102,7 @@ fn confine(terms: &Terms) -> Result<Confinement, Fault> {
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> Fault {
     Fault::new(
-        "isolation_unavailable",
+        UNAVAILABLE,
         format!("the plugin's process cannot be confined: {what}: {error}"),
         "see \"What a plugin is kept from\" in the README, or run the plugin in process if you trust it like the server itself",
     )
@@ -191,7 +198,7 @@ fn keep_from_files(required: bool) -> Result<Option<i32>, Fault> {
 
 fn no_landlock(error: &dyn std::fmt::Display) -> Fault {
     Fault::new(
-        "landlock_unavailable",
+        NO_LANDLOCK,
         format!("the kernel does not keep the plugin's process from files: {error}"),
         "enable Landlock (Linux 5.13 or newer, `landlock` in /sys/kernel/security/lsm, allowed by the container's seccomp profile), or set `plugins.require_landlock: false` where the server's user can read nothing that a plugin must not see",
     )

@@ -1,24 +1,41 @@
-//! Secrets that are not there: two configurations can be compared without, as
+//! Secrets that are not there: configurations can be compared and asked without, as
 //! where they are reviewed.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path};
+use std::{cell::RefCell, collections::BTreeMap, path::Path, time::Instant};
 
 use server_core::{
-    config::{Environment, Included},
+    config::{self, Compiled, Environment, Included, Problem},
+    redact::Redaction,
     secret::TokenDigest,
 };
+
+use crate::{cli::Failure, config_files::ConfigFiles};
 
 /// How many of them are told by name.
 const TOLD: usize = 8;
 
+/// A configuration as it is in its files, whatever secrets are missing. Those that
+/// are not are known to `redaction` from then on.
+pub(super) fn compiled(path: &Path, redaction: &Redaction) -> Result<Compiled, Failure> {
+    let unusable = |error: &dyn std::fmt::Display| Failure::Configuration(format!("error: {error}"));
+    let (source, environment) = ConfigFiles::new(path).read().map_err(|error| unusable(&error))?;
+    let stand_in = StandIn { environment: &environment, config: path, missing: &Missing::default() };
+    let compiled = config::compile(&source, &stand_in);
+    redaction.learn(environment.secrets(), Instant::now());
+    compiled.map_err(|problems| {
+        let errors: Vec<_> = problems.iter().filter(|it| it.is_error()).map(Problem::to_string).collect();
+        Failure::Configuration(errors.join("\n\n"))
+    })
+}
+
 /// The names of secrets that at least one of the two configurations lacks, each
 /// with the reason.
 #[derive(Debug, Default)]
-pub(in crate::cli) struct Missing(RefCell<BTreeMap<String, String>>);
+pub(super) struct Missing(RefCell<BTreeMap<String, String>>);
 
 impl Missing {
     /// One sentence on all of them, if there are any.
-    pub(in crate::cli) fn note(&self) -> Option<String> {
+    pub(super) fn note(&self) -> Option<String> {
         let missing = self.0.borrow();
         let mut told: Vec<_> =
             missing.iter().take(TOLD).map(|(name, why)| format!("{name} ({why})")).collect();
@@ -44,11 +61,11 @@ impl Missing {
 }
 
 /// An environment in which no secret is missing.
-pub(in crate::cli) struct StandIn<'e> {
-    pub(in crate::cli) environment: &'e dyn Environment,
+pub(super) struct StandIn<'e> {
+    pub(super) environment: &'e dyn Environment,
     /// The configuration.
-    pub(in crate::cli) config: &'e Path,
-    pub(in crate::cli) missing: &'e Missing,
+    pub(super) config: &'e Path,
+    pub(super) missing: &'e Missing,
 }
 
 impl Environment for StandIn<'_> {
