@@ -56,7 +56,7 @@ fn what_an_edit_does_is_told_by_whom_it_concerns() {
         .replace("\"127.0.0.1:0\"", "\"127.0.0.1:1\", allowed_hosts: [mcp.example.lan]")
         .replace(
             "[\"core.echo\", \"core.sum\"]",
-            "[\"core.echo\", \"web.*\"]\n    limits: { rate_limit: \"20/min\" }",
+            "[\"core.echo\", \"web.*\"]\n    limits: { rate_limit: \"20/min\" }\n    filters: { prompts: deny }",
         )
         .replace("tools: [\"*\"] }", "tools: [\"*\"], disclosure: opaque }\n  ops: {}")
         + "plugins: { entries: { about: { enabled: false } } }\n";
@@ -68,6 +68,7 @@ Agents
   agent laptop loses about://policies, about://server
   agent reviewer loses about://policies, about://server
   agent laptop: tools + web.* (no such tool is loaded)
+  agent laptop: filters.prompts off → deny
   agent laptop: rate_limit 60/min → 20/min
 
 Tenants

@@ -2,4 +2,5 @@
 //! often, and a server that nobody fills.
 
 mod crowds;
+mod outside;
 mod slow;

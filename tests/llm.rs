@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    LAPTOP, Server,
-    client::{Client, Era},
-    eventually,
-    models::Models,
+use crate::{
+    redaction::{kept, leaks, printed, written},
+    support::{
+        LAPTOP, Server,
+        client::{Client, Era},
+        eventually,
+        models::Models,
+    },
 };
 
 mod budgets;
@@ -95,6 +98,23 @@ impl World {
                 content.map(|it| it["text"].as_str().unwrap().to_owned()).collect()
             }
         }
+    }
+
+    /// What is left of each budget, as the agent reads of itself.
+    async fn remaining(&self) -> String {
+        let request = rmcp::model::ReadResourceRequestParams::new("about://policies");
+        let read = self.client().await.0.read_resource(request).await;
+        let read = serde_json::to_value(read.unwrap()).unwrap();
+        let about: Value = serde_json::from_str(read["contents"][0]["text"].as_str().unwrap()).unwrap();
+        let left = |budget: &Value| {
+            format!(
+                "{} {} {}",
+                budget["owner"].as_str().unwrap(),
+                budget["period"].as_str().unwrap(),
+                budget["remaining"].as_str().unwrap()
+            )
+        };
+        about["llm"]["budgets"].as_array().unwrap().iter().map(left).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -258,4 +278,101 @@ async fn a_prompt_that_looks_much_like_a_pasted_repository_is_noted() {
         world.server.logged(|line| line["target"] == "llm" && !line["score"].is_null())
     });
     assert_eq!(line["score"], 12, "{line}");
+}
+
+/// A personal datum, a token of a known make, and a secret that the server knows.
+fn sensitive() -> [String; 3] {
+    [
+        "write to jan.kowalski@poczta.example".to_owned(),
+        "push with 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".to_owned(),
+        format!("log in with {LAPTOP}"),
+    ]
+}
+
+fn filtering(config: &str, filter: &str) -> String {
+    config.replace("  laptop:\n", &format!("  laptop:\n    filters: {{ prompts: {filter} }}\n"))
+}
+
+#[tokio::test]
+async fn a_provider_sees_what_is_left_of_a_prompt_and_its_instructions() {
+    let world = World::with(|config| filtering(&config, "redact"));
+    let text = sensitive().join(", ");
+    let expected = "write to [REDACTED:email], push with [REDACTED:github_token], \
+                    log in with [REDACTED:known_secret]";
+    for model in ["anthropic/m", "openai/m", "local/m"] {
+        let said = world.ask(json!({ "model": model, "prompt": text, "system": text })).await;
+        assert_eq!(said[0], "Hello!");
+        let body = world.models.asked().pop().unwrap().body;
+        let mut texts: Vec<&Value> = vec![&body["system"], &body["instructions"], &body["input"]];
+        let messages = body["messages"].as_array().into_iter().flatten();
+        texts.extend(messages.map(|message| &message["content"]));
+        texts.retain(|text| text.is_string());
+        assert_eq!(texts, [expected, expected], "{model}: {body}");
+        for secret in sensitive() {
+            assert!(!body.to_string().contains(secret.rsplit(' ').next().unwrap()), "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_denied_is_not_sent_costs_nothing_and_says_which_kinds_it_holds() {
+    let world = World::with(|config| filtering(&config, "deny"));
+    let before = world.remaining().await;
+    let [email, token, known] = sensitive();
+    let denied =
+        |kinds: &str| format!("sensitive_prompt: the prompt holds what must not go to a model: {kinds}");
+    for (prompt, system, kinds) in [
+        (email.as_str(), json!(null), "`email`"),
+        ("hello", json!(token), "`github_token`"),
+        (&known, json!(email), "`email`, `known_secret`"),
+    ] {
+        let said = world.ask(json!({ "model": "fast", "prompt": prompt, "system": system })).await;
+        assert_eq!(said, [denied(kinds)]);
+    }
+    // Beside every other reason.
+    let said = world.ask(question("mistral", &email)).await;
+    assert_eq!(said, ["unknown_model: there is no model `mistral`".to_owned(), denied("`email`")]);
+    assert_eq!(world.models.asked().len(), 0);
+    assert_eq!(world.remaining().await, before);
+    assert_eq!(world.ask(question("fast", "hello")).await[0], "Hello!");
+}
+
+/// A tenant's word counts for its agents, a plugin's entry for whoever calls it,
+/// and nobody can ask for less.
+#[tokio::test]
+async fn the_strictest_filter_of_prompts_counts() {
+    let tenant = |config: &str| {
+        let tenant = "  research:\n    filters: { prompts: deny }\n";
+        filtering(config, "off").replace("  research:\n", tenant)
+    };
+    let world = World::with(|config| tenant(&config));
+    let said = world.ask(question("fast", &sensitive()[0])).await;
+    assert!(said[0].starts_with("sensitive_prompt: "), "{said:?}");
+    assert_eq!(world.models.asked().len(), 0);
+}
+
+/// A provider may repeat whatever it was sent, and say it in its own way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_says_is_neither_logged_nor_kept_with_secrets_in_it() {
+    let world = World::new();
+    for text in written(LAPTOP).into_iter().chain(sensitive()) {
+        for model in ["anthropic/m", "openai/m", "local/m"] {
+            world.ask(question(model, &format!("says {text}"))).await;
+        }
+    }
+    world.ask(question("openai/m", "says the last word")).await;
+    tokio::task::block_in_place(|| {
+        eventually("the last line", || {
+            world.server.logged(|line| {
+                line["message"] == "a provider failed"
+                    && line["error"].as_str().is_some_and(|it| it.contains("the last word"))
+            })
+        });
+    });
+    let [printed, kept] = [printed(&world.server), kept(&world.server)];
+    let [email, token, _] = sensitive();
+    for secret in [LAPTOP, email.rsplit(' ').next().unwrap(), token.rsplit(' ').next().unwrap()] {
+        assert_eq!([&printed, &kept].map(|text| leaks(text, secret)), [None, None], "{secret}");
+    }
+    assert!(kept.contains("\"tool\":\"llm.query\""));
 }

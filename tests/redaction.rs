@@ -1,21 +1,24 @@
 //! No secret and no personal datum reaches what the server prints, wherever it was
 //! planted and however it was written; results are filtered where that is asked for.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
 use crate::support::{
     LAPTOP, REVIEWER, Server, TWO_AGENTS,
-    client::{Client, ERAS, http_from_elsewhere, stateless},
+    client::{http_from_elsewhere, stateless},
     eventually,
     output::{stderr, stdout},
     program,
     testbench::Testbench,
 };
 
+mod commands;
+mod results;
+
 /// In `.env`, and named by nothing but its variable.
-const API_KEY: &str = "5ecret-Qm9iJ3MgcGFzc3dvcmQ-key";
+const API_KEY: &str = "5ecret-Qm9iJ3MgcGFzc3dvcmQ-upstream-key";
 /// In a file that an agent's token is read from.
 const FILED: &str = "filed-token-0123456789-0123456789-qwertyuiop";
 /// Nobody's token, sent by somebody who guesses.
@@ -25,10 +28,10 @@ const EMAIL: &str = "jan.kowalski@poczta.example";
 const IBAN: &str = "PL61109010140000071219812874";
 
 /// All that is planted.
-const PLANTED: [&str; 8] = [LAPTOP, REVIEWER, API_KEY, FILED, GITHUB, PESEL, EMAIL, IBAN];
+pub(crate) const PLANTED: [&str; 8] = [LAPTOP, REVIEWER, API_KEY, FILED, GITHUB, PESEL, EMAIL, IBAN];
 
 /// Ways to write a text so that it does not look like itself.
-fn written(secret: &str) -> Vec<String> {
+pub(crate) fn written(secret: &str) -> Vec<String> {
     use std::fmt::Write;
 
     let hex = secret.bytes().fold(String::new(), |mut hex, byte| {
@@ -65,14 +68,35 @@ fn base64(text: &str) -> String {
 
 /// What of a text is in `printed`, in any encoding; of base64, what is the same
 /// wherever it begins and ends.
-fn leaks(printed: &str, secret: &str) -> Option<String> {
+pub(crate) fn leaks(printed: &str, secret: &str) -> Option<String> {
     let written = written(secret);
     let (exact, base64) = written.split_at(7);
     let cores = base64.iter().map(|text| text[4..text.len() - 4].to_owned());
     exact.iter().cloned().chain(cores).find(|text| printed.contains(text.as_str()))
 }
 
-fn printed(server: &Server) -> String {
+/// Everything in the files of its `state.dir`, the audit's among them, but for the
+/// copy of what the operator wrote.
+pub(crate) fn kept(server: &Server) -> String {
+    fn read(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, text);
+            } else if path.file_name().is_some_and(|name| name != "last-good.json") {
+                // A file may be replaced by another one meanwhile.
+                let bytes = fs::read(&path).unwrap_or_default();
+                text.push_str(&format!("{}\n{}\n", path.display(), String::from_utf8_lossy(&bytes)));
+            }
+        }
+    }
+    let mut text = String::new();
+    read(&server.config().with_file_name("state"), &mut text);
+    text
+}
+
+/// Everything that it has logged.
+pub(crate) fn printed(server: &Server) -> String {
     server
         .log()
         .iter()
@@ -92,9 +116,9 @@ fn starts(bench: &Testbench, more: &str) -> Server {
 }
 
 #[tokio::test]
-async fn nothing_that_is_planted_anywhere_is_printed_in_any_encoding() {
+async fn nothing_that_is_planted_anywhere_is_printed_or_kept_in_any_encoding() {
     let bench = Testbench::new();
-    let server = starts(&bench, "");
+    let mut server = starts(&bench, "");
     let texts: Vec<String> = PLANTED[..4].iter().flat_map(|secret| written(secret)).collect();
     let plain = PLANTED[4..].iter().map(|text| (*text).to_owned());
     for (number, text) in texts.into_iter().chain(plain).enumerate() {
@@ -130,8 +154,13 @@ async fn nothing_that_is_planted_anywhere_is_printed_in_any_encoding() {
         server.logged(|line| line["message"].as_str().is_some_and(|it| it.contains("see 43")))
     });
     let printed = printed(&server);
+    server.signal("-TERM");
+    server.ended();
+    let kept = kept(&server);
+    assert!(kept.contains("\"tool\":\"bench.leak\""), "the audit is no longer there");
+    let all = [printed.as_str(), &kept, &server.stderr()];
     for secret in PLANTED {
-        assert_eq!(leaks(&printed, secret), None, "{secret}");
+        assert_eq!(all.map(|text| leaks(text, secret)), [None, None, None], "{secret}");
     }
     for rule in ["known_secret", "github_token", "pesel", "email", "iban"] {
         assert!(printed.contains(&format!("[REDACTED:{rule}]")), "nothing was redacted as {rule}");
@@ -177,22 +206,6 @@ async fn snippets_of_a_refused_edit_and_secrets_that_were_just_replaced_are_not_
         assert_eq!(leaks(&all, secret), None, "{secret}");
     }
     assert!(stdout(&check).contains("error: unknown key"), "{}", stdout(&check));
-}
-
-#[tokio::test]
-async fn results_are_filtered_for_whom_it_is_asked_for() {
-    let text = format!("of {EMAIL}, {GITHUB}, {REVIEWER}");
-    let filtered = "of [REDACTED:email], [REDACTED:github_token], [REDACTED:known_secret]";
-    let tenant =
-        TWO_AGENTS.replace(r#"{ tools: ["*"] }"#, r#"{ tools: ["*"], filters: { results: redact } }"#);
-    let agent = TWO_AGENTS.replace("  reviewer:\n", "  reviewer:\n    filters: { results: redact }\n");
-    for (config, expected) in [(TWO_AGENTS, text.as_str()), (&tenant, filtered), (&agent, filtered)] {
-        let server = Server::start(config);
-        for era in ERAS {
-            let reviewer = Client::connect(&server, REVIEWER, era).await;
-            assert_eq!(reviewer.text("core.echo", json!({ "text": text })).await, expected, "{era:?}");
-        }
-    }
 }
 
 #[test]

@@ -242,7 +242,8 @@ impl Server {
         eventually("the server to end", || self.child.try_wait().unwrap())
     }
 
-    fn stderr(&mut self) -> String {
+    /// What it wrote to standard error, once it has ended.
+    pub(crate) fn stderr(&mut self) -> String {
         let mut text = String::new();
         if let Some(mut stderr) = self.child.stderr.take() {
             let _ = stderr.read_to_string(&mut text);

@@ -174,11 +174,12 @@ pub use plugin_contract::{
     op::{
         AgentAbout, Annotations, BudgetAbout, ClientAbout, ClientLogLevel, Completion, Content, Database,
         DeniedTool, Elicitation, Elicited, ErrorCode, FileEncoding, FileEntry, FileKind, FileList, FileMatch,
-        FileMatches, FilePart, FileRoot, HttpBody, HttpMethod, LimitsAbout, ListFiles, ListTables, LlmAbout,
-        LlmAnswer, LlmQuery, LlmUsage, LogLevel, LogLine, LongContextAbout, Meta, ModelAbout, Offered,
-        OpError, PluginAbout, PriceAbout, PromptMessage, PromptResult, Query, QueryEnd, Question, ReadFile,
-        ResourceContent, ResourceContents, ResourceLink, Role, Root, Roots, Rows, Sampled, Sampling,
-        SearchEnd, SearchFiles, ServerAbout, Skipped, Table, TableColumn, Tables, ToolAbout, ToolResult,
+        FileMatches, FilePart, FileRoot, FiltersAbout, HttpBody, HttpMethod, LimitsAbout, ListFiles,
+        ListTables, LlmAbout, LlmAnswer, LlmQuery, LlmUsage, LogLevel, LogLine, LongContextAbout, Meta,
+        ModelAbout, Offered, OpError, PluginAbout, PriceAbout, PromptMessage, PromptResult, Query, QueryEnd,
+        Question, ReadFile, ResourceContent, ResourceContents, ResourceLink, Role, Root, Roots, Rows,
+        Sampled, Sampling, SearchEnd, SearchFiles, ServerAbout, Skipped, Table, TableColumn, Tables,
+        ToolAbout, ToolLimitsAbout, ToolResult,
     },
 };
 

@@ -12,15 +12,20 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::{header::ORIGIN, request};
+use http::{
+    header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN},
+    request,
+};
 use serde::Serialize;
-use server_core::{gateway::Gateway, id::AgentId, secret::TokenDigest, snapshot::Live};
+use serde_json::Value;
+use server_core::{gateway::Gateway, id::AgentId, redact::Redaction, secret::TokenDigest, snapshot::Live};
+use tokio::task;
 
 use crate::{
     audit::Audit,
@@ -72,6 +77,8 @@ pub struct Sources {
     pub connector: Connector,
     /// Hears what an operator does about it.
     pub audit: Audit,
+    /// Knows what is not to be shown.
+    pub redaction: Arc<Redaction>,
     /// How many sessions each agent has open.
     pub sessions: Box<dyn Fn() -> BTreeMap<AgentId, usize> + Send + Sync>,
     /// What is in memory for good although nothing uses it.
@@ -153,10 +160,35 @@ async fn enter(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
                 guest.busy()
             });
             let response = next.run(Request::from_parts(parts, body)).await;
+            let response = without_secrets(response, &shared.sources.redaction).await;
             response.map(|body| Body::new(Held::new(body, busy)))
         }
         Err(refusal) => refusal.into_response(),
     }
+}
+
+/// An operator may have written a secret where none belongs, and what is wrong with a
+/// configuration is told with the lines that it has.
+async fn without_secrets(response: Response, redaction: &Redaction) -> Response {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    if content_type.is_none_or(|it| it != "application/json") {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = to_bytes(body, usize::MAX).await else { return Problem::INTERNAL.into_response() };
+    let redactor = redaction.load().known_only();
+    let redacted = task::spawn_blocking(move || {
+        let text = std::str::from_utf8(&body).ok()?;
+        if !redactor.knows_in(text) {
+            return Some(Body::from(body));
+        }
+        let mut json: Value = serde_json::from_str(text).ok()?;
+        redactor.value(&mut json);
+        Some(Body::from(json.to_string()))
+    });
+    let Ok(Some(body)) = redacted.await else { return Problem::INTERNAL.into_response() };
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, body)
 }
 
 impl Shared {

@@ -98,7 +98,7 @@ pub async fn serve(
         () = asked_to_stop(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     let ledger = open_ledger(&content.settings);
-    let models = Models::new(&connector, ledger.clone());
+    let models = Models::new(&connector, ledger.clone(), redaction.clone());
     services.connect(models.clone());
     let live = Arc::new(Live::new(content));
     let snapshot = live.load();
@@ -144,6 +144,7 @@ pub async fn serve(
         models,
         connector: connector.clone(),
         audit: audit.clone(),
+        redaction: redaction.clone(),
         sessions,
         retired,
     };

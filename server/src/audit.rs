@@ -239,6 +239,7 @@ impl AuditSink for Audit {
             segment,
             key: keeper.terms().key.public().to_hex(),
             waiting: keeper.queue.len(),
+            checkpoint: keeper.last_checkpoint().clone(),
             records: keeper.counts.by_event(),
             failures,
             lost,

@@ -5,9 +5,11 @@ use std::{
     io::{self, ErrorKind as IoErrorKind, StdoutLock, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::{Parser, Subcommand, error::ErrorKind};
+use server_core::redact::Redaction;
 
 mod admin;
 mod audit;
@@ -112,7 +114,8 @@ impl Failure {
         Self::Failed(error.to_string())
     }
 
-    fn exit(&self) -> ExitCode {
+    /// Says why on standard error, without secrets that were read on the way.
+    fn exit(&self, redaction: &Redaction) -> ExitCode {
         let (message, code) = match self {
             Self::Failed(message) => (message, 1),
             Self::Usage(message) => (message, 64),
@@ -121,7 +124,8 @@ impl Failure {
         if !message.is_empty() {
             let prefix =
                 if message.starts_with("error") || message.starts_with("warning") { "" } else { "error: " };
-            let _ = writeln!(std::io::stderr(), "{prefix}{message}");
+            let known = redaction.load().known_only();
+            let _ = writeln!(std::io::stderr(), "{prefix}{}", known.text(message));
         }
         ExitCode::from(code)
     }
@@ -144,23 +148,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if asked { 0 } else { 64 });
         }
     };
-    let mut out = Output(io::stdout().lock());
+    let redaction = Arc::<Redaction>::default();
+    let mut out = Output { out: io::stdout().lock(), line: Vec::new(), redaction: redaction.clone() };
     let config = cli.config;
     let done = match cli.command {
         Command::Serve(arguments) => {
             drop(out);
-            serve::run(&arguments, config)
+            serve::run(&arguments, config, redaction.clone())
         }
         Command::Plugin(command @ plugin::Command::Run(_)) => {
             drop(out);
-            plugin::run(command, config, &mut io::sink())
+            plugin::run(command, config, redaction.clone(), &mut io::sink())
         }
-        Command::Check(arguments) => check::run(&arguments, config, &mut out),
-        Command::Diff(arguments) => diff::run(&arguments, &mut out),
-        Command::Explain(arguments) => explain::run(&arguments, config, &mut out),
+        Command::Check(arguments) => check::run(&arguments, config, &redaction, &mut out),
+        Command::Diff(arguments) => diff::run(&arguments, &redaction, &mut out),
+        Command::Explain(arguments) => explain::run(&arguments, config, &redaction, &mut out),
         Command::Schema => schema::run(&mut out),
-        Command::Token(command) => token::run(&command, config, &mut out),
-        Command::Plugin(command) => plugin::run(command, config, &mut out),
+        Command::Token(command) => token::run(&command, config, &redaction, &mut out),
+        Command::Plugin(command) => plugin::run(command, config, redaction.clone(), &mut out),
         Command::Audit(command) => audit::run(&command, config, &mut out),
         Command::Status(arguments) => status::run(&arguments, config, &mut out),
         Command::Budget(command) => budget::run(&command, config, &mut out),
@@ -172,7 +177,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.exit(),
+        Err(failure) => failure.exit(&redaction),
     }
 }
 
@@ -187,7 +192,13 @@ const NOBODY_READS: i32 = 141;
 
 /// Standard output. Whoever reads it may have seen enough, as in `status | head`:
 /// then the program ends as others do, without a word.
-struct Output(StdoutLock<'static>);
+struct Output {
+    out: StdoutLock<'static>,
+    /// The beginning of a line, which is written once it is whole.
+    line: Vec<u8>,
+    /// Knows what a command has read that nobody is to see.
+    redaction: Arc<Redaction>,
+}
 
 impl Output {
     fn read_on<T>(result: io::Result<T>) -> io::Result<T> {
@@ -198,13 +209,35 @@ impl Output {
     }
 }
 
+impl Output {
+    fn write_out(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let text = String::from_utf8_lossy(bytes);
+        let known = self.redaction.load().known_only();
+        Self::read_on(self.out.write_all(known.text(&text).as_bytes()))
+    }
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Self::read_on(self.0.write(bytes))
+        self.line.extend_from_slice(bytes);
+        if let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') {
+            let rest = self.line.split_off(end + 1);
+            let whole = std::mem::replace(&mut self.line, rest);
+            self.write_out(&whole)?;
+        }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Self::read_on(self.0.flush())
+        let rest = std::mem::take(&mut self.line);
+        self.write_out(&rest)?;
+        Self::read_on(self.out.flush())
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        let _ = self.flush();
     }
 }
 

@@ -2,6 +2,7 @@
 //! costs is decided here, where no plugin can skip it.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -23,6 +24,7 @@ use server_core::{
     money::NanoDollars,
     paste_guard,
     policy::{Permit, Reason},
+    redact::Redaction,
 };
 use tracing::{info, warn};
 
@@ -47,6 +49,7 @@ struct Inner {
     providers: BTreeMap<&'static str, Box<dyn Provider>>,
     ledger: Ledger,
     guard: paste_guard::Memory,
+    redaction: Arc<Redaction>,
     breakers: Breakers,
     tally: Tally,
 }
@@ -73,9 +76,10 @@ pub trait Watcher: Send + Sync {
 }
 
 impl Models {
-    /// Goes through `connector` to providers, and keeps books in `ledger`.
+    /// Goes through `connector` to providers, keeps books in `ledger`, and filters
+    /// prompts by the redactor in force.
     #[must_use]
-    pub fn new(connector: &Connector, ledger: Ledger) -> Self {
+    pub fn new(connector: &Connector, ledger: Ledger, redaction: Arc<Redaction>) -> Self {
         let providers: [(Api, Box<dyn Provider>); 3] = [
             (Api::AnthropicMessages, Box::new(anthropic::Anthropic(connector.clone()))),
             (Api::OpenAiResponses, Box::new(openai::OpenAi(connector.clone()))),
@@ -83,7 +87,7 @@ impl Models {
         ];
         let providers = providers.into_iter().map(|(api, provider)| (api.as_str(), provider)).collect();
         let (guard, breakers, tally) = Default::default();
-        Self(Arc::new(Inner { providers, ledger, guard, breakers, tally }))
+        Self(Arc::new(Inner { providers, ledger, guard, redaction, breakers, tally }))
     }
 
     /// The books.
@@ -111,7 +115,8 @@ impl Models {
         watcher: &dyn Watcher,
     ) -> Result<LlmAnswer, NoAnswer> {
         let begun = Instant::now();
-        let (candidates, scopes) = self.admit(permit, query).map_err(NoAnswer::Refused)?;
+        let Admitted { query, candidates, scopes } = self.admit(permit, query).map_err(NoAnswer::Refused)?;
+        let query: &LlmQuery = &query;
         let mut router = Router::new(candidates.iter().map(|it| it.model.clone()), deadline);
         let mut failures = Failures::default();
         loop {
@@ -141,9 +146,8 @@ impl Models {
         }
     }
 
-    /// The models that may be asked, and where that is booked; or every reason
-    /// against.
-    fn admit(&self, permit: &Permit, query: &LlmQuery) -> Result<(Vec<Candidate>, Vec<Scope>), Vec<Reason>> {
+    /// What is sent to whom, or every reason against.
+    fn admit<'q>(&self, permit: &Permit, query: &'q LlmQuery) -> Result<Admitted<'q>, Vec<Reason>> {
         let (snapshot, principal) = (permit.snapshot(), permit.principal());
         let removed = || vec![Reason::AgentRemoved { agent: principal.agent.clone() }];
         let (agent, tenant) = snapshot.standing(principal).ok_or_else(removed)?;
@@ -155,14 +159,16 @@ impl Models {
             agent: principal.agent.clone(),
             tenant: principal.tenant.clone(),
         });
-        match (candidates, scopes) {
-            (Ok(candidates), Ok(scopes)) => {
+        let filtered = self.0.redaction.load().prompt(permit.filters().prompts, query);
+        match (candidates, scopes, filtered) {
+            (Ok(candidates), Ok(scopes), Ok(query)) => {
                 // Last: what is not sent for another reason is not remembered.
-                self.guard(permit, query)?;
-                Ok((candidates, scopes))
+                self.guard(permit, &query)?;
+                Ok(Admitted { query, candidates, scopes })
             }
-            (candidates, scopes) => {
-                let against = candidates.err().into_iter().flatten().chain(scopes.err());
+            (candidates, scopes, filtered) => {
+                let against =
+                    candidates.err().into_iter().flatten().chain(scopes.err()).chain(filtered.err());
                 Err(against.map(Reason::from).collect())
             }
         }
@@ -178,6 +184,16 @@ impl Models {
         }
         Ok(())
     }
+}
+
+/// A query that may be sent.
+struct Admitted<'q> {
+    /// With what is left of its texts.
+    query: Cow<'q, LlmQuery>,
+    /// The models that may be asked.
+    candidates: Vec<Candidate>,
+    /// Where that is booked.
+    scopes: Vec<Scope>,
 }
 
 /// What has come of the attempts so far.

@@ -22,12 +22,14 @@ use crate::{
     mcp::{Audience, Handler, PACE},
     readiness::Readiness,
 };
+use bodies::Bodies;
 use cancels::Cancels;
 use refusal::Refusal;
 use sessions::Sessions;
 use throttle::Throttle;
 
 pub(crate) mod bearer;
+mod bodies;
 mod body;
 mod cancels;
 pub(crate) mod client;
@@ -65,6 +67,7 @@ struct Shared {
     audience: Arc<Audience>,
     sessions: Arc<Sessions>,
     throttle: Throttle,
+    bodies: Arc<Bodies>,
     cancels: Arc<Cancels>,
     /// See [`early`].
     pace: Duration,
@@ -106,13 +109,15 @@ impl Door {
             .with_max_request_body_bytes(body::LIMIT)
             .with_cancellation_token(stopped.clone());
         let rmcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions.clone(), config);
-        let (throttle, calls, cancels) = (Throttle::new(witness), TaskTracker::new(), Arc::default());
+        let (throttle, calls) = (Throttle::new(witness), TaskTracker::new());
+        let (bodies, cancels) = Default::default();
         Self(Arc::new(Shared {
             gateway,
             readiness,
             audience,
             sessions,
             throttle,
+            bodies,
             cancels,
             pace,
             rmcp,

@@ -63,8 +63,11 @@ fn reload_says_how_to_confirm_what_is_held() {
 #[test]
 fn status_is_for_people_and_machines() {
     let door = Door::open();
-    let shown = door.run(&["status"]);
-    let text = stdout(&shown);
+    let (shown, text) = eventually("the first checkpoint", || {
+        let shown = door.run(&["status"]);
+        let text = stdout(&shown);
+        text.contains("the last checkpoint covers").then_some((shown, text))
+    });
     assert_eq!(code(&shown), 0, "{}", stderr(&shown));
     let address = door.server.address;
     for part in [
@@ -72,6 +75,9 @@ fn status_is_for_people_and_machines() {
         "\ngeneration 1 (",
         ", from config.yaml\n",
         &format!("\nserver.listen: {address}\n"),
+        "\naudit: writing to 0000000000000001.jsonl\n  record ",
+        "; the last checkpoint covers up to ",
+        " records wait to be written, the oldest not on disk for ",
         "\n  core 0.1.0, in_process, 2 tools, signed by bundled\n",
         "\n  agents.laptop.token: LAPTOP_TOKEN of the server's environment; only a restart changes it\n",
         "\n  admin.token: ADMIN_TOKEN in .env\n",
@@ -81,6 +87,7 @@ fn status_is_for_people_and_machines() {
     }
     let json: Value = serde_json::from_str(&stdout(&door.run(&["status", "--json"]))).unwrap();
     assert_eq!(json["generation"], 1);
+    assert!(json["audit"]["checkpoint"]["covers"].is_u64() && json["audit"]["lag_ms"].is_u64(), "{json}");
 }
 
 #[test]

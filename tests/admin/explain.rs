@@ -58,6 +58,19 @@ tool core.sum  agent reviewer   denied   deny core.sum  config.yaml:14:12 (agent
 }
 
 #[test]
+fn what_is_done_to_results_and_prompts_is_told_where_anything_is() {
+    let filtered = config()
+        .replace("  laptop:\n", "  laptop:\n    filters: { prompts: redact }\n")
+        .replace(r#"{ tools: ["*"] }"#, r#"{ tools: ["*"], filters: { results: redact } }"#);
+    let door = Door::open_with(&filtered, |_, _| {});
+    for (agent, told) in [("laptop", "redact"), ("reviewer", "off")] {
+        let (_, said, _) = explain(&door, &["--agent", agent, "--tool", "core.echo"]);
+        let line = format!("  secrets and personal data in results: redact, in prompts to models: {told}\n");
+        assert!(said.contains(&line), "{said}");
+    }
+}
+
+#[test]
 fn the_answer_is_that_of_the_server_and_without_one_that_of_the_file() {
     let door = Door::open();
     // Held for want of a line break at its end, so that the server has another one.

@@ -51,6 +51,8 @@ pub(super) struct Case {
     values: [Value; 2],
     shows: Option<(Look, [String; 2])>,
     plugin: Option<Build>,
+    /// Whose entry `plugins.entries.*` is, if not `bench`'s.
+    entry: Option<&'static str>,
     files: Option<Files>,
 }
 
@@ -70,7 +72,7 @@ enum Build {
 /// there.
 pub(super) fn case(key: impl Into<String>, before: Value, after: Value) -> Case {
     let (key, around, values) = (key.into(), Vec::new(), [before, after]);
-    Case { key, around, values, shows: None, plugin: None, files: None }
+    Case { key, around, values, shows: None, plugin: None, entry: None, files: None }
 }
 
 impl Case {
@@ -100,6 +102,12 @@ impl Case {
     /// With the plugin `bench`, whose `bench.label` needs `network:outbound`.
     pub(super) fn capable(mut self) -> Self {
         self.plugin = Some(Build::Capable);
+        self
+    }
+
+    /// With `plugins.entries.*` for this bundled plugin, which asks models.
+    pub(super) fn entry(mut self, plugin: &'static str) -> Self {
+        self.entry = Some(plugin);
         self
     }
 
@@ -151,6 +159,14 @@ impl Case {
         sees("after", second)
     }
 
+    fn place(&self, key: &str) -> String {
+        let of_bench = place(key);
+        match self.entry {
+            Some(plugin) => of_bench.replace("plugins.entries.bench", &format!("plugins.entries.{plugin}")),
+            None => of_bench,
+        }
+    }
+
     /// JSON is YAML too.
     fn configuration(&self, benches: &Benches, value: Value) -> String {
         let mut config = base();
@@ -160,9 +176,9 @@ impl Case {
             None => {}
         }
         for (key, value) in &self.around {
-            set(&mut config, &place(key), benches.fill(value));
+            set(&mut config, &self.place(key), benches.fill(value));
         }
-        set(&mut config, &place(&self.key), benches.fill(&value));
+        set(&mut config, &self.place(&self.key), benches.fill(&value));
         format!("{config:#}\n")
     }
 }

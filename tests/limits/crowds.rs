@@ -17,7 +17,7 @@ use crate::support::{
     testbench::Testbench,
 };
 
-const CALLS: usize = 1000;
+pub(super) const CALLS: usize = 1000;
 
 /// An agent with limits, and what counts besides. However slow the machine is, the
 /// server has a place for each call, and as many again.
@@ -28,7 +28,7 @@ fn config(limits: &str, rest: &str) -> String {
 }
 
 /// The message that answers, which comes as an event where it took its time.
-async fn answer(request: reqwest::RequestBuilder) -> Value {
+pub(super) async fn answer(request: reqwest::RequestBuilder) -> Value {
     let text = request.send().await.unwrap().text().await.unwrap();
     let data =
         text.lines().filter_map(|line| line.strip_prefix("data:")).find(|data| !data.trim().is_empty());
@@ -36,7 +36,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Value {
 }
 
 /// What was answered: `served`, or the codes of the reasons against.
-fn told(body: &Value) -> String {
+pub(super) fn told(body: &Value) -> String {
     match body["result"]["_meta"]["mcp-universal-server/denial"]["reasons"].as_array() {
         None => {
             assert_eq!(body["result"]["isError"], false, "{body}");
@@ -75,7 +75,7 @@ async fn answers(
     counts
 }
 
-fn counts(expected: &[(&str, usize)]) -> BTreeMap<String, usize> {
+pub(super) fn counts(expected: &[(&str, usize)]) -> BTreeMap<String, usize> {
     expected.iter().map(|(told, count)| ((*told).to_owned(), *count)).collect()
 }
 

@@ -3,14 +3,16 @@
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
 use serde_json::json;
 
 use crate::support::{
-    LAPTOP, Server, TWO_AGENTS,
-    client::{Client, ERAS, http},
+    LAPTOP, PATIENCE, REVIEWER, Server, TWO_AGENTS,
+    client::{Client, ERAS, http, stateless},
     eventually,
 };
 
@@ -70,6 +72,40 @@ async fn a_body_that_does_not_come_to_an_end_is_given_up_with_a_word() {
             "{said}"
         );
     }
+}
+
+/// 400 MB that a hundred bodies would have, of which the last byte never comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_that_do_not_come_to_an_end_have_a_room_of_their_own() {
+    const BODY: usize = 4 << 20;
+    let server = Server::start(TWO_AGENTS);
+    let before = server.peak_memory();
+    let head = format!("{HEAD}Authorization: Bearer {LAPTOP}\r\nContent-Length: {BODY}\r\n\r\n");
+    let almost = " ".repeat(BODY - 1);
+    let (tells, told) = mpsc::channel();
+    let streams: Vec<_> = (0..100).map(|_| connect(server.address, &head)).collect();
+    for mut stream in streams {
+        stream.write_all(almost.as_bytes()).unwrap();
+        let tells = tells.clone();
+        thread::spawn(move || tells.send(said(stream)));
+    }
+    for number in 0..92 {
+        let said = told.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("only {number} are refused"));
+        assert!(said.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{said}");
+        assert!(
+            said.contains(r#"{"error":"server_overloaded","message":"large messages of this agent"#),
+            "{said}"
+        );
+    }
+    assert!(told.try_recv().is_err(), "the others are waited for");
+    assert!(server.peak_memory() - before < 150 << 20, "{} bytes more", server.peak_memory() - before);
+    // Small ones of the same agent, and large ones of others, have nothing to do with it.
+    let laptop = Client::connect(&server, LAPTOP, ERAS[1]).await;
+    assert_eq!(laptop.text("core.sum", json!({ "a": 2, "b": 3 })).await, "5");
+    let large = json!({ "name": "core.echo", "arguments": { "text": "x".repeat(BODY - 1000) } });
+    let asked = |token| stateless(&server, token, "tools/call", large.clone()).send();
+    assert_eq!(asked(REVIEWER).await.unwrap().status(), 200);
+    assert_eq!(asked(LAPTOP).await.unwrap().status(), 503);
 }
 
 #[tokio::test]

@@ -28,23 +28,6 @@ impl World {
         assert_eq!(code(&output), 0, "{}", stderr(&output));
         stdout(&output)
     }
-
-    pub(super) async fn remaining(&self) -> String {
-        let read = self.client().await;
-        let read =
-            read.0.read_resource(rmcp::model::ReadResourceRequestParams::new("about://policies")).await;
-        let read = serde_json::to_value(read.unwrap()).unwrap();
-        let about: Value = serde_json::from_str(read["contents"][0]["text"].as_str().unwrap()).unwrap();
-        let left = |budget: &Value| {
-            format!(
-                "{} {} {}",
-                budget["owner"].as_str().unwrap(),
-                budget["period"].as_str().unwrap(),
-                budget["remaining"].as_str().unwrap()
-            )
-        };
-        about["llm"]["budgets"].as_array().unwrap().iter().map(left).collect::<Vec<_>>().join(", ")
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,6 +116,7 @@ async fn answer(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap,
     let path = uri.path();
     match words.as_slice() {
         ["status", status] => refusal(path, status),
+        ["says", ..] => complaint(prompt.trim_start_matches("says ")),
         ["once", status] if shared.once.lock().unwrap().insert(prompt.clone()) => refusal(path, status),
         ["hang"] => hang(shared.clone(), beginning(path)),
         ["mute"] => hang(shared.clone(), Vec::new()),
@@ -170,6 +171,12 @@ fn refusal(path: &str, status: &str) -> Response {
         }
     };
     (status, [("content-type", "application/json"), ("retry-after", "0")], error.to_string()).into_response()
+}
+
+/// A provider that repeats what it was sent in what it says is wrong.
+fn complaint(text: &str) -> Response {
+    let error = json!({ "error": { "message": text, "type": text, "code": text } });
+    (StatusCode::BAD_REQUEST, [("content-type", "application/json")], error.to_string()).into_response()
 }
 
 /// Counts when it is dropped.

@@ -17,8 +17,8 @@ mod http;
 mod llm;
 
 pub use about::{
-    AgentAbout, BudgetAbout, DeniedTool, LimitsAbout, LlmAbout, LongContextAbout, ModelAbout, PluginAbout,
-    PriceAbout, ServerAbout, ToolAbout,
+    AgentAbout, BudgetAbout, DeniedTool, FiltersAbout, LimitsAbout, LlmAbout, LongContextAbout, ModelAbout,
+    PluginAbout, PriceAbout, ServerAbout, ToolAbout, ToolLimitsAbout,
 };
 pub use client::{
     Answers, Ask, ClientAbout, ClientLog, ClientLogLevel, Elicitation, Elicited, Form, Progress, Question,

@@ -1,6 +1,6 @@
 //! A server and an agent that there are not.
 
-use plugin_contract::op::{AgentAbout, LimitsAbout, ServerAbout};
+use plugin_contract::op::{AgentAbout, FiltersAbout, LimitsAbout, ServerAbout};
 
 /// A server to answer with, made up.
 #[must_use]
@@ -37,6 +37,8 @@ pub fn agent() -> AgentAbout {
             concurrency: 8,
             rate_limit: "60/min".to_owned(),
         },
+        tool_limits: Vec::new(),
+        filters: FiltersAbout::default(),
         llm: None,
     }
 }

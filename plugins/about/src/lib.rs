@@ -120,6 +120,7 @@ mod tests {
                     "concurrency": 8,
                     "rate_limit": "60/min",
                 },
+                "filters": { "results": "off", "prompts": "off" },
             })
         );
     }

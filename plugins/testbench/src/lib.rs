@@ -19,6 +19,7 @@ use std::{
 };
 
 use plugin_api::{HttpRequest, LlmQuery, prelude::*};
+use serde_json::json;
 
 mod hostile;
 
@@ -172,12 +173,13 @@ plugin_api::export!(plugin);
 struct Leak {
     /// What to say.
     text: String,
-    /// How to end: `answer`, `fail` or `panic`.
+    /// How to end: `answer`, `everything` (an answer with every kind of content),
+    /// `fail` or `panic`.
     end: String,
 }
 
 #[expect(clippy::panic, reason = "what becomes of its words is what is tested")]
-fn leak(call: &Call, Leak { text, end }: Leak) -> Result<String, CallError> {
+fn leak(call: &Call, Leak { text, end }: Leak) -> Result<ToolResult, CallError> {
     for level in [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error] {
         call.log(level, text.clone());
     }
@@ -185,8 +187,23 @@ fn leak(call: &Call, Leak { text, end }: Leak) -> Result<String, CallError> {
     match end.as_str() {
         "panic" => panic!("{text}"),
         "fail" => Err(CallError::failed(text)),
-        _ => Ok(text),
+        "everything" => Ok(everything(&text)),
+        _ => Ok(ToolResult::new(vec![Content::text(text)])),
     }
+}
+
+fn everything(text: &str) -> ToolResult {
+    let (uri, kind) = (format!("bench://{text}"), "text/plain");
+    let contents = [ResourceContent::text(&uri, kind, text), ResourceContent::blob(&uri, kind, text)];
+    let mut content = vec![
+        Content::text(text).with_meta("bench.example/said", text),
+        Content::image(text, "image/png"),
+        Content::audio(text, "audio/wav"),
+    ];
+    content.extend(contents.map(Content::resource));
+    let structured = json!({ "said": text, "deep": [{ "er": text }], text: 1 });
+    ToolResult { structured: Some(structured), ..ToolResult::new(content) }
+        .with_meta("bench.example/said", text)
 }
 
 fn label() -> Tool {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use plugin_contract::{
     Capability,
     op::{
-        AgentAbout, BudgetAbout, DeniedTool, LimitsAbout, LlmAbout, LongContextAbout, ModelAbout,
-        PluginAbout, PriceAbout, ToolAbout,
+        AgentAbout, BudgetAbout, DeniedTool, FiltersAbout, LimitsAbout, LlmAbout, LongContextAbout,
+        ModelAbout, PluginAbout, PriceAbout, ToolAbout, ToolLimitsAbout,
     },
 };
 use serde_json::{Map, Value};
 
 use crate::{
     budget::{Scope, Standing},
-    limits::Limits,
+    limits::{Limits, ToolLimits},
     llm::{
         ModelRef, ModelSettings,
         choice::Asker,
@@ -23,7 +23,7 @@ use crate::{
     policy,
     principal::Principal,
     registry::Plugin,
-    settings::{Agent, Disclosure, Grant, Tenant},
+    settings::{Agent, Disclosure, Filters, Grant, Tenant},
     snapshot::Snapshot,
 };
 
@@ -51,6 +51,7 @@ pub fn agent(snapshot: &Arc<Snapshot>, principal: &Principal) -> Option<AgentAbo
         denied_tools.clear();
     }
     let ceiling = &tenant.grant;
+    let usable: Vec<_> = tools.iter().map(|tool| tool.name.clone()).collect();
     Some(AgentAbout {
         agent: principal.agent.to_string(),
         tenant: principal.tenant.to_string(),
@@ -68,6 +69,8 @@ pub fn agent(snapshot: &Arc<Snapshot>, principal: &Principal) -> Option<AgentAbo
         files: texts(&agent.grant.files.intersection(&ceiling.files)),
         databases: texts(&agent.grant.databases.intersection(&ceiling.databases)),
         limits: limits(&agent.limits),
+        tool_limits: tool_limits(snapshot, &usable),
+        filters: filters(Filters::of((agent, tenant))),
         llm: models(snapshot, principal, agent, tenant),
     })
 }
@@ -172,6 +175,25 @@ fn limits(limits: &Limits) -> LimitsAbout {
     }
 }
 
+/// Of patterns that cover nothing that an agent may call, it is told nothing.
+fn tool_limits(snapshot: &Snapshot, usable: &[String]) -> Vec<ToolLimitsAbout> {
+    let concerns = |limits: &ToolLimits| usable.iter().any(|tool| limits.tools.covers(tool));
+    let about = |ToolLimits { tools, limits }: &ToolLimits| ToolLimitsAbout {
+        tools: tools.to_string(),
+        max_payload_bytes: limits.max_payload_bytes,
+        max_response_bytes: limits.max_response_bytes,
+        timeout_seconds: limits.timeout_seconds,
+        concurrency: limits.concurrency,
+        rate_limit: limits.rate.map(|rate| rate.to_string()),
+    };
+    let all = snapshot.settings.tool_limits.iter().map(AsRef::as_ref);
+    all.filter(|limits| concerns(limits)).map(about).collect()
+}
+
+pub(crate) fn filters(filters: Filters) -> FiltersAbout {
+    FiltersAbout { results: filters.results().to_owned(), prompts: filters.prompts.as_str().to_owned() }
+}
+
 /// One line per argument: `name: type, required`.
 fn arguments(schema: &Map<String, Value>) -> Vec<String> {
     let required = schema.get("required").and_then(Value::as_array);
@@ -199,6 +221,8 @@ fn arguments(schema: &Map<String, Value>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::{
+        limits::LimitCeilings,
+        redact::PromptFilter,
         snapshot::Live,
         testing::{content, patterns, plugin, principal, settings, tool, unreachable},
     };
@@ -224,6 +248,29 @@ mod tests {
         assert_eq!(about.denied_tools[0].name, "demo.other");
         assert_eq!(about.denied_tools[0].reasons, ["agent `laptop` is not granted tool `demo.other`"]);
         assert_eq!(about.resources, ["other://*"]);
+    }
+
+    #[test]
+    fn an_agent_knows_its_filters_and_what_else_limits_the_tools_that_it_may_call() {
+        let mut settings = settings();
+        for agent in settings.agents.values_mut() {
+            agent.grant.tools = patterns(&["demo.say"]);
+            agent.filters.prompts = PromptFilter::Redact;
+        }
+        settings.tenants.values_mut().for_each(|tenant| tenant.filters = Filters::STRICTEST);
+        for tools in ["demo.*", "demo.other"] {
+            let limits = LimitCeilings { concurrency: Some(2), ..LimitCeilings::default() };
+            settings.tool_limits.push(Arc::new(ToolLimits { tools: tools.parse().unwrap(), limits }));
+        }
+        let tools = [tool("demo.say", &[]), tool("demo.other", &[])];
+        let snapshot = Live::new(content(settings, plugin(&tools, &[], unreachable()))).load();
+        let about = agent(&snapshot, &principal()).unwrap();
+        let [limits] = about.tool_limits.as_slice() else { panic!("{:?}", about.tool_limits) };
+        assert_eq!(
+            (limits.tools.as_str(), limits.concurrency, limits.timeout_seconds),
+            ("demo.*", Some(2), None)
+        );
+        assert_eq!((about.filters.results.as_str(), about.filters.prompts.as_str()), ("redact", "deny"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::gateway::CallRecord;
 
@@ -47,6 +47,9 @@ pub struct AuditStatus {
     pub key: String,
     /// Records that wait to be written.
     pub waiting: usize,
+    /// The last checkpoint of this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<LastCheckpoint>,
     /// Records written since the start, by event.
     #[serde(skip)]
     pub records: Vec<(&'static str, u64)>,
@@ -59,8 +62,9 @@ pub struct AuditStatus {
     /// How often the disk was waited for.
     #[serde(skip)]
     pub syncs: u64,
-    /// For how long the oldest record waits that the disk may not have.
-    #[serde(skip)]
+    /// For how long the oldest record waits that the disk may not have, in
+    /// milliseconds.
+    #[serde(rename = "lag_ms", serialize_with = "milliseconds")]
     pub lag: Duration,
     /// Bytes written since the start.
     #[serde(skip)]
@@ -68,6 +72,19 @@ pub struct AuditStatus {
     /// When the last checkpoint was signed.
     #[serde(skip)]
     pub checkpointed: Option<Timestamp>,
+}
+
+/// The server's signature under all records up to one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastCheckpoint {
+    /// The last record that it vouches for.
+    pub covers: u64,
+    /// When it was signed.
+    pub at: Timestamp,
+}
+
+fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What comes of putting a decision on record.

@@ -2,7 +2,7 @@
 //! reason, and the line of the configuration that grants each right or would.
 //! [`crate::gateway::Gateway::explain`] makes it.
 
-use plugin_contract::PluginName;
+use plugin_contract::{PluginName, op::FiltersAbout};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,6 +44,8 @@ pub struct Explanation {
     pub rights: Vec<Right>,
     /// What bounds the call.
     pub limits: Vec<Limit>,
+    /// What is done to what it answers and asks of models.
+    pub filters: FiltersAbout,
 }
 
 /// Whether the arguments were looked at.

@@ -16,7 +16,7 @@ use crate::{
     pattern::Patterns,
     principal::Principal,
     registry::{Plugin, Prompt, ResourceTemplate, Tool},
-    settings::{Agent, Grant, Tenant},
+    settings::{Agent, Filters, Grant, Tenant},
     snapshot::Snapshot,
 };
 
@@ -60,6 +60,12 @@ impl Permit {
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.subject
+    }
+
+    /// What is done to what goes through the server for it.
+    #[must_use]
+    pub fn filters(&self) -> Filters {
+        self.snapshot.filters(&self.principal, &self.plugin().manifest.name)
     }
 
     /// What the plugin may ask of the host meanwhile.

@@ -31,7 +31,7 @@ mod windows;
 pub use known::{Known, MIN_BYTES};
 pub use live::Redaction;
 pub use names::names_secret;
-pub use prompts::{PromptDenied, PromptFilter};
+pub use prompts::PromptFilter;
 pub use rules::{InvalidPattern, RuleSettings, Rules, allowed, pattern, rule_names};
 
 /// The rule by which values go that the server knows.
@@ -65,6 +65,13 @@ impl Redactor {
     #[must_use]
     pub fn new(rules: Arc<Rules>, known: Arc<Known>) -> Self {
         Self { rules, known }
+    }
+
+    /// One that finds the same secrets and nothing else, for those to whom the rest
+    /// belongs.
+    #[must_use]
+    pub fn known_only(&self) -> Self {
+        Self { rules: Arc::new(Rules::none()), known: self.known.clone() }
     }
 
     /// What is not to be seen of a text, in order and without overlaps.

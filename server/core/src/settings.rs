@@ -27,6 +27,7 @@ use crate::{
 
 mod audit;
 mod egress;
+mod filters;
 mod overlap;
 mod secrets;
 mod stores;
@@ -34,6 +35,7 @@ mod worker;
 
 pub use audit::{AuditSettings, Durability};
 pub use egress::{Authorities, EgressSettings};
+pub use filters::Filters;
 pub use overlap::overlap;
 pub use secrets::{SecretSource, SecretUse};
 pub use stores::{Database, DatabaseSource, FileRoot, Postgres, PostgresHost, Tls};
@@ -309,7 +311,7 @@ pub struct PluginEntry {
     pub worker: WorkerSettings,
     /// Its own configuration.
     pub config: Map<String, Value>,
-    /// What is done to what it answers.
+    /// What is done to what it answers and asks of models.
     pub filters: Filters,
 }
 
@@ -384,23 +386,8 @@ pub struct Tenant {
     pub budget: Budget,
     /// What a denied agent is told.
     pub disclosure: Disclosure,
-    /// What is done to what its agents get.
+    /// What is done to what its agents get, and ask of models.
     pub filters: Filters,
-}
-
-/// What is done to what goes through the server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filters {
-    /// Secrets and personal data are taken out of results.
-    pub redact_results: bool,
-}
-
-impl Filters {
-    /// The word for what is done to results.
-    #[must_use]
-    pub fn results(self) -> &'static str {
-        if self.redact_results { "redact" } else { "off" }
-    }
 }
 
 /// What an agent learns about a tool it may not use.
@@ -428,6 +415,6 @@ pub struct Agent {
     pub llm: LlmGrant,
     /// What it may spend on models, beside what its tenant's agents may together.
     pub budget: Budget,
-    /// What is done to what it gets.
+    /// What is done to what it gets, and asks of models.
     pub filters: Filters,
 }

@@ -4,13 +4,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use plugin_contract::PluginName;
 
 use crate::{
     id::{AgentId, Generation},
     principal::{Caller, Principal},
     registry::Registry,
     secret::TokenDigest,
-    settings::{Agent, Settings, Tenant},
+    settings::{Agent, Filters, Settings, Tenant},
 };
 
 /// Everything a call is judged by. Immutable: a change makes another one.
@@ -70,6 +71,16 @@ impl Snapshot {
         let agent = self.settings.agents.get(&principal.agent)?;
         let tenant = self.settings.tenants.get(&principal.tenant)?;
         (agent.tenant == principal.tenant).then_some((agent, tenant))
+    }
+
+    /// What is done to what goes through the server for `principal` by a plugin: the
+    /// stricter of what agent, tenant and the plugin's entry ask for.
+    #[must_use]
+    pub fn filters(&self, principal: &Principal, plugin: &PluginName) -> Filters {
+        let entry = self.settings.plugins.entries.get(plugin.as_str());
+        let of_plugin = entry.map(|entry| entry.filters).unwrap_or_default();
+        let of_agent = self.standing(principal).map_or(Filters::STRICTEST, Filters::of);
+        of_plugin.and(of_agent)
     }
 
     /// Whether this token would still make this principal.

@@ -19,7 +19,7 @@ use std::{
 
 use jiff::Timestamp;
 use server_core::{
-    audit::{Admission, AuditUnavailable},
+    audit::{Admission, AuditUnavailable, LastCheckpoint},
     redact::Redaction,
     settings::{AuditSettings, Durability},
 };
@@ -66,6 +66,8 @@ pub(crate) struct Keeper {
     /// Where checkpoints leave the host.
     pub(crate) lines: Option<Lines>,
     pub(crate) redaction: Arc<Redaction>,
+    /// The last one that was written.
+    checkpoint: Mutex<Option<LastCheckpoint>>,
     journal: Mutex<Journal>,
     terms: Mutex<Terms>,
     floods: Mutex<Floods>,
@@ -132,6 +134,7 @@ impl Keeper {
             counts: Counts::default(),
             lines,
             redaction,
+            checkpoint: Mutex::default(),
             journal: Mutex::new(journal),
             terms: Mutex::new(terms),
             floods: Mutex::new(Floods::new()),
@@ -401,6 +404,10 @@ impl Keeper {
 
     pub(crate) fn unsynced_since(&self) -> MutexGuard<'_, Option<Instant>> {
         lock(&self.unsynced_since)
+    }
+
+    pub(crate) fn last_checkpoint(&self) -> MutexGuard<'_, Option<LastCheckpoint>> {
+        lock(&self.checkpoint)
     }
 
     /// Those who come too often.

@@ -9,7 +9,10 @@ use std::{
 
 use jiff::Timestamp;
 use serde_json::json;
-use server_core::{audit::AuditUnavailable, settings::Durability};
+use server_core::{
+    audit::{AuditUnavailable, LastCheckpoint},
+    settings::Durability,
+};
 use tracing::{info, warn};
 
 use super::{
@@ -230,6 +233,8 @@ impl Writer {
         self.checkpointed = Some(Instant::now());
         self.keeper.counts.checkpointed(Timestamp::now());
         self.checkpoint = head.seq + 1;
+        *self.keeper.last_checkpoint() =
+            Some(LastCheckpoint { covers: checkpoint.covers, at: checkpoint.signed });
         self.keeper.checkpoint_at.store(self.checkpoint + CHECKPOINT_EVERY, Ordering::Relaxed);
         if let Some(lines) = &self.keeper.lines {
             lines.push(&checkpoint.log_line());

@@ -42,6 +42,7 @@ pub(super) struct Arguments {
 pub(super) fn run(
     arguments: &Arguments,
     config: Option<PathBuf>,
+    redaction: &Redaction,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let mut files = arguments.files.clone();
@@ -51,9 +52,8 @@ pub(super) fn run(
     let mut all = Vec::new();
     let mut bad = 0;
     let mut text = Vec::new();
-    let redaction = Redaction::default();
     for file in files {
-        let checked = check(&file, &redaction);
+        let checked = check(&file, redaction);
         print(&file, &checked, &mut text).map_err(Failure::failed)?;
         bad += usize::from(!checked.accepted);
         all.extend(checked.problems);

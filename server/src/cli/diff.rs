@@ -5,6 +5,7 @@ use std::{
     fmt::Write as _,
     io::Write,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use clap::Args;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use server_core::{
     config::{self, Problem},
     diff::{Diff, Names, Side, Subject, diff},
+    redact::Redaction,
     settings::{PluginSettings, Settings},
 };
 
@@ -59,8 +61,8 @@ struct Page {
     notes: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let page = compare(&arguments.old, &arguments.new)?;
+pub(super) fn run(arguments: &Arguments, redaction: &Redaction, out: &mut dyn Write) -> Result<(), Failure> {
+    let page = compare(&arguments.old, &arguments.new, redaction)?;
     let text = if arguments.json {
         serde_json::to_string_pretty(&page).map_err(Failure::failed)?
     } else {
@@ -69,13 +71,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
     writeln!(out, "{}", text.trim_end()).map_err(Failure::failed)
 }
 
-fn compare(old: &Path, new: &Path) -> Result<Page, Failure> {
+fn compare(old: &Path, new: &Path, redaction: &Redaction) -> Result<Page, Failure> {
     let missing = Missing::default();
-    let mut settings = compiled([old, new], &missing)?;
+    let mut settings = compiled([old, new], &missing, redaction)?;
     let mut notes: Vec<_> = missing.note().into_iter().collect();
     if !notes.is_empty() {
         // What one of the two lacks must not look like a change in the other.
-        settings = compiled([old, new], &missing)?;
+        settings = compiled([old, new], &missing, redaction)?;
     }
     let [before, after] = &mut settings;
     notes.extend(folder_of_one(&before.plugins, &after.plugins));
@@ -133,8 +135,8 @@ fn as_named(settings: &mut Settings, file: &Path) {
 }
 
 /// Both configurations, or every problem of both.
-fn compiled(files: [&Path; 2], missing: &Missing) -> Result<[Settings; 2], Failure> {
-    match files.map(|file| settings(file, missing)) {
+fn compiled(files: [&Path; 2], missing: &Missing, redaction: &Redaction) -> Result<[Settings; 2], Failure> {
+    match files.map(|file| settings(file, missing, redaction)) {
         [Ok(old), Ok(new)] => Ok([old, new]),
         both => {
             let problems: Vec<_> = both.into_iter().filter_map(Result::err).collect();
@@ -143,10 +145,12 @@ fn compiled(files: [&Path; 2], missing: &Missing) -> Result<[Settings; 2], Failu
     }
 }
 
-fn settings(file: &Path, missing: &Missing) -> Result<Settings, String> {
+fn settings(file: &Path, missing: &Missing, redaction: &Redaction) -> Result<Settings, String> {
     let (source, environment) = ConfigFiles::new(file).read().map_err(|error| format!("error: {error}"))?;
-    let environment = StandIn { environment: &environment, config: file, missing };
-    let compiled = config::compile(&source, &environment).map_err(|problems| {
+    let stand_in = StandIn { environment: &environment, config: file, missing };
+    let compiled = config::compile(&source, &stand_in);
+    redaction.learn(environment.secrets(), Instant::now());
+    let compiled = compiled.map_err(|problems| {
         let errors: Vec<_> = problems.iter().filter(|it| it.is_error()).map(Problem::to_string).collect();
         errors.join("\n\n")
     })?;

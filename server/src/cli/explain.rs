@@ -16,6 +16,7 @@ use server_core::{
     config::Places,
     explain::{Arguments as Judged, Explanation},
     gateway::{CallLog, CallRecord, Gateway, Question},
+    redact::Redaction,
     snapshot::{Content, Live},
 };
 
@@ -64,6 +65,7 @@ pub(super) struct Arguments {
 pub(super) fn run(
     arguments: &Arguments,
     config: Option<PathBuf>,
+    redaction: &Redaction,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let question = Question {
@@ -74,7 +76,7 @@ pub(super) fn run(
     let answer = if arguments.offline { None } else { ask(&arguments.door, config.clone(), &question)? };
     let explanation = match answer {
         Some(explanation) => explanation,
-        None => of_file(&config_path(config), &question)?,
+        None => of_file(&config_path(config), &question, redaction)?,
     };
     if arguments.door.json {
         let json = serde_json::to_string_pretty(&explanation).map_err(Failure::failed)?;
@@ -126,9 +128,9 @@ fn ask(
 }
 
 /// What the same engine says of a configuration that is in force nowhere.
-fn of_file(path: &Path, question: &Question) -> Result<Explanation, Failure> {
+fn of_file(path: &Path, question: &Question, redaction: &Redaction) -> Result<Explanation, Failure> {
     // No token is needed to say what its bearer may do.
-    let compiled = stand_in::compiled(path)?;
+    let compiled = stand_in::compiled(path, redaction)?;
     let claims = claims(&compiled.settings.plugins, &Installation::of_this_process());
     for unread in &claims.unread {
         let _ = writeln!(io::stderr(), "note: {unread}; tools in it are not known");

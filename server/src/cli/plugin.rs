@@ -1,8 +1,9 @@
 //! `plugin new|run|keygen|sign|verify|inspect`.
 
-use std::{io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf, sync::Arc};
 
 use clap::Subcommand;
+use server_core::redact::Redaction;
 
 use crate::cli::Failure;
 
@@ -59,10 +60,15 @@ pub enum Command {
 }
 
 /// Does what was asked. `config` is the configuration file that was named.
-pub fn run(command: Command, config: Option<PathBuf>, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(
+    command: Command,
+    config: Option<PathBuf>,
+    redaction: Arc<Redaction>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     match command {
         Command::New(arguments) => new::run(&arguments, out),
-        Command::Run(arguments) => run::run(&arguments, config),
+        Command::Run(arguments) => run::run(&arguments, config, redaction),
         Command::Keygen(arguments) => keygen::run(&arguments, out),
         Command::Sign(arguments) => sign::run(&arguments, out),
         Command::Verify(arguments) => verify::run(&arguments, config, out),

@@ -45,11 +45,15 @@ pub(super) struct Arguments {
     last_good: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, asked: Option<PathBuf>) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    asked: Option<PathBuf>,
+    redaction: Arc<Redaction>,
+) -> Result<(), Failure> {
     let origin = origin(arguments, asked)?;
     let inherited = Inherited::of_this_process()
         .map_err(|error| Failure::Failed(format!("a socket of LISTEN_FDS cannot be used: {error}")))?;
-    serve(origin, Installation::of_this_process(), inherited, io::stdout())
+    serve(origin, Installation::of_this_process(), inherited, io::stdout(), redaction)
 }
 
 /// Runs a server that logs to `out` until a signal ends it.
@@ -58,8 +62,8 @@ pub(super) fn serve(
     installation: Installation,
     inherited: Inherited,
     out: impl Write + Send + 'static,
+    redaction: Arc<Redaction>,
 ) -> Result<(), Failure> {
-    let redaction = Arc::<Redaction>::default();
     redaction.learn(config_files::process_secrets(), Instant::now());
     let asked = Asked::of_environment().map_err(|error| Failure::Usage(error.to_string()))?;
     let log = logging::start(asked, redaction.clone(), out).map_err(Failure::failed)?;

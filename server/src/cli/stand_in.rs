@@ -1,10 +1,11 @@
 //! Secrets that are not there: configurations can be compared and asked without, as
 //! where they are reviewed.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path};
+use std::{cell::RefCell, collections::BTreeMap, path::Path, time::Instant};
 
 use server_core::{
     config::{self, Compiled, Environment, Included, Problem},
+    redact::Redaction,
     secret::TokenDigest,
 };
 
@@ -13,12 +14,15 @@ use crate::{cli::Failure, config_files::ConfigFiles};
 /// How many of them are told by name.
 const TOLD: usize = 8;
 
-/// A configuration as it is in its files, whatever secrets are missing.
-pub(super) fn compiled(path: &Path) -> Result<Compiled, Failure> {
+/// A configuration as it is in its files, whatever secrets are missing. Those that
+/// are not are known to `redaction` from then on.
+pub(super) fn compiled(path: &Path, redaction: &Redaction) -> Result<Compiled, Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::Configuration(format!("error: {error}"));
     let (source, environment) = ConfigFiles::new(path).read().map_err(|error| unusable(&error))?;
-    let environment = StandIn { environment: &environment, config: path, missing: &Missing::default() };
-    config::compile(&source, &environment).map_err(|problems| {
+    let stand_in = StandIn { environment: &environment, config: path, missing: &Missing::default() };
+    let compiled = config::compile(&source, &stand_in);
+    redaction.learn(environment.secrets(), Instant::now());
+    compiled.map_err(|problems| {
         let errors: Vec<_> = problems.iter().filter(|it| it.is_error()).map(Problem::to_string).collect();
         Failure::Configuration(errors.join("\n\n"))
     })

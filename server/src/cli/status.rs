@@ -31,6 +31,7 @@ struct Status {
     version: String,
     uptime_seconds: u64,
     ready: bool,
+    audit: Audit,
     generation: u64,
     config: Config,
     reloads: Vec<Attempt>,
@@ -54,6 +55,23 @@ struct LimitsInUse {
     concurrency: u64,
     rate_left: u64,
     rate_limit: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Audit {
+    available: bool,
+    why: Option<String>,
+    seq: u64,
+    segment: Option<String>,
+    waiting: u64,
+    checkpoint: Option<Checkpoint>,
+    lag_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Checkpoint {
+    covers: u64,
+    at: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,7 +135,11 @@ pub(super) fn run(
 
 impl Status {
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let ready = if self.ready { "ready" } else { "stopping" };
+        let ready = match (self.ready, self.audit.available) {
+            (true, _) => "ready",
+            (false, true) => "stopping",
+            (false, false) => "refusing calls",
+        };
         writeln!(
             out,
             "mcp-universal-server {}, {ready}, up for {}",
@@ -130,6 +152,7 @@ impl Status {
         }
         writeln!(out, "sessions: {}", counts(&self.sessions))?;
         writeln!(out, "in flight: {}", counts(&self.in_flight))?;
+        self.audit.write(out)?;
         let Retired { libraries, bytes } = self.retired;
         if libraries > 0 {
             writeln!(
@@ -183,6 +206,24 @@ impl Status {
             writeln!(out, "\n`rollback --to` can put in force again: {}", kept.join(", "))?;
         }
         Ok(())
+    }
+}
+
+impl Audit {
+    fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let Self { seq, waiting, lag_ms, .. } = self;
+        match (&self.why, &self.segment) {
+            (Some(why), _) => writeln!(out, "audit: cannot be written, so calls are refused: {why}")?,
+            (None, Some(segment)) => writeln!(out, "audit: writing to {segment}")?,
+            (None, None) => writeln!(out, "audit: waiting for its first record")?,
+        }
+        match &self.checkpoint {
+            Some(Checkpoint { covers, at }) => {
+                writeln!(out, "  record {seq}; the last checkpoint covers up to {covers}, {}", second(at))?;
+            }
+            None => writeln!(out, "  record {seq}; no checkpoint since the start")?,
+        }
+        writeln!(out, "  {waiting} records wait to be written, the oldest not on disk for {lag_ms} ms")
     }
 }
 

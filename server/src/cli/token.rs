@@ -10,6 +10,7 @@ use serde_json::json;
 use server_core::{
     config::{Endpoint, Places, Spot},
     id::AgentId,
+    redact::Redaction,
     secret::{Secret, TokenDigest},
 };
 
@@ -44,13 +45,18 @@ Example:
     },
 }
 
-pub(super) fn run(command: &Command, config: Option<PathBuf>, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(
+    command: &Command,
+    config: Option<PathBuf>,
+    redaction: &Redaction,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let config = config_path(config);
     let token = new_token().map_err(Failure::failed)?;
     let new = Given { url: url(&config), token };
     match command {
         Command::New { agent, json } => new.first(agent, *json, out),
-        Command::Rotate { agent, json } => new.next(agent, *json, &config, out),
+        Command::Rotate { agent, json } => new.next(*json, written(agent, &config, redaction)?, out),
     }
 }
 
@@ -85,8 +91,12 @@ On the agent's machine:
     }
 
     /// For the one after those that an agent has.
-    fn next(&self, agent: &AgentId, json: bool, config: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-        let (places, mut references) = written(agent, config)?;
+    fn next(
+        &self,
+        json: bool,
+        (places, mut references): Written,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
         references.push(self.reference());
         let quoted: Vec<_> = references.iter().map(|reference| json!(reference).to_string()).collect();
         let (both, only) = (format!("tokens: [{}]", quoted.join(", ")), one(&self.reference()));
@@ -133,9 +143,12 @@ fn one(reference: &str) -> String {
     format!("token: \"{reference}\"")
 }
 
+/// Where an agent's tokens are written, and what is written there.
+type Written = (Vec<Spot>, Vec<String>);
+
 /// What an agent's tokens are now, and where that is written.
-fn written(agent: &AgentId, config: &Path) -> Result<(Vec<Spot>, Vec<String>), Failure> {
-    let places = Places::of(&stand_in::compiled(config)?.sources);
+fn written(agent: &AgentId, config: &Path, redaction: &Redaction) -> Result<Written, Failure> {
+    let places = Places::of(&stand_in::compiled(config, redaction)?.sources);
     places.and_then(|places| places.tokens(agent)).ok_or_else(|| {
         Failure::Failed(format!(
             "{} has no agent `{agent}`, so there is no token to replace; for its first one: mcp-universal-server token new --agent {agent}",

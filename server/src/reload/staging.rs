@@ -301,6 +301,7 @@ fn fixed_keys(old: &Settings, new: &Settings) -> Vec<&'static str> {
 }
 
 fn difference(current: &Snapshot, settings: &Settings, registry: &Registry) -> Diff {
-    let (old, new) = (Names::of(&current.registry), Names::of(registry));
+    let (old, new) =
+        (Names::of(&current.registry, &current.settings.plugins), Names::of(registry, &settings.plugins));
     diff(Side { settings: &current.settings, names: &old }, Side { settings, names: &new })
 }

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use bytes::BytesMut;
 use http::{
     HeaderMap,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Limited};
 use tokio::time::timeout;
 
-use super::refusal::Refusal;
+use super::{
+    bodies::{Full, Share},
+    refusal::Refusal,
+};
 
 /// How large a message may be.
 pub(super) const LIMIT: usize = 4 * 1024 * 1024;
@@ -22,26 +26,41 @@ const DISCARD: usize = 256 * 1024;
 const DISCARD_TOO_LARGE: usize = 4 * LIMIT;
 const DISCARD_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The body, announced as JSON and read whole, if it arrives in time.
-pub(super) async fn read(headers: &HeaderMap, body: &mut Body, patience: Duration) -> Result<Bytes, Refusal> {
+/// The body, announced as JSON and read whole, if it arrives in time and there is
+/// room for it.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: &mut Body,
+    share: Share,
+    patience: Duration,
+) -> Result<Bytes, Refusal> {
     if !is_json(headers) {
         return Err(Refusal::MediaType);
     }
     if announced(headers).is_some_and(|length| length > LIMIT) {
         return Err(Refusal::TooLarge { limit: LIMIT });
     }
-    match timeout(patience, Limited::new(body, LIMIT).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge { limit: LIMIT }),
-        Ok(Err(_)) => Err(Refusal::Body),
-        Err(_) => Err(Refusal::Slow),
+    timeout(patience, collect(body, share)).await.unwrap_or(Err(Refusal::Slow))
+}
+
+async fn collect(body: &mut Body, mut share: Share) -> Result<Bytes, Refusal> {
+    let mut collected = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::Body)?;
+        let Some(data) = frame.data_ref() else { continue };
+        if collected.len() + data.len() > LIMIT {
+            return Err(Refusal::TooLarge { limit: LIMIT });
+        }
+        share.grow(data.len()).map_err(|Full| Refusal::NoRoom)?;
+        collected.extend_from_slice(data);
     }
+    Ok(collected.freeze())
 }
 
 /// Reads on after a refusal.
 pub(super) async fn discard(body: Body, refusal: &Refusal) {
     let limit = match refusal {
-        Refusal::TooLarge { .. } => DISCARD_TOO_LARGE,
+        Refusal::TooLarge { .. } | Refusal::NoRoom => DISCARD_TOO_LARGE,
         // There is nothing to wait for, or too many wait.
         Refusal::Slow | Refusal::Body | Refusal::Crowded(_) => return,
         _ => DISCARD,
@@ -64,11 +83,18 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http::HeaderValue;
 
-    use super::*;
+    use super::{super::bodies::Bodies, *};
 
     const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Bytes, Refusal> {
+        let share = Arc::<Bodies>::default().begin("laptop".parse().unwrap());
+        super::read(headers, body, share, PATIENCE).await
+    }
 
     fn headers(content_type: &str) -> HeaderMap {
         HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_bytes(content_type.as_bytes()).unwrap())])
@@ -85,23 +111,19 @@ mod tests {
             ("text/plain; application/json", false),
         ] {
             let expected = if read_it { Ok(Bytes::from("{}")) } else { Err(Refusal::MediaType) };
-            assert_eq!(
-                read(&headers(content_type), &mut Body::from("{}"), PATIENCE).await,
-                expected,
-                "{content_type}"
-            );
+            assert_eq!(read(&headers(content_type), &mut Body::from("{}")).await, expected, "{content_type}");
         }
-        assert_eq!(read(&HeaderMap::new(), &mut Body::from("{}"), PATIENCE).await, Err(Refusal::MediaType));
+        assert_eq!(read(&HeaderMap::new(), &mut Body::from("{}")).await, Err(Refusal::MediaType));
     }
 
     #[tokio::test]
     async fn the_limit_counts_what_arrives_and_what_is_announced() {
         let json = headers("application/json");
-        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT]), PATIENCE).await.unwrap().len(), LIMIT);
+        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT])).await.unwrap().len(), LIMIT);
         let too_large = Err(Refusal::TooLarge { limit: LIMIT });
-        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT + 1]), PATIENCE).await, too_large);
+        assert_eq!(read(&json, &mut Body::from(vec![b' '; LIMIT + 1])).await, too_large);
         let mut announced = json;
         announced.insert(CONTENT_LENGTH, (LIMIT + 1).into());
-        assert_eq!(read(&announced, &mut Body::empty(), PATIENCE).await, too_large);
+        assert_eq!(read(&announced, &mut Body::empty()).await, too_large);
     }
 }

@@ -123,7 +123,8 @@ async fn post(
     body: &mut Body,
 ) -> Result<Response, Refusal> {
     let patience = shared.gateway.live().load().settings.server.load.client_timeout;
-    let body = body::read(&parts.headers, body, patience).await?;
+    let share = shared.bodies.begin(caller.principal.agent.clone());
+    let body = body::read(&parts.headers, body, share, patience).await?;
     // It may have taken its time, and who had the token may have it no more.
     let caller = caller.anew(&shared.gateway.live().load());
     let caller = caller.ok_or(Refusal::Unauthorized(bearer::NoAccess::UnknownToken))?;

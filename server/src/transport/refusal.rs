@@ -40,6 +40,8 @@ pub(crate) enum Refusal {
     Body,
     /// The body did not arrive in time.
     Slow,
+    /// Large bodies that are arriving take all the room there is for them.
+    NoRoom,
     /// The body is no message.
     Malformed(Malformed),
     /// Another request in flight bears the id.
@@ -102,6 +104,11 @@ impl IntoResponse for Refusal {
             }
             Self::Body => plain(StatusCode::BAD_REQUEST, "bad_body", "the body did not arrive whole"),
             Self::Slow => plain(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time"),
+            Self::NoRoom => {
+                let message = "large messages of this agent, or of all together, are arriving already and take all the room there is: try again when they are there";
+                let response = plain(StatusCode::SERVICE_UNAVAILABLE, "server_overloaded", message);
+                with(response, header::RETRY_AFTER, "1")
+            }
             Self::Malformed(Malformed { code, message }) => {
                 json_rpc(StatusCode::BAD_REQUEST, None, code, message)
             }

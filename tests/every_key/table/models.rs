@@ -20,6 +20,7 @@ pub(super) fn cases() -> Vec<Case> {
         "/llm/models/0/long_context/0/per_million",
     ));
     cases.extend(guard());
+    cases.extend(filters());
     cases.extend(grants());
     cases.extend(budgets());
     cases
@@ -130,6 +131,28 @@ fn guard() -> Vec<Case> {
             passed,
         ),
     ]
+}
+
+/// Whoever asks, and whichever of them is strict.
+fn filters() -> Vec<Case> {
+    let filter = |holder: &str| {
+        let asked = ask(vec!["write to ada@example.com".to_owned()]);
+        of(&format!("{holder}.filters.prompts"), json!("redact"), json!("deny")).shows(
+            asked,
+            NOBODY,
+            "sensitive_prompt",
+        )
+    };
+    let bundled = json!({
+        "minisign": "installed", "plugins": ["*"], "names": ["llm.*"], "capabilities": ["llm:query"],
+        "in_process": true,
+    });
+    let of_plugin = filter("plugins.entries.*")
+        .entry("llm")
+        .with("plugins.trusted_keys.bundled", bundled)
+        .with("plugins.entries.*.isolation", json!("in_process"))
+        .with("plugins.entries.*.capabilities", json!(["llm:query"]));
+    vec![filter("tenants.*"), filter("agents.*"), of_plugin]
 }
 
 fn grants() -> Vec<Case> {

@@ -63,6 +63,12 @@ pub struct AgentAbout {
     pub databases: Vec<String>,
     /// The limits on its calls.
     pub limits: LimitsAbout,
+    /// Limits besides, on its calls of some of its tools.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_limits: Vec<ToolLimitsAbout>,
+    /// What is done to what it gets and asks of models, whichever tool it calls.
+    #[serde(default)]
+    pub filters: FiltersAbout,
     /// What it may ask of models. `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub llm: Option<LlmAbout>,
@@ -101,6 +107,44 @@ pub struct LimitsAbout {
     pub concurrency: u32,
     /// Calls per time, e.g. `60/min`.
     pub rate_limit: String,
+}
+
+/// Limits on an agent's calls of some tools, all of them together. What is `None` is
+/// not limited there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolLimitsAbout {
+    /// The pattern of the tools.
+    pub tools: String,
+    /// See [`LimitsAbout::max_payload_bytes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_payload_bytes: Option<u64>,
+    /// See [`LimitsAbout::max_response_bytes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_response_bytes: Option<u64>,
+    /// See [`LimitsAbout::timeout_seconds`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// See [`LimitsAbout::concurrency`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// See [`LimitsAbout::rate_limit`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<String>,
+}
+
+/// What becomes of secrets and personal data that go through the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FiltersAbout {
+    /// In results: `off`, or `redact`, which takes them out.
+    pub results: String,
+    /// In prompts to models: `off`, `redact`, or `deny`, which refuses such prompts.
+    pub prompts: String,
+}
+
+impl Default for FiltersAbout {
+    fn default() -> Self {
+        Self { results: "off".to_owned(), prompts: "off".to_owned() }
+    }
 }
 
 /// What an agent may ask of models, and spend on them. Amounts are US dollars, as

@@ -1,7 +1,7 @@
 //! `include`: other files that hold a part of the configuration.
 //!
-//! What has names may be in any file: tenants, agents, profiles, trusted keys
-//! and the entries of plugins. Their mappings become one, and a name that two
+//! What has names may be in any file: tenants, agents, profiles, limits of tools,
+//! trusted keys and the entries of plugins. Their mappings become one, and a name that two
 //! of them have is a duplicate, as it is within one file. What there is one of,
 //! `include` too, stands in the main file.
 
@@ -43,6 +43,7 @@ const SHARED: &[(&str, Shared)] = &[
     ("tenants", Shared::Names),
     ("agents", Shared::Names),
     ("profiles", Shared::Names),
+    ("tool_limits", Shared::Names),
     ("plugins", Shared::Keys(&[("trusted_keys", Shared::Names), ("entries", Shared::Names)])),
 ];
 

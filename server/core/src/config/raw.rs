@@ -25,7 +25,7 @@ pub(super) use llm::{
     Amount, RawAgentLlm, RawApi, RawBudget, RawLlm, RawMode, RawModel, RawProvider, RawTenantLlm, RawTier,
 };
 pub(super) use plugins::{RawEntry, RawIsolation, RawKey, RawPlugins};
-pub(super) use redaction::{RawFilters, RawRedaction, RawResultFilter};
+pub(super) use redaction::{RawFilters, RawPromptFilter, RawRedaction, RawResultFilter};
 pub(super) use stores::{RawDatabase, RawFileRoot, RawFiles, RawTls};
 pub(super) use texts::Texts;
 pub(super) use worker::RawWorker;

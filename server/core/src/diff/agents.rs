@@ -56,9 +56,7 @@ fn own_changes(was: &Agent, is: &Agent) -> Vec<What> {
     if was.tenant != is.tenant {
         changes.extend(What::value("tenant", &was.tenant, &is.tenant));
     }
-    if was.filters != is.filters {
-        changes.extend(What::value("filters.results", was.filters.results(), is.filters.results()));
-    }
+    changes.extend(What::filters(was.filters, is.filters));
     if was.tokens != is.tokens {
         changes.extend(tokens(&was.tokens, &is.tokens));
     }

@@ -9,6 +9,7 @@ use crate::{
     config::quoted,
     id::{AgentId, DatabaseName, KeyName, RootName, SecretName, TenantId},
     policy::Thing,
+    settings::Filters,
 };
 
 /// How many names one sentence holds.
@@ -147,6 +148,13 @@ pub enum What {
 }
 
 impl What {
+    /// What is different about filters.
+    pub(super) fn filters(was: Filters, is: Filters) -> impl Iterator<Item = Self> {
+        let results = Self::value("filters.results", was.results(), is.results());
+        let prompts = Self::value("filters.prompts", was.prompts.as_str(), is.prompts.as_str());
+        results.into_iter().chain(prompts)
+    }
+
     /// The place in a report: first what somebody misses, then what nobody should
     /// have got.
     pub(super) fn rank(&self) -> u8 {

@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plugin_contract::{Capability, Manifest, PluginName, template::UriTemplate};
 
-use crate::{egress::Rule, policy::Thing, registry::Registry, settings::PluginSettings};
+use crate::{
+    egress::{Rule, Rules},
+    policy::Thing,
+    registry::Registry,
+    settings::PluginSettings,
+};
 
 /// The names that plugins offer, and what using them takes.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +48,8 @@ pub(super) struct Needs {
     pub(super) capabilities: BTreeSet<Capability>,
     /// Hosts that the plugin declares.
     pub(super) declared: Vec<Rule>,
-    /// Whether the plugin's entry leaves out one of them, so that nobody can use it.
+    /// Whether the plugin's entry leaves out one of them, or where it has to go, so
+    /// that nobody can use it.
     pub(super) withheld: bool,
     /// Recognises a family's members.
     pub(super) template: Option<UriTemplate>,
@@ -69,12 +75,14 @@ impl Needs {
 }
 
 impl Names {
-    /// What a registry offers.
+    /// What a registry offers, as far as the operator's entries let it.
     #[must_use]
-    pub fn of(registry: &Registry) -> Self {
+    pub fn of(registry: &Registry, settings: &PluginSettings) -> Self {
         let mut names = Self::default();
         for plugin in registry.plugins() {
-            names.add(&plugin.manifest, &plugin.granted);
+            let entry = settings.entries.get(&plugin.manifest.name);
+            let egress = entry.and_then(|entry| entry.egress.as_ref());
+            names.add(&plugin.manifest, &plugin.granted, egress);
         }
         names
     }
@@ -87,7 +95,7 @@ impl Names {
         for manifest in manifests {
             let entry = settings.entries.get(&manifest.name).cloned().unwrap_or_default();
             if entry.enabled && !names.plugins.contains_key(&manifest.name) {
-                names.add(manifest, &entry.capabilities);
+                names.add(manifest, &entry.capabilities, entry.egress.as_ref());
             }
         }
         names
@@ -100,14 +108,16 @@ impl Names {
         self.names.keys().eq(other.names.keys()) && self.names.values().zip(other.names.values()).all(same)
     }
 
-    fn add(&mut self, manifest: &Manifest, granted: &BTreeSet<Capability>) {
+    fn add(&mut self, manifest: &Manifest, granted: &BTreeSet<Capability>, egress: Option<&Rules>) {
         let release = Release { version: manifest.version.to_string(), release: manifest.release };
         self.plugins.insert(manifest.name.clone(), release);
+        let declared: Vec<Rule> = manifest.egress.iter().filter_map(|text| text.parse().ok()).collect();
+        let is_kept_in = egress.is_some_and(|rules| !rules.reach(&declared));
         for tool in &manifest.tools {
             let capabilities = tool.capabilities.clone();
-            let withheld = !capabilities.is_subset(granted);
-            let declared = manifest.egress.iter().filter_map(|text| text.parse().ok()).collect();
-            let needs = Needs { capabilities, declared, withheld, template: None };
+            let goes_out = capabilities.contains(&Capability::NetworkOutbound);
+            let withheld = !capabilities.is_subset(granted) || (goes_out && is_kept_in);
+            let needs = Needs { capabilities, declared: declared.clone(), withheld, template: None };
             self.insert(Kind::One(Thing::Tool), tool.name.as_str(), needs);
         }
         for resource in &manifest.resources {

@@ -36,7 +36,7 @@ fn tenant(was: &Tenant, is: &Tenant) -> Vec<What> {
     };
     let mut changes = models::grant((&was.llm, &was.budget), (&is.llm, &is.budget));
     changes.extend(What::value("disclosure", disclosure(was), disclosure(is)));
-    changes.extend(What::value("filters.results", was.filters.results(), is.filters.results()));
+    changes.extend(What::filters(was.filters, is.filters));
     changes
 }
 
@@ -106,10 +106,10 @@ fn entry(was: &PluginEntry, is: &PluginEntry) -> Vec<What> {
         What::value("egress", rules(was), rules(is)),
         What::list("secrets", &was.secrets, &is.secrets),
         (was.config != is.config).then_some(What::Changed { value: "its configuration" }),
-        What::value("filters.results", was.filters.results(), is.filters.results()),
     ]
     .into_iter()
     .flatten()
+    .chain(What::filters(was.filters, is.filters))
     .collect()
 }
 

@@ -4,6 +4,7 @@ mod addresses;
 mod decisions;
 mod properties;
 mod spelling;
+mod tricks;
 
 use std::{net::IpAddr, sync::Arc};
 

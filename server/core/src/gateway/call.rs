@@ -132,7 +132,7 @@ impl Call {
     ) -> Answer<T> {
         let plugin = permit.plugin().clone();
         self.recorder.allow(&plugin);
-        self.filter = filter::wanted(&self.snapshot, &permit).then(|| self.redaction.load());
+        self.filter = permit.filters().redact_results.then(|| self.redaction.load());
         let conversation = filter::conversation(conversation, self.filter.as_ref());
         let timeout = Duration::from_secs(bounds.timeout_seconds);
         let Bounds { max_response_bytes, inline, .. } = bounds;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Gateway, admission::Held, json::encoded_length};
 use crate::{
+    about,
     config::{Places, closest},
     explain::{Against, Arguments, Explanation, Right, disclosed, limits},
     id::AgentId,
@@ -99,6 +100,7 @@ impl Gateway {
             reasons: reasons.iter().map(|reason| Against::of(reason, places)).collect(),
             rights: grounds.iter().map(|ground| Right::of(ground, &question.tool, places)).collect(),
             limits,
+            filters: about::filters(snapshot.filters(&principal, &tool.plugin.manifest.name)),
         })
     }
 }

@@ -9,16 +9,7 @@ use plugin_contract::op::{
 };
 use serde_json::Value;
 
-use crate::{conversation::Conversation, policy::Permit, redact::Redactor, snapshot::Snapshot};
-
-/// Whether the agent, its tenant or the plugin's entry asks for it.
-pub(super) fn wanted(snapshot: &Snapshot, permit: &Permit) -> bool {
-    let entry = snapshot.settings.plugins.entries.get(permit.plugin().manifest.name.as_str());
-    let standing = snapshot.standing(permit.principal());
-    entry.is_some_and(|entry| entry.filters.redact_results)
-        || standing
-            .is_none_or(|(agent, tenant)| agent.filters.redact_results || tenant.filters.redact_results)
-}
+use crate::{conversation::Conversation, redact::Redactor};
 
 /// The conversation, filtered.
 pub(super) fn conversation(

@@ -1,5 +1,7 @@
 //! Why a model is not asked.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{ModelRef, ProviderName};
@@ -136,6 +138,13 @@ pub enum LlmReason {
         /// When those will count no more.
         retry_after_ms: Option<u64>,
     },
+    /// The prompt has secrets or personal data in it. It says by which rules, never
+    /// what they found.
+    #[error("the prompt holds what must not go to a model: {}", rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", "))]
+    SensitivePrompt {
+        /// The rules' names, each once.
+        rules: BTreeSet<String>,
+    },
 }
 
 fn resets(at: Option<Timestamp>) -> String {
@@ -181,6 +190,7 @@ impl LlmReason {
             Self::BudgetUnavailable => "budget_unavailable",
             Self::PromptTooLarge { .. } => "prompt_too_large",
             Self::PastedRepository { .. } => "pasted_repository",
+            Self::SensitivePrompt { .. } => "sensitive_prompt",
         }
     }
 
@@ -234,6 +244,11 @@ impl LlmReason {
             Self::PastedRepository { .. } => {
                 "send only what the question needs: this server does not pass on whole repositories; \
                  `llm.paste_guard` has the thresholds"
+                    .to_owned()
+            }
+            Self::SensitivePrompt { .. } => {
+                "take it out, or say the same without it; `filters.prompts` of the agent, its tenant or \
+                 the plugin is `deny`, and `redact` would send the prompt without it"
                     .to_owned()
             }
         }

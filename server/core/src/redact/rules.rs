@@ -103,6 +103,12 @@ impl Rules {
         Ok(Self { patterns, allow: allow.collect::<Result<_, _>>()?, settings })
     }
 
+    /// None at all: only what the server knows is found.
+    pub(super) fn none() -> Self {
+        let off = rule_names().map(str::to_owned).collect();
+        Self { settings: RuleSettings { off, ..RuleSettings::default() }, ..Self::default() }
+    }
+
     /// What they were made of.
     #[must_use]
     pub fn settings(&self) -> &RuleSettings {

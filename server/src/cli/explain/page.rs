@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use plugin_contract::op::FiltersAbout;
 use server_core::{
     config::Spot,
     explain::{Against, Explanation, Limit, Right},
@@ -29,6 +30,10 @@ pub(super) fn write(explanation: &Explanation, out: &mut dyn Write) -> io::Resul
         }
     }
     writeln!(out, "  arguments {}", judged(explanation.arguments))?;
+    if explanation.filters != FiltersAbout::default() {
+        let FiltersAbout { results, prompts } = &explanation.filters;
+        writeln!(out, "  secrets and personal data in results: {results}, in prompts to models: {prompts}")?;
+    }
     for against in &explanation.reasons {
         write_reason(against, out)?;
     }

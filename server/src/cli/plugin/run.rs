@@ -18,6 +18,7 @@ use plugin_contract::Capability;
 use server_core::{
     config::Environment,
     pattern::{Pattern, Patterns},
+    redact::Redaction,
     secret::Secret,
     settings::{AuditSettings, KeySource, Settings, TrustedKey},
 };
@@ -91,7 +92,11 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
         .to_owned())
 }
 
-pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    config: Option<PathBuf>,
+    redaction: Arc<Redaction>,
+) -> Result<(), Failure> {
     let Arguments { folder, listen, no_build, json } = arguments;
     let library = Library::of(folder, !no_build).map_err(Failure::Failed)?;
     let workshop = Workshop::new().map_err(Failure::failed)?;
@@ -119,7 +124,7 @@ pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>) -> Result<(), 
         thread::spawn(move || follow(&library, &built, &workshop, &desk));
     }
     let origin = Origin::Files { files, last_good: false, overlay };
-    let served = serve::serve(origin, installation, Inherited::default(), Screen::new(desk));
+    let served = serve::serve(origin, installation, Inherited::default(), Screen::new(desk), redaction);
     workshop.close();
     served
 }

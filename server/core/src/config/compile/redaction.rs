@@ -8,10 +8,10 @@ use super::{Compiler, Place};
 use crate::{
     config::{
         mask::quoted,
-        raw::{RawFilters, RawRedaction, RawResultFilter, Texts},
+        raw::{RawFilters, RawPromptFilter, RawRedaction, RawResultFilter, Texts},
         suggest::closest,
     },
-    redact::{self, InvalidPattern, KNOWN_SECRET, RuleSettings, Rules},
+    redact::{self, InvalidPattern, KNOWN_SECRET, PromptFilter, RuleSettings, Rules},
     settings::Filters,
 };
 
@@ -80,5 +80,10 @@ impl Compiler<'_> {
 }
 
 pub(super) fn filters(raw: &RawFilters) -> Filters {
-    Filters { redact_results: matches!(raw.results, Some(RawResultFilter::Redact)) }
+    let prompts = match raw.prompts {
+        None | Some(RawPromptFilter::Off) => PromptFilter::Off,
+        Some(RawPromptFilter::Redact) => PromptFilter::Redact,
+        Some(RawPromptFilter::Deny) => PromptFilter::Deny,
+    };
+    Filters { redact_results: matches!(raw.results, Some(RawResultFilter::Redact)), prompts }
 }

@@ -40,6 +40,11 @@ pub(in crate::config) struct RawFilters {
     /// `off`. Where tenant, agent and plugin differ, `redact` counts.
     #[schemars(extend("default" = "off", "examples" = ["redact"]))]
     pub(in crate::config) results: Option<RawResultFilter>,
+    /// What becomes of prompts to models that hold secrets or personal data:
+    /// `redact` sends them without that, `deny` refuses them. Where tenant, agent
+    /// and plugin differ, the stricter one counts.
+    #[schemars(extend("default" = "off", "examples" = ["deny"]))]
+    pub(in crate::config) prompts: Option<RawPromptFilter>,
 }
 
 // Without doc comments on the variants, the schema is a plain `enum`.
@@ -48,4 +53,12 @@ pub(in crate::config) struct RawFilters {
 pub(in crate::config) enum RawResultFilter {
     Off,
     Redact,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum RawPromptFilter {
+    Off,
+    Redact,
+    Deny,
 }

@@ -75,6 +75,7 @@ const MORE: &str = "
 agents: { laptop: { tenant: research, profiles: [reader, writer], token: \"${file:laptop}\" } }
 ++++ more.d/b.yaml
 profiles: { writer: { tools: [\"acme.*\"] } }
+tool_limits: { \"acme.*\": { concurrency: 2 } }
 plugins: { entries: { acme: {} }, trusted_keys: { bundled: { minisign: installed, plugins: [\"*\"] } } }
 ++++ one.yaml
 tenants: { other: {} }
@@ -96,6 +97,8 @@ fn files_together_are_one_configuration() {
     );
     assert_eq!(names(settings.plugins.trusted_keys.keys().map(|id| id.as_str()).collect()), "bundled");
     assert_eq!(settings.plugins.dir.as_deref(), Some(Path::new("/etc/mus/plugins.d")));
+    let limits: Vec<_> = settings.tool_limits.iter().map(ToString::to_string).collect();
+    assert_eq!(limits, ["acme.* (concurrency 2)"]);
     let laptop = settings.agents.values().next().unwrap();
     assert!(["core.x", "acme.x"].iter().all(|tool| laptop.grant.tools.cover(tool)));
     let paths: Vec<_> = sources.iter().map(|source| source.path.display().to_string()).collect();

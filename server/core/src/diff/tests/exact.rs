@@ -177,7 +177,7 @@ fn what_is_reported_is_just_what_the_engine_decides_differently() {
         let content = |settings, registry| Content { config_sha256: String::new(), settings, registry };
         let before = Live::new(content(old, dice.registry())).load();
         let after = Live::new(content(new, dice.registry())).load();
-        let names = [Names::of(&before.registry), Names::of(&after.registry)];
+        let names = [&before, &after].map(|it| Names::of(&it.registry, &it.settings.plugins));
         let diff = diff(
             Side { settings: &before.settings, names: &names[0] },
             Side { settings: &after.settings, names: &names[1] },

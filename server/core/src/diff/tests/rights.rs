@@ -104,6 +104,31 @@ fn a_plugin_that_goes_comes_or_is_withheld_shows_as_what_agents_gain_and_lose() 
 }
 
 #[test]
+fn where_a_plugin_s_entry_lets_it_go_counts_for_all_who_use_it() {
+    let network = "tools: [\"*\"], capabilities: [\"network:outbound\"], egress: [api.example.com]";
+    let entry = |egress: &str| {
+        with_tenant(network, network).replace(
+            "llm: { capabilities: [\"llm:query\"] }",
+            &format!("web: {{ capabilities: [\"network:outbound\"]{egress} }}"),
+        )
+    };
+    let plain = [manifest("web", "1.0.0", &[tool("web.get", &["network:outbound"])])];
+    let mut declaring = plain.clone();
+    declaring[0].egress = vec!["api.example.com".to_owned()];
+    let nowhere = "plugin entry web: egress unset → [] (enforce)";
+    let elsewhere = "plugin entry web: egress unset → [other.example] (enforce)";
+    let loses = "agent laptop loses web.get";
+    for (plugins, egress, expected) in [
+        (&plain, ", egress: []", &[loses, nowhere][..]),
+        (&plain, ", egress: [other.example]", &[elsewhere]),
+        (&declaring, ", egress: [other.example]", &[loses, elsewhere]),
+        (&declaring, "", &[]),
+    ] {
+        assert_eq!(sentences(&compare(&entry(""), &entry(egress), plugins, plugins)), expected, "{egress}");
+    }
+}
+
+#[test]
 fn a_tool_that_comes_to_need_a_capability_is_lost_to_those_without_it() {
     let yaml =
         laptop("tools: [core.echo]").replace("llm: {", "core: { capabilities: [\"llm:query\"] }, llm: {");
