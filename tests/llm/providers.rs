@@ -118,7 +118,7 @@ async fn the_client_hears_of_an_answer_while_it_comes() {
 }
 
 /// At once, again and again, on routes that fall back, and given up in the middle:
-/// what is charged never passes the limit, and is what providers were asked for.
+/// what is charged and reserved never passes the limit.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_crowd_of_requests_spends_more_than_there_is() {
     let world = World::with(|config| {

@@ -1,7 +1,7 @@
 //! What went out and what did not, counted for the metrics.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -45,8 +45,8 @@ impl Tally {
     }
 
     pub(super) fn refused(&self, agent: &AgentId, refusals: &[Refusal]) {
-        for refusal in refusals {
-            self.count(agent, None, "refused", refusal.code());
+        for code in codes(refusals) {
+            self.count(agent, None, "refused", code);
         }
     }
 
@@ -91,10 +91,15 @@ impl Sending<'_> {
     /// There is none.
     pub(super) fn failed(mut self, error: &EgressError) {
         self.ended = match error {
-            EgressError::Refused(refusals) => refusals.iter().map(|it| ("refused", it.code())).collect(),
+            EgressError::Refused(refusals) => codes(refusals).into_iter().map(|it| ("refused", it)).collect(),
             EgressError::Failed(failure) => vec![("failed", failure.code())],
         };
     }
+}
+
+/// Each once: agent and tenant may have the same against a request.
+fn codes(refusals: &[Refusal]) -> BTreeSet<&'static str> {
+    refusals.iter().map(Refusal::code).collect()
 }
 
 impl Drop for Sending<'_> {
