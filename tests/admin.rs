@@ -20,6 +20,7 @@ mod commands;
 mod edits;
 mod explain;
 mod followers;
+mod measured;
 mod metrics;
 mod orders;
 

@@ -8,7 +8,7 @@ use crate::{
     support::testbench::{Testbench, build},
 };
 
-async fn scrape(door: &Door) -> Scrape {
+pub(super) async fn scrape(door: &Door) -> Scrape {
     let response = door.get("/metrics").send().await.unwrap();
     assert_eq!(response.status(), 200);
     let text = response.text().await.unwrap();
@@ -20,7 +20,7 @@ fn samples<'s>(scrape: &'s Scrape, name: &str) -> Vec<&'s Sample> {
     scrape.samples.iter().filter(|sample| sample.metric == name).collect()
 }
 
-fn value(scrape: &Scrape, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+pub(super) fn value(scrape: &Scrape, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let all = samples(scrape, name);
     let found =
         all.iter().find(|sample| labels.iter().all(|(key, value)| sample.labels.get(key) == Some(value)))?;

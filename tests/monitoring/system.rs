@@ -2,6 +2,7 @@
 //! alerts that are shipped: `cargo xtask test --system` runs these.
 
 use std::{
+    io::Write,
     net::TcpListener,
     process::{Child, Command, Output, Stdio},
 };
@@ -94,7 +95,9 @@ async fn busy(models: &Models, bench: &Testbench) -> Server {
             "  entries:\n    llm: { isolation: in_process, capabilities: [\"llm:query\"] }\n",
         );
     let config = format!("{}{plugins}", crate::llm::config(models));
-    let config = config.replace(r#""core.echo"]"#, r#""core.echo", "bench.*"]"#);
+    let config = config
+        .replace(r#""core.echo"]"#, r#""core.echo", "bench.*"]"#)
+        .replace("    llm: { models", "    limits: { timeout_seconds: 300 }\n    llm: { models");
     let server = Server::start_with(&config, |_, command| {
         command.env("LLM_KEY", "key-0123456789");
     });
@@ -105,9 +108,33 @@ async fn busy(models: &Models, bench: &Testbench) -> Server {
     laptop.call("core.sum", json!({ "a": 1, "b": 1 })).await.unwrap();
     let stranger = http().post(server.url("/mcp")).bearer_auth("nobody").body("{}");
     assert_eq!(stranger.send().await.unwrap().status(), 401);
-    // Its session stays open.
-    std::mem::forget(laptop);
+    // Its session stays open, with a call under way.
+    tokio::spawn(async move {
+        let _ = laptop.call("llm.query", json!({ "model": "fast", "prompt": "hang" })).await;
+        std::future::pending::<()>().await;
+        drop(laptop);
+    });
     server
+}
+
+/// Names, units and explanations are as Prometheus's own conventions have them.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs promtool: cargo xtask test --system"]
+async fn promtool_finds_nothing_wrong_with_the_server_s_metrics() {
+    let (models, bench) = (Models::start(), Testbench::isolated(server_core::settings::Isolation::Process));
+    let server = busy(&models, &bench).await;
+    let url = format!("http://{}/metrics", admin_address(&server));
+    let text = http().get(url).bearer_auth(REVIEWER).send().await.unwrap().text().await.unwrap();
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]

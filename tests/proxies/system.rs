@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::certificates::Certificates;
 use crate::support::{REVIEWER, Server, eventually, testbench::Testbench};
 
+mod way_out;
+
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
 /// A server behind a proxy that runs on the configuration it is shipped with.
@@ -33,27 +35,28 @@ impl Drop for Behind {
     }
 }
 
+/// nginx in a folder, with what Debian's own nginx.conf has around these sites.
+fn nginx(folder: &Path, sites: &str) -> Command {
+    let main = folder.join("main.conf");
+    let text = format!(
+        "daemon off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n\
+         client_body_temp_path {folder}/body;\nproxy_temp_path {folder}/proxy;\nfastcgi_temp_path {folder}/f;\n\
+         uwsgi_temp_path {folder}/u;\nscgi_temp_path {folder}/s;\n{sites}\n}}\n",
+        folder = folder.display(),
+    );
+    fs::write(&main, text).unwrap();
+    let mut command = Command::new("nginx");
+    command.arg("-p").arg(folder).arg("-c").arg(main).arg("-e").arg("stderr").stderr(Stdio::null());
+    command
+}
+
 impl Behind {
     fn nginx() -> Self {
         Self::start(
             "nginx.conf",
             "listen 443 ssl",
             |port| format!("listen 127.0.0.1:{port} ssl"),
-            |folder, site| {
-                let main = folder.join("main.conf");
-                // What Debian's own nginx.conf has around a site.
-                let text = format!(
-                    "daemon off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n\
-                 client_body_temp_path {folder}/body;\nproxy_temp_path {folder}/proxy;\nfastcgi_temp_path {folder}/f;\n\
-                 uwsgi_temp_path {folder}/u;\nscgi_temp_path {folder}/s;\ninclude {site};\n}}\n",
-                    folder = folder.display(),
-                    site = site.display(),
-                );
-                fs::write(&main, text).unwrap();
-                let mut command = Command::new("nginx");
-                command.arg("-p").arg(folder).arg("-c").arg(main).arg("-e").arg("stderr");
-                command
-            },
+            |folder, site| nginx(folder, &format!("include {};", site.display())),
         )
     }
 

@@ -58,6 +58,12 @@ impl Reservation {
         self.end(outcome)
     }
 
+    /// The provider answered, and does not say what that cost: what was reserved is
+    /// charged, since what was streamed says nothing of the rest.
+    pub fn settle_reserved(mut self) -> Settling {
+        self.end(Outcome::Unknown)
+    }
+
     /// The provider charges nothing: all of it is free again.
     pub fn release(mut self) -> Settling {
         self.end(Outcome::Nothing)

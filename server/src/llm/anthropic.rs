@@ -142,7 +142,7 @@ impl Reading for Messages {
                 if let Some(used) = usage {
                     self.used(&used, listener);
                     // The first event cannot know how long the answer will be.
-                    self.reply.usage = used.output_tokens.map(|_| self.used);
+                    self.reply.usage = used.output_tokens.map(|output| Usage { output, ..self.used });
                 }
             }
             Event::MessageStop => self.is_done = true,

@@ -140,7 +140,7 @@ async fn charge(
     let cost = usage.map(|usage| price.cost(usage));
     let settling = match cost {
         Some(cost) => reservation.settle(cost),
-        None => reservation.settle_unknown(),
+        None => reservation.settle_reserved(),
     };
     if cost.is_some_and(|cost| cost > worst) {
         warn!(target: "llm", %model, charge = %id, %worst, cost = ?cost, "a request cost more than it could");

@@ -56,6 +56,24 @@ fn a_line_stays_the_same_but_for_what_is_taken_out() {
 }
 
 #[test]
+fn the_address_of_a_client_is_no_telephone_number() {
+    let redactor = redactor(&[]);
+    for address in [
+        "10.0.0.7",
+        "192.168.100.200",
+        "255.255.255.255",
+        "48.60.70.80",
+        "2001:db8::1",
+        "2001:db8:1234:5678:9012:3456:7890:1234",
+        "::ffff:192.168.100.200",
+        "fe80::4860:700:8001",
+    ] {
+        let before = format!(r#"{{"message":"call","agent":"phone","address":"{address}","tool":"call"}}"#);
+        assert_eq!(line(&redactor, &before), before);
+    }
+}
+
+#[test]
 fn a_value_is_redacted_in_all_its_strings_numbers_and_names() {
     let redactor = redactor(&[TOKEN, "12345678901"]);
     let mut value =
