@@ -79,17 +79,35 @@ async fn an_answer_that_breaks_off_is_charged_for_every_attempt() {
     }
 }
 
+/// Wherever an interface has the message of an error that comes within a stream.
+#[tokio::test]
+async fn an_error_in_the_middle_of_an_answer_is_passed_on_with_its_reason() {
+    for (model, place) in
+        [("anthropic/m", "nested"), ("openai/m", "beside"), ("openai/m", "nested"), ("local/m", "nested")]
+    {
+        let world = World::new();
+        let said = world.ask(question(model, &format!("trouble {place}"))).await;
+        assert_eq!(said, [format!("{model}: the answer broke off: The server had an error")], "{place}");
+        assert!(!world.remaining().await.starts_with("agent day 1.00,"), "{model} {place} was charged");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_does_not_answer_is_given_up_with_the_call_and_charged() {
+async fn a_provider_that_does_not_answer_or_not_to_the_end_is_given_up_with_the_call_and_charged() {
     let world =
         World::with(|config| config.replace("    llm: {", "    limits: { timeout_seconds: 1 }\n    llm: {"));
-    for model in MODELS {
+    // Anthropic tells its input first, so it is charged for that and for what came.
+    for (model, prompt, expected) in MODELS.map(|model| (model, "mute", "0.994915")).into_iter().chain([
+        ("openai/m", "hang", "0.994915"),
+        ("local/m", "hang", "0.994915"),
+        ("anthropic/m", "hang", "0.999165"),
+    ]) {
         let before = world.models.hung_up();
-        let result = world.client().await.call("llm.query", question(model, "mute")).await;
-        assert!(result.is_err() || result.unwrap().is_error == Some(true), "{model}");
+        let result = world.client().await.call("llm.query", question(model, prompt)).await;
+        assert!(result.is_err() || result.unwrap().is_error == Some(true), "{model} {prompt}");
         tokio::task::block_in_place(|| {
             eventually("the provider to notice", || (world.models.hung_up() > before).then_some(()));
-            eventually("the charge", || (left(&world.says(&["budget", "show"])) == "0.994915").then_some(()));
+            eventually("the charge", || (left(&world.says(&["budget", "show"])) == expected).then_some(()));
         });
         world.says(&["budget", "set", "--agent", "laptop", "0"]);
     }

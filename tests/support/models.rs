@@ -9,7 +9,8 @@
 //! - Messages: anthropics/anthropic-sdk-python of 2026-08-08, `types/raw_message_*.py`,
 //!   `types/usage.py`, `types/shared/error_response.py`, and its own recorded stream,
 //!   `tests/lib/streaming/fixtures/basic_response.txt`;
-//! - errors: `error` of OpenAI's reference and of Anthropic's.
+//! - errors: `error` of OpenAI's reference and of Anthropic's; in a stream, OpenAI's as
+//!   `types/responses/response_error_event.py` has it, and as `_streaming.py` reads it.
 
 use std::{
     collections::BTreeSet,
@@ -131,6 +132,7 @@ async fn answer(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap,
             ([("content-type", "text/event-stream")], Body::from_stream(body)).into_response()
         }
         ["cut"] => stream_of(beginning(path)),
+        ["trouble", place] => stream_of([beginning(path), vec![trouble(path, place)]].concat()),
         ["silent"] => stream_of(events(path, None)),
         ["usage", input, cached, output] => {
             let number = |text: &str| serde_json::from_str(text).unwrap();
@@ -177,6 +179,23 @@ fn refusal(path: &str, status: &str) -> Response {
 fn complaint(text: &str) -> Response {
     let error = json!({ "error": { "message": text, "type": text, "code": text } });
     (StatusCode::BAD_REQUEST, [("content-type", "application/json")], error.to_string()).into_response()
+}
+
+/// An error in the middle of a stream, with its message `nested` in `error` or, as only
+/// Responses have it, `beside` the type.
+fn trouble(path: &str, place: &str) -> String {
+    let message = "The server had an error";
+    let error = json!({ "type": "server_error", "code": null, "message": message, "param": null });
+    match (path, place) {
+        ("/v1/messages", _) => {
+            named(&json!({ "type": "error", "error": { "type": "overloaded_error", "message": message } }))
+        }
+        ("/v1/responses", "beside") => named(
+            &json!({ "type": "error", "code": "server_error", "message": message, "param": null, "sequence_number": 5 }),
+        ),
+        ("/v1/responses", _) => named(&json!({ "type": "error", "error": error, "sequence_number": 5 })),
+        _ => data(&json!({ "error": error })),
+    }
 }
 
 /// Counts when it is dropped.

@@ -164,7 +164,8 @@ impl Status {
 
         writeln!(out, "\nplugins:")?;
         for Plugin { name, version, isolation, tools, signer, workers } in &self.plugins.loaded {
-            writeln!(out, "  {name} {version}, {isolation}, {tools} tools, signed by {signer}")?;
+            let tools = if *tools == 1 { "1 tool".to_owned() } else { format!("{tools} tools") };
+            writeln!(out, "  {name} {version}, {isolation}, {tools}, signed by {signer}")?;
             if let Some(workers) = workers {
                 writeln!(out, "    workers: {workers}")?;
             }

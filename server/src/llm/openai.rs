@@ -1,8 +1,8 @@
 //! OpenAI's Responses.
 //!
 //! As its API reference and OpenAI's Python SDK of 2026-08-21 have it:
-//! `types/responses/response_create_params.py`, `response_stream_event.py` and
-//! `response_usage.py`.
+//! `types/responses/response_create_params.py`, `response_stream_event.py`,
+//! `response_error_event.py` and `response_usage.py`, and `_streaming.py`.
 
 use futures::future::BoxFuture;
 use serde::Deserialize;
@@ -61,7 +61,7 @@ enum Event {
     #[serde(rename = "response.failed")]
     Failed { response: Response },
     #[serde(rename = "error")]
-    Error { message: Option<String> },
+    Error { message: Option<String>, error: Option<Said> },
     #[serde(other)]
     Other,
 }
@@ -147,7 +147,9 @@ impl Reading for Responses {
                 self.end(&response, listener);
                 return broke(response.error.and_then(|error| error.message));
             }
-            Event::Error { message } => return broke(message),
+            // The reference has the message beside the type, OpenAI's SDK looks inside
+            // of `error` for it.
+            Event::Error { message, error } => return broke(message.or_else(|| error?.message)),
             Event::Other => {}
         }
         Ok(())
