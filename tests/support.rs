@@ -116,6 +116,11 @@ fn clean(mut command: Command) -> Command {
     command
 }
 
+/// Has a command run there, and what it prints be read.
+fn in_folder(command: &mut Command, folder: &Path) {
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+}
+
 /// A running server in a folder of its own, ended when dropped.
 pub(crate) struct Server {
     /// Where it listens.
@@ -142,13 +147,18 @@ impl Server {
         fs::write(folder.path().join("config.yaml"), config).unwrap();
         let mut command = clean(Command::new(program));
         command.arg("serve").env("LAPTOP_TOKEN", LAPTOP).env("REVIEWER_TOKEN", REVIEWER);
+        in_folder(&mut command, folder.path());
         prepare(folder.path(), &mut command);
-        Self::run(command, folder)
+        Self::spawn(command, folder)
     }
 
     /// Runs a command that serves, in a folder.
     pub(crate) fn run(mut command: Command, folder: tempfile::TempDir) -> Self {
-        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        in_folder(&mut command, folder.path());
+        Self::spawn(command, folder)
+    }
+
+    fn spawn(mut command: Command, folder: tempfile::TempDir) -> Self {
         let mut child = command.spawn().unwrap();
         let log: Arc<Mutex<Vec<Value>>> = Arc::default();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
