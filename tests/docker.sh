@@ -98,6 +98,11 @@ step='how it is confined'
 [ "$(docker inspect --format '{{.HostConfig.Memory}}' "$container")" -gt 0 ] || fail 'no limit on memory'
 docker exec "$container" sh -c 'touch /usr/local/x 2>/dev/null' && fail 'it can write to its own program'
 
+step='plugins in processes of their own'
+docker exec "$container" mcp-universal-server status >"$folder/status" || fail 'status'
+grep -q '^  core .*, process, ' "$folder/status" && grep -q 'workers: .*seccomp' "$folder/status" ||
+  { cat "$folder/status" >&2; fail 'core should run in a process that is confined'; }
+
 step='a live edit through the mount'
 edit() { sed "$1" "$folder/config/config.yaml" >"$folder/new" && mv "$folder/new" "$folder/config/config.yaml" && chmod a+r "$folder/config/config.yaml"; }
 edit 's/, "core.sum"]/]/'

@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -183,6 +184,37 @@ async fn a_disk_that_does_not_answer_costs_a_call_two_seconds_and_not_its_turn()
     assert!(begun.elapsed() < Duration::from_secs(1), "the next one is refused at once");
     assert_eq!(ready(&server).await["ready"], false);
     drop(thaw);
+    until(&server, "ok").await;
+    assert_eq!(findings(&state(&server).join("audit")).problems, []);
+}
+
+/// The call that is writing when the disk stops has to wait for the kernel. Nobody
+/// else does.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a file system of its own to freeze: cargo xtask test --system"]
+async fn a_disk_that_stops_under_a_call_keeps_that_call_and_refuses_the_others() {
+    let prepare = "truncate -s 32M disk; mkfs.ext4 -q disk; mount -o loop disk \"$1\"";
+    let server = Arc::new(server_in(prepare, "{ durability: os }"));
+    until(&server, "ok").await;
+    inside(&server, "fsfreeze --freeze \"$1\"");
+    let thaw = Thaw(&server);
+    let asking = (0..4).map(|_| {
+        let server = server.clone();
+        tokio::spawn(async move { outcome(&server, LAPTOP, "x").await })
+    });
+    let mut asking: Vec<_> = asking.collect();
+    eventually_async("all but one to be refused", || async {
+        (asking.iter().filter(|it| it.is_finished()).count() == 3).then_some(())
+    })
+    .await;
+    assert_eq!(outcome(&server, LAPTOP, "x").await, "audit_unavailable");
+    let held = asking.extract_if(.., |it| !it.is_finished()).next().unwrap();
+    drop(thaw);
+    for refused in asking {
+        assert_eq!(refused.await.unwrap(), "audit_unavailable");
+    }
+    let held = held.await.unwrap();
+    assert!(["ok", "audit_unavailable"].contains(&held.as_str()), "{held}");
     until(&server, "ok").await;
     assert_eq!(findings(&state(&server).join("audit")).problems, []);
 }
