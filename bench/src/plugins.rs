@@ -105,7 +105,9 @@ async fn calls(order: &Order, report: &mut Report) -> Result<(), Failure> {
     report.at_most("CPU added to a call, 32 clients", median(&added), 25.0, " µs")
 }
 
-/// What a worker has for itself that has been called and has nothing to do.
+/// What a worker has for itself that has been called and has nothing to do: pages that
+/// are of no file. Those of the program and of the library are there once for all
+/// workers, although the kernel calls them private where only one has them mapped.
 async fn memory(order: &Order, report: &mut Report) -> Result<(), Failure> {
     let mut side = Side::start(order, &in_workers(60)).await?;
     side.round(200).await?;
@@ -113,7 +115,7 @@ async fn memory(order: &Order, report: &mut Report) -> Result<(), Failure> {
     let mut kibibytes = 0.0;
     for worker in &children {
         let rollup = program::read(*worker, "smaps_rollup")?;
-        let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+        let private = rollup.lines().filter(|line| line.starts_with("Anonymous:"));
         let sizes = private.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<f64>().ok());
         kibibytes += sizes.sum::<f64>();
     }
