@@ -246,7 +246,6 @@ impl AuditSink for Audit {
             syncs,
             lag: keeper.lag(),
             bytes,
-            checkpointed: keeper.counts.last_checkpoint(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     io::Write,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use mcp_universal_server::plugin::signing_key::NewKeys;
@@ -22,16 +22,14 @@ pub(super) fn plugin<A: AsRef<OsStr>>(
     arguments: impl IntoIterator<Item = A>,
     stdin: &str,
 ) -> Output {
-    let mut child = program()
-        .arg("plugin")
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that reads nothing may be gone by now.
+    told(program().arg("plugin").args(arguments).current_dir(folder), stdin)
+}
+
+/// Runs a command, and writes to it what it reads.
+pub(super) fn told(command: &mut Command, stdin: &str) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    // One that reads nothing may be gone by now.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     child.wait_with_output().unwrap()
 }

@@ -10,7 +10,7 @@ use std::{
 mod compilers;
 
 use super::{
-    commands::{core, plugin, said},
+    commands::{core, plugin, said, told},
     workbench::Workbench,
 };
 use crate::support::{PROGRAM, eventually};
@@ -19,16 +19,7 @@ const PASSWORD: &str = "correct horse battery staple";
 
 /// Runs `minisign`, which reads passwords from standard input where there is no terminal.
 fn minisign(folder: &Path, arguments: &[&str], stdin: &str) -> String {
-    let mut child = Command::new("minisign")
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("minisign, of Debian's package of that name");
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let output = told(Command::new("minisign").args(arguments).current_dir(folder), stdin);
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.success(), "minisign {arguments:?}: {text}");
     text

@@ -69,9 +69,6 @@ pub struct AuditStatus {
     /// Bytes written since the start.
     #[serde(skip)]
     pub bytes: u64,
-    /// When the last checkpoint was signed.
-    #[serde(skip)]
-    pub checkpointed: Option<Timestamp>,
 }
 
 /// The server's signature under all records up to one.

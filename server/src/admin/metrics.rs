@@ -17,7 +17,7 @@ use prometheus_client::{
 };
 
 use super::{Shared, problem::Problem};
-use server_core::audit::AuditStatus;
+use server_core::audit::{AuditStatus, LastCheckpoint};
 
 use crate::{
     egress::Sent,
@@ -86,10 +86,11 @@ impl Collector for Scrape {
         )?;
         let sha256 = [("sha256", snapshot.config_sha256.as_str())];
         to.info("config_info", "The configuration in force", &sha256)?;
-        reloads(&mut to, &sources.reloads.now(), &sources.readiness)?;
+        let attempts = sources.reloads.now();
+        reloads(&mut to, &attempts, &sources.readiness)?;
         to.histogram("config_reload_seconds", "How long attempts to reload took", sources.reloads.seconds())?;
         audit(&mut to, &audited)?;
-        plugins::write(&mut to, &snapshot, &sources.reloads.now(), (sources.retired)())?;
+        plugins::write(&mut to, &snapshot, &attempts, (sources.retired)())?;
         limits::write(&mut to, &sources.gateway)?;
         money::write(&mut to, &snapshot.settings, &sources.models, self.0.balances(&snapshot))?;
         egress(&mut to, &sources.connector.tally().now(&snapshot.settings))?;
@@ -161,7 +162,7 @@ fn audit(to: &mut Writer<'_, '_>, status: &AuditStatus) -> fmt::Result {
     to.counter("audit_failures", "How often the audit could not be written any more", status.failures)?;
     to.counter("audit_lost_records", "Records for which there was no room at all", status.lost)?;
     to.counter("audit_written_bytes", "Bytes written to the audit", status.bytes)?;
-    if let Some(at) = status.checkpointed {
+    if let Some(LastCheckpoint { at, .. }) = status.checkpoint {
         let help = "When the audit was signed last; it is every minute, whatever happens";
         to.gauge("audit_last_checkpoint_timestamp_seconds", help, at.as_second())?;
     }

@@ -2,10 +2,8 @@
 
 use std::{
     array,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
 };
-
-use jiff::Timestamp;
 
 use super::event::Event;
 
@@ -14,20 +12,12 @@ pub(crate) struct Counts {
     failures: AtomicU64,
     lost: AtomicU64,
     syncs: AtomicU64,
-    /// In milliseconds since 1970; 0 before there is one.
-    checkpointed: AtomicI64,
 }
 
 impl Default for Counts {
     fn default() -> Self {
         let zero = AtomicU64::default;
-        Self {
-            written: array::from_fn(|_| zero()),
-            failures: zero(),
-            lost: zero(),
-            syncs: zero(),
-            checkpointed: AtomicI64::default(),
-        }
+        Self { written: array::from_fn(|_| zero()), failures: zero(), lost: zero(), syncs: zero() }
     }
 }
 
@@ -48,18 +38,6 @@ impl Counts {
 
     pub(crate) fn synced(&self) {
         self.syncs.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn checkpointed(&self, at: Timestamp) {
-        self.checkpointed.store(at.as_millisecond(), Ordering::Relaxed);
-    }
-
-    /// When the last checkpoint was signed.
-    pub(crate) fn last_checkpoint(&self) -> Option<Timestamp> {
-        match self.checkpointed.load(Ordering::Relaxed) {
-            0 => None,
-            at => Timestamp::from_millisecond(at).ok(),
-        }
     }
 
     /// How many records there are of each event of which there is one.

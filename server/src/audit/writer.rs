@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
 use serde_json::json;
 use server_core::{
     audit::{AuditUnavailable, LastCheckpoint},
@@ -231,7 +230,6 @@ impl Writer {
             return;
         }
         self.checkpointed = Some(Instant::now());
-        self.keeper.counts.checkpointed(Timestamp::now());
         self.checkpoint = head.seq + 1;
         *self.keeper.last_checkpoint() =
             Some(LastCheckpoint { covers: checkpoint.covers, at: checkpoint.signed });

@@ -206,13 +206,20 @@ impl Pool {
             }
             next
         };
-        let plugin = || self.recipe.services.plugin().clone();
+        let plugin = self.recipe.services.plugin();
+        let quarantine = |agent: Option<&AgentId>, lost, length| Quarantine {
+            plugin: plugin.clone(),
+            agent: agent.cloned(),
+            lost,
+            reason: reason.to_owned(),
+            length,
+        };
         match next {
             Next::Replace(_) => self.replace(),
             Next::Exclude { length, lost, .. } => {
                 error!(
                     target: "plugin",
-                    plugin = %self.recipe.services.plugin(),
+                    %plugin,
                     agent = agent.map(AgentId::as_str),
                     process,
                     lost,
@@ -222,20 +229,13 @@ impl Pool {
                     help = "look at what the agent asks of the plugin, and ask the plugin's author",
                     "plugin quarantined for an agent"
                 );
-                let (agent, reason) = (agent.cloned(), reason.to_owned());
-                self.recipe.services.quarantined(&Quarantine {
-                    plugin: plugin(),
-                    agent,
-                    lost,
-                    reason,
-                    length,
-                });
+                self.recipe.services.quarantined(&quarantine(agent, lost, length));
                 self.replace();
             }
             Next::Quarantine(length, lost) => {
                 error!(
                     target: "plugin",
-                    plugin = %self.recipe.services.plugin(),
+                    %plugin,
                     process,
                     lost,
                     reason,
@@ -244,15 +244,8 @@ impl Pool {
                     help = "install another release, or change its entry: either is tried at once",
                     "plugin quarantined"
                 );
-                let (agent, reason) = (None, reason.to_owned());
-                self.turn_away(&quarantined(length, Some(&reason)));
-                self.recipe.services.quarantined(&Quarantine {
-                    plugin: plugin(),
-                    agent,
-                    lost,
-                    reason,
-                    length,
-                });
+                self.turn_away(&quarantined(length, Some(reason)));
+                self.recipe.services.quarantined(&quarantine(None, lost, length));
             }
         }
     }
