@@ -71,7 +71,7 @@ impl Redactor {
     /// belongs.
     #[must_use]
     pub fn known_only(&self) -> Self {
-        Self { rules: Arc::new(Rules::none()), known: self.known.clone() }
+        Self { rules: Rules::none(), known: self.known.clone() }
     }
 
     /// What is not to be seen of a text, in order and without overlaps.

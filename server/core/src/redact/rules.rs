@@ -1,7 +1,11 @@
 //! The rules by which findings are made of what the server does not know: its
 //! own, as the operator changed them.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use regex::{Regex, RegexBuilder};
 
@@ -104,9 +108,12 @@ impl Rules {
     }
 
     /// None at all: only what the server knows is found.
-    pub(super) fn none() -> Self {
-        let off = rule_names().map(str::to_owned).collect();
-        Self { settings: RuleSettings { off, ..RuleSettings::default() }, ..Self::default() }
+    pub(super) fn none() -> Arc<Self> {
+        static NONE: LazyLock<Arc<Rules>> = LazyLock::new(|| {
+            let off = rule_names().map(str::to_owned).collect();
+            Arc::new(Rules { settings: RuleSettings { off, ..RuleSettings::default() }, ..Rules::default() })
+        });
+        NONE.clone()
     }
 
     /// What they were made of.
