@@ -78,7 +78,7 @@ fn status_is_for_people_and_machines() {
         "\naudit: writing to 0000000000000001.jsonl\n  record ",
         "; the last checkpoint covers up to ",
         " records wait to be written, the oldest not on disk for ",
-        "\n  core 0.1.0, in_process, 2 tools, signed by bundled\n",
+        "\n  core 0.1.0, in_process, 2 tools, signed by bundled\n    sha256: ",
         "\n  agents.laptop.token: LAPTOP_TOKEN of the server's environment; only a restart changes it\n",
         "\n  admin.token: ADMIN_TOKEN in .env\n",
         "  start  applied\n",

@@ -110,6 +110,7 @@ struct Plugin {
     isolation: String,
     tools: u64,
     signer: String,
+    sha256: String,
     #[serde(default)]
     workers: Option<WorkersStatus>,
 }
@@ -163,9 +164,10 @@ impl Status {
         }
 
         writeln!(out, "\nplugins:")?;
-        for Plugin { name, version, isolation, tools, signer, workers } in &self.plugins.loaded {
+        for Plugin { name, version, isolation, tools, signer, sha256, workers } in &self.plugins.loaded {
             let tools = if *tools == 1 { "1 tool".to_owned() } else { format!("{tools} tools") };
             writeln!(out, "  {name} {version}, {isolation}, {tools}, signed by {signer}")?;
+            writeln!(out, "    sha256: {sha256}")?;
             if let Some(workers) = workers {
                 writeln!(out, "    workers: {workers}")?;
             }
