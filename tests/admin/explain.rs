@@ -77,7 +77,8 @@ fn the_answer_is_that_of_the_server_and_without_one_that_of_the_file() {
     door.write(&config().replace(r#", "core.sum"]"#, "]").replace("60", "0"));
     let sum = ["--agent", "laptop", "--tool", "core.sum", "--json"];
     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-    let (code, told, _) = explain(&door, &sum);
+    let (code, told, said) = explain(&door, &sum);
+    assert_eq!(said, "");
     assert_eq!((code, &json(&told)["generation"], &json(&told)["allowed"]), (0, &json!(1), &json!(true)));
 
     let folder = door.server.config().parent().unwrap().to_owned();
